@@ -1,5 +1,6 @@
 //! x
 pub mod ack;
+pub mod config;
 pub mod normalise;
 pub mod record;
 pub mod source;

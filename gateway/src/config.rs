@@ -1,0 +1,328 @@
+//! The configuration as the stages rely on it: every value checked, every default filled in.
+//!
+//! `file` is the configuration as written, `check` turns one into the other and reports every
+//! fault it finds.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything `tidegate run` needs to know.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where dead letters and what the gateway must remember between runs live.
+    pub state_dir: PathBuf,
+    /// Ceiling over everything held in memory for the stream, in bytes.
+    pub memory_bytes_max: usize,
+    /// How much order is kept.
+    pub order: Order,
+    /// The broker.
+    pub mqtt: Mqtt,
+    /// How payloads become records.
+    pub records: Records,
+    /// The stream.
+    pub stream: Stream,
+    /// When a batch leaves.
+    pub batch: Batch,
+    /// How fast.
+    pub pace: Pace,
+    /// What cannot be sent.
+    pub dead_letter: DeadLetter,
+    /// How long a stop may take before what is unsettled is left to the broker.
+    pub drain_max: Duration,
+}
+
+/// How much order is kept among the records of one partition key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// One request in flight a key, several of its records in it while its shard refuses none.
+    Device,
+    /// One record in flight a key.
+    Strict,
+    /// No gates.
+    None,
+}
+
+/// The `[mqtt]` table.
+#[derive(Debug, Clone)]
+pub struct Mqtt {
+    /// Where the broker is and how it is spoken to.
+    pub broker: Broker,
+    /// Fixed: the broker keeps our session under it. Lanes beyond the first append `-2`, `-3`, ….
+    pub client_id: String,
+    /// The filters of each connection. At least one lane, each with at least one filter.
+    pub lanes: Vec<Vec<Subscription>>,
+    /// The group of `$share/<group>/<filter>`, when subscriptions are shared.
+    pub share_group: Option<String>,
+    /// The protocol.
+    pub version: MqttVersion,
+    /// User name and password.
+    pub login: Option<Login>,
+    /// How long the broker keeps the session of an absent gateway (MQTT 5).
+    pub session_expiry: Duration,
+    /// How many unacknowledged publishes the broker may have with us (MQTT 5).
+    pub receive_maximum: u16,
+    /// Largest packet accepted from the broker, in bytes.
+    pub packet_bytes_max: u32,
+    /// Longest silence on the connection.
+    pub keep_alive: Duration,
+    /// Longest wait for TCP, TLS and CONNACK together.
+    pub connect_timeout: Duration,
+    /// First and longest pause before a reconnect.
+    pub reconnect: (Duration, Duration),
+    /// What becomes of messages that the broker retained.
+    pub retained: Retained,
+    /// Whether `tidegate/<client_id>/status` is published, retained, with a last will.
+    pub status_topic: bool,
+}
+
+/// Where the broker is and how it is spoken to.
+#[derive(Debug, Clone)]
+pub struct Broker {
+    /// Host name or address, as certificates name it.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// The path of a WebSocket URL, with its leading slash; `None` for plain MQTT.
+    pub websocket_path: Option<String>,
+    /// TLS, when the URL says `mqtts` or `wss`.
+    pub tls: Option<Tls>,
+}
+
+/// The `[mqtt.tls]` table. Files are read at start and at every reconnect.
+#[derive(Debug, Clone, Default)]
+pub struct Tls {
+    /// PEM file of the authorities that may vouch for the broker; the platform's when absent.
+    pub ca_file: Option<PathBuf>,
+    /// PEM files of our certificate chain and its key.
+    pub client: Option<(PathBuf, PathBuf)>,
+}
+
+/// One topic filter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// The filter, without `$share`.
+    pub filter: String,
+    /// Its quality of service.
+    pub qos: Qos,
+}
+
+/// The quality of service of a subscription. QoS 2 is a fault: the client library forgets incoming
+/// QoS 2 state on a reconnect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Qos {
+    /// Fire and forget.
+    AtMostOnce,
+    /// Acknowledged.
+    AtLeastOnce,
+}
+
+/// The MQTT protocol spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MqttVersion {
+    /// 3.1.1.
+    V3,
+    /// 5.
+    V5,
+}
+
+/// User name and where the password is.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// The user name.
+    pub username: String,
+    /// Where the password is. Read at every connect, so that it can change.
+    pub password: Option<Password>,
+}
+
+/// Where a password is: never in the configuration itself.
+#[derive(Debug, Clone)]
+pub enum Password {
+    /// The first line of a file.
+    File(PathBuf),
+    /// An environment variable.
+    Env(String),
+}
+
+/// What becomes of messages that the broker retained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retained {
+    /// They are readings like any other.
+    Deliver,
+    /// They are acknowledged and dropped, counted.
+    Skip,
+}
+
+/// How payloads become records.
+#[derive(Debug, Clone)]
+pub struct Records {
+    /// The shape of what is sent.
+    pub format: Format,
+    /// Whether each record ends in a newline.
+    pub newline: bool,
+    /// A topic template such as `sites/{site}/devices/{dev}/telemetry`. `{dev}`, `{tenant}` and
+    /// `{type}` name fields of the record, any other name is a wildcard that must match one level,
+    /// `+` and `#` match as in a filter. Topics that do not match keep the topic as the device.
+    pub topic_template: Option<String>,
+    /// JSON Pointer (RFC 6901) to the device in the payload; wins over the topic.
+    pub device_pointer: Option<String>,
+    /// JSON Pointer to the tenant in the payload; wins over the topic.
+    pub tenant_pointer: Option<String>,
+    /// JSON Pointers to the device's time, tried in this order.
+    pub time_pointers: Vec<String>,
+    /// JSON Pointer to the device's sequence number.
+    pub sequence_pointer: Option<String>,
+    /// What becomes of leaves without a rule.
+    pub unmapped: Unmapped,
+    /// Rules, the first whose filter matches the topic holds for a payload.
+    pub mappings: Vec<Mapping>,
+}
+
+/// The shape of what is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One canonical JSON object a record.
+    Canonical,
+    /// The payload as it came.
+    Raw,
+}
+
+/// What becomes of leaves without a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unmapped {
+    /// Each scalar leaf becomes a measurement named by its path in snake_case; arrays are kept
+    /// under `x`.
+    Measure,
+    /// Everything is kept under `x` as it came.
+    Keep,
+    /// Dropped.
+    Drop,
+}
+
+/// Mapping rules for the topics that match a filter.
+#[derive(Debug, Clone)]
+pub struct Mapping {
+    /// MQTT topic filter.
+    pub filter: String,
+    /// What is taken from the payload.
+    pub fields: Vec<FieldRule>,
+}
+
+/// Makes a measurement of one leaf: `value × scale + offset`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldRule {
+    /// JSON Pointer (RFC 6901) of the leaf.
+    pub pointer: String,
+    /// Name of the measurement, lower snake_case.
+    pub name: String,
+    /// Channel, where one device measures the same quantity several times.
+    pub channel: Option<u32>,
+    /// Unit code of the SenML registry (RFC 8428, RFC 8798).
+    pub unit: Option<String>,
+    /// Factor, 1 unless said.
+    pub scale: f64,
+    /// Added after scaling, 0 unless said.
+    pub offset: f64,
+    /// The slot the value goes to; by the JSON type unless said.
+    pub kind: Option<Kind>,
+}
+
+/// The value slots of a measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `v`, a number; numbers in quotes are read.
+    Number,
+    /// `b`, a boolean; 0, 1, "true", "false", "on", "off" are read.
+    Boolean,
+    /// `s`, a string; numbers and booleans are written out.
+    Text,
+}
+
+/// The `[stream]` table.
+#[derive(Debug, Clone)]
+pub struct Stream {
+    /// Name or ARN.
+    pub target: StreamTarget,
+    /// AWS region.
+    pub region: String,
+    /// Another endpoint than the region's own.
+    pub endpoint: Option<String>,
+    /// How many open shards it has, when stated.
+    pub shards: Option<u32>,
+    /// Longest wait for one call, from the first byte sent to the last byte read.
+    pub request_timeout: Duration,
+    /// Longest wait for TCP and TLS.
+    pub connect_timeout: Duration,
+    /// Calls in flight at once.
+    pub requests_in_flight: usize,
+    /// First and longest pause after a failed call; each is drawn at random up to it.
+    pub backoff: (Duration, Duration),
+    /// Ceiling of what the uplink may carry, in kilobits (1,000 bits) a second.
+    pub uplink_kbit_s_max: Option<u32>,
+    /// Records older than this are dropped, counted, instead of sent.
+    pub record_age_max: Option<Duration>,
+    /// Template of the partition key, with `{dev}`, `{tenant}` and `{topic}`; by default tenant and
+    /// device.
+    pub partition_key: Option<String>,
+}
+
+/// How the stream is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamTarget {
+    /// By name, in the account of the key.
+    Name(String),
+    /// By ARN.
+    Arn(String),
+}
+
+/// When a batch leaves: whichever comes first.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Longest wait of the first record.
+    pub linger: Duration,
+    /// Most records in one call.
+    pub records_max: usize,
+    /// Most bytes in one call, data and partition keys.
+    pub bytes_max: usize,
+}
+
+/// The `[pace]` table.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    /// What the pace goes by.
+    pub mode: PaceMode,
+    /// How many gateways share the stream, when known.
+    pub instances: Option<u32>,
+    /// The part of a shard's limit that is used when this gateway is alone (`instances = 1`).
+    pub fraction: f64,
+}
+
+/// What the pace goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PaceMode {
+    /// Limits per shard; feedback alone while the shards are unknown.
+    Shards,
+    /// Refusals alone.
+    Feedback,
+    /// Nothing holds back.
+    Off,
+}
+
+/// The `[dead_letter]` table.
+#[derive(Debug, Clone)]
+pub struct DeadLetter {
+    /// Where the files go.
+    pub dir: PathBuf,
+    /// Ceiling over all files, in bytes.
+    pub bytes_max: u64,
+    /// What happens at the ceiling.
+    pub when_full: WhenFull,
+}
+
+/// What happens when a bounded store is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenFull {
+    /// The oldest go, counted.
+    DropOldest,
+    /// The broker waits.
+    Wait,
+}
