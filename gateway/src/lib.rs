@@ -1,6 +1,30 @@
-//! x
+//! Tidegate: sensor readings from MQTT into a Kinesis data stream that belongs to somebody else.
+//!
+//! The modules, in the order in which a record meets them:
+//!
+//! - [`source`]: connections to the broker. A publish gets a receipt of [`ack`], which is what is
+//!   acknowledged, in order, once everything made of the publish is safe.
+//! - [`normalise`]: bytes into records ([`record`]), or into a [`dead_letter`].
+//! - [`route`]: the partition key.
+//! - [`queue`]: order within a key, and who may go now.
+//! - [`dispatch`]: one scheduler: pace and batches.
+//! - [`deliver`]: calls of `PutRecords`, and what became of each record.
+//!
+//! [`pipeline`] wires them; begin there. [`config`] is what the operator said, [`limits`] what we
+//! say, [`metrics`] and [`telemetry`] what we tell. [`rehearsal`] is a world to try it all in.
+
 pub mod ack;
+pub mod cli;
 pub mod config;
+pub mod dead_letter;
+pub mod deliver;
+pub mod dispatch;
+pub mod limits;
+pub mod metrics;
 pub mod normalise;
+pub mod pipeline;
+pub mod queue;
 pub mod record;
+pub mod route;
 pub mod source;
+pub mod telemetry;

@@ -1,0 +1,30 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::telemetry::LogFormat;
+
+/// Sensor readings from MQTT into a Kinesis data stream, with nothing lost.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Arguments {
+    /// How log lines look, on standard error.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub log_format: LogFormat,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the gateway until SIGTERM or SIGINT; a second signal ends it at once.
+    Run {
+        /// The configuration file. `configs/tidegate.toml` shows every key.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}

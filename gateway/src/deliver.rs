@@ -1,0 +1,118 @@
+//! Batches to the stream, and what became of each record. `kinesis` is the only place that knows
+//! the AWS SDK.
+
+use std::fmt;
+use std::future::Future;
+
+use crate::queue::Taken;
+
+pub mod backoff;
+pub mod kinesis;
+#[cfg(test)]
+mod tests;
+
+/// What became of one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is in the stream.
+    Accepted,
+    /// The service refused it for rate.
+    Throttled,
+    /// The service failed, or was not reached; the record is not in the stream as far as is known.
+    Unavailable,
+    /// No answer came: it may be in the stream. Sending it again may store it twice.
+    Unheard,
+    /// The service can never accept it, for this reason.
+    Refused(String),
+}
+
+/// Why a call as a whole was not answered with verdicts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What to do about it.
+    pub kind: TroubleKind,
+    /// What the service or the network said, without secrets.
+    pub detail: String,
+}
+
+/// What to do about a call that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TroubleKind {
+    /// Too fast: pace, then again.
+    Throttled,
+    /// Down: again after a pause.
+    Unavailable,
+    /// Sent, and no answer: again after a pause, at the risk of a duplicate.
+    Unheard,
+    /// Something in the call can never be accepted: find it.
+    Invalid,
+    /// Not allowed, or not there: keep everything, retry slowly, tell the operator.
+    NotAllowed,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+/// The stream, as seen from here.
+pub trait Stream {
+    /// Sends `records` in one call and answers one verdict for each, in the order given.
+    fn put(
+        &self,
+        records: &[Taken],
+    ) -> impl Future<Output = Result<Vec<Verdict>, Trouble>> + Send;
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its records, in the order given, each with its verdict.
+    pub records: Vec<(Taken, Verdict)>,
+    /// Why the call, or the last part of it, was not answered with verdicts.
+    pub trouble: Option<Trouble>,
+    /// How many calls it took.
+    pub calls: u32,
+}
+
+/// Sends a batch. A call that is refused as invalid is halved, in order, until the record at fault
+/// is alone: only that one is [`Verdict::Refused`].
+pub async fn deliver(stream: &impl Stream, batch: Vec<Taken>) -> Answer {
+    let mut verdicts = vec![Verdict::Unavailable; batch.len()];
+    let mut parts = vec![0..batch.len()];
+    let (mut trouble, mut calls) = (None, 0);
+    while let Some(part) = parts.pop() {
+        let (Some(records), Some(places)) =
+            (batch.get(part.clone()), verdicts.get_mut(part.clone()))
+        else {
+            break;
+        };
+        calls += 1;
+        match stream.put(records).await {
+            Ok(answers) => {
+                for (place, answer) in places.iter_mut().zip(answers) {
+                    *place = answer;
+                }
+            }
+            Err(Trouble { kind: TroubleKind::Invalid, .. }) if records.len() > 1 => {
+                let middle = part.start + records.len() / 2;
+                parts.push(middle..part.end);
+                parts.push(part.start..middle);
+            }
+            Err(failure) => {
+                places.fill(match failure.kind {
+                    TroubleKind::Invalid => Verdict::Refused(failure.detail.clone()),
+                    TroubleKind::Throttled => Verdict::Throttled,
+                    TroubleKind::Unheard => Verdict::Unheard,
+                    TroubleKind::Unavailable | TroubleKind::NotAllowed => Verdict::Unavailable,
+                });
+                if failure.kind != TroubleKind::Invalid {
+                    trouble = Some(failure);
+                    break;
+                }
+            }
+        }
+    }
+    Answer { records: batch.into_iter().zip(verdicts).collect(), trouble, calls }
+}

@@ -1,0 +1,219 @@
+//! Kinesis Data Streams through the AWS SDK: one attempt a call, every refusal told apart.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use aws_config::BehaviorVersion;
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::config::retry::RetryConfig;
+use aws_sdk_kinesis::config::timeout::TimeoutConfig;
+use aws_sdk_kinesis::config::{Region, StalledStreamProtectionConfig};
+use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_kinesis::operation::put_records::{PutRecordsError, PutRecordsOutput};
+use aws_sdk_kinesis::primitives::Blob;
+use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry};
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
+use crate::config::{self, StreamTarget};
+use crate::queue::Taken;
+use crate::telemetry::causes;
+
+use super::{Stream, Trouble, TroubleKind, Verdict};
+
+/// Idle connections are dropped before the service resets them: aws-sdk-rust issue 1106.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// One stream of one account.
+#[derive(Debug, Clone)]
+pub struct Kinesis {
+    client: Client,
+    target: StreamTarget,
+}
+
+impl Kinesis {
+    /// A client with the credentials of the environment. Nothing is sent yet.
+    ///
+    /// The clock may be wrong: the SDK learns its skew from the `Date` of every answer and signs
+    /// the next call with it.
+    ///
+    /// # Errors
+    /// When the TLS roots of the platform cannot be read.
+    pub async fn connect(config: &config::Stream) -> Result<Self> {
+        let tls = TlsContext::builder()
+            .with_trust_store(TrustStore::default())
+            .build()
+            .context("cannot set up TLS for the stream")?;
+        let http = aws_smithy_http_client::Builder::new()
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .pool_max_idle_per_host(config.requests_in_flight)
+            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+            .tls_context(tls)
+            .build_https();
+        let shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .region(Region::new(config.region.clone()))
+            .http_client(http.clone())
+            .load()
+            .await;
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(config.connect_timeout)
+            .operation_attempt_timeout(config.request_timeout)
+            .build();
+        let mut settings = aws_sdk_kinesis::config::Builder::from(&shared)
+            .http_client(http)
+            // Whether and when to try again is ours to decide: a partial refusal answers 200.
+            .retry_config(RetryConfig::standard().with_max_attempts(1))
+            .timeout_config(timeouts)
+            // It kills slow links that work; the attempt's time-out bounds the wait instead.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        if let Some(endpoint) = &config.endpoint {
+            settings = settings.endpoint_url(endpoint);
+        }
+        Ok(Self { client: Client::from_conf(settings.build()), target: config.target.clone() })
+    }
+}
+
+impl Stream for Kinesis {
+    async fn put(&self, records: &[Taken]) -> Result<Vec<Verdict>, Trouble> {
+        let entries = records
+            .iter()
+            .map(|taken| {
+                PutRecordsRequestEntry::builder()
+                    .data(Blob::new(taken.record.data.to_vec()))
+                    .partition_key(taken.key.as_str())
+                    .build()
+                    .map_err(|error| invalid(error.to_string()))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let call = self.client.put_records().set_records(Some(entries));
+        let call = match &self.target {
+            StreamTarget::Name(name) => call.stream_name(name),
+            StreamTarget::Arn(arn) => call.stream_arn(arn),
+        };
+        match call.send().await {
+            Ok(output) => verdicts(&output, records.len()),
+            Err(error) => Err(trouble(&error)),
+        }
+    }
+}
+
+fn invalid(detail: String) -> Trouble {
+    Trouble { kind: TroubleKind::Invalid, detail }
+}
+
+fn verdicts(output: &PutRecordsOutput, sent: usize) -> Result<Vec<Verdict>, Trouble> {
+    let answers = output.records();
+    if answers.len() != sent {
+        let detail = format!("{} verdicts for {sent} records", answers.len());
+        return Err(Trouble { kind: TroubleKind::Unheard, detail });
+    }
+    Ok(answers.iter().map(verdict).collect())
+}
+
+fn verdict(answer: &PutRecordsResultEntry) -> Verdict {
+    match answer.error_code() {
+        None => Verdict::Accepted,
+        Some("ProvisionedThroughputExceededException") => Verdict::Throttled,
+        // A code we do not know is sent again: a duplicate costs less than a lost record.
+        Some(_) => Verdict::Unavailable,
+    }
+}
+
+fn trouble(error: &SdkError<PutRecordsError, HttpResponse>) -> Trouble {
+    let code = error.code().unwrap_or_default();
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let kind = match error {
+        SdkError::ServiceError(_) => kind_of(code, status),
+        // A request that could not be made: no credentials, or an endpoint that is no address.
+        SdkError::ConstructionFailure(_) => TroubleKind::NotAllowed,
+        SdkError::DispatchFailure(failure) if failure.is_user() => TroubleKind::NotAllowed,
+        // Whether the connection broke before or after the service read the call is not known.
+        SdkError::DispatchFailure(_) if never_connected(error) => TroubleKind::Unavailable,
+        _ => TroubleKind::Unheard,
+    };
+    Trouble { kind, detail: describe(error, code, status) }
+}
+
+/// Whether a connection was never made, so that no request can have arrived.
+fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(inner) = cause {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>()
+            && io.kind() == std::io::ErrorKind::ConnectionRefused
+        {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
+}
+
+fn kind_of(code: &str, status: Option<u16>) -> TroubleKind {
+    match code {
+        "ProvisionedThroughputExceededException"
+        | "LimitExceededException"
+        | "ThrottlingException"
+        | "Throttling"
+        | "KMSThrottlingException" => TroubleKind::Throttled,
+        "InvalidArgumentException" | "ValidationException" | "SerializationException" => {
+            TroubleKind::Invalid
+        }
+        "AccessDeniedException"
+        | "ResourceNotFoundException"
+        | "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "ExpiredTokenException"
+        | "ExpiredToken"
+        | "MissingAuthenticationTokenException"
+        | "IncompleteSignatureException"
+        | "OptInRequired"
+        | "SubscriptionRequiredException" => TroubleKind::NotAllowed,
+        // Also a wrong clock: the SDK has learned it from this answer, the next call is right.
+        "InvalidSignatureException" | "SignatureDoesNotMatch" | "RequestExpired" => {
+            TroubleKind::NotAllowed
+        }
+        kms if kms.starts_with("KMS") => TroubleKind::NotAllowed,
+        // Too large for what stands between us and the service.
+        _ if status == Some(413) => TroubleKind::Invalid,
+        _ if status == Some(403) || status == Some(401) => TroubleKind::NotAllowed,
+        // A code we do not know is tried again.
+        _ => TroubleKind::Unavailable,
+    }
+}
+
+/// One line: what happened, and what to do where that is known.
+fn describe(
+    error: &SdkError<PutRecordsError, HttpResponse>,
+    code: &str,
+    status: Option<u16>,
+) -> String {
+    let said = match (error.message(), status) {
+        (Some(message), _) if !code.is_empty() => format!("{code}: {message}"),
+        (None, Some(status)) if !code.is_empty() => format!("{code} (HTTP {status})"),
+        (_, Some(status)) => format!("HTTP {status}"),
+        (_, None) => causes(error),
+    };
+    match advice(code) {
+        Some(advice) => format!("{said}; {advice}"),
+        None => said,
+    }
+}
+
+fn advice(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "AccessDeniedException" => {
+            "allow the key kinesis:PutRecords on this stream (and kms:GenerateDataKey on its key, if encrypted)"
+        }
+        "ResourceNotFoundException" => "check stream.name, stream.region and the account of the key",
+        "UnrecognizedClientException" | "InvalidClientTokenId" => {
+            "the access key is not known in this region: check AWS_ACCESS_KEY_ID"
+        }
+        "ExpiredTokenException" | "ExpiredToken" => "the session has expired: give a fresh one",
+        "InvalidSignatureException" | "SignatureDoesNotMatch" => {
+            "check AWS_SECRET_ACCESS_KEY; a wrong clock is corrected by the next call"
+        }
+        kms if kms.starts_with("KMS") => "check the stream's KMS key and kms:GenerateDataKey on it",
+        _ => return None,
+    })
+}

@@ -1,0 +1,89 @@
+use std::sync::Mutex;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::ack::Receipt;
+use crate::config::Order;
+use crate::queue::{Admission, Gate, Queues, Room, ShardIndex};
+use crate::route::{PartitionKey, Routed};
+
+use super::*;
+
+/// Refuses a call with a record over its limit, as Kinesis does, and keeps what it accepts.
+#[derive(Default)]
+struct SmallStream {
+    accepted: Mutex<Vec<usize>>,
+    calls_until_outage: Option<Mutex<u32>>,
+}
+
+impl Stream for SmallStream {
+    async fn put(&self, records: &[Taken]) -> Result<Vec<Verdict>, Trouble> {
+        if let Some(left) = &self.calls_until_outage {
+            let mut left = left.lock().unwrap();
+            if *left == 0 {
+                let detail = "down".to_owned();
+                return Err(Trouble { kind: TroubleKind::Unavailable, detail });
+            }
+            *left -= 1;
+        }
+        if records.iter().any(|taken| taken.record.data.len() > 100) {
+            let detail = "record too large".to_owned();
+            return Err(Trouble { kind: TroubleKind::Invalid, detail });
+        }
+        let mut accepted = self.accepted.lock().unwrap();
+        accepted.extend(records.iter().map(|taken| taken.record.data.len()));
+        Ok(vec![Verdict::Accepted; records.len()])
+    }
+}
+
+struct Open;
+
+impl Gate for Open {
+    fn draw(&mut self, _: ShardIndex, _: usize, _: Instant) -> Admission {
+        Admission::Granted
+    }
+
+    fn records_per_key(&self, _: ShardIndex, _: Instant) -> usize {
+        usize::MAX
+    }
+}
+
+/// A batch of records of these sizes, all of one key.
+#[expect(clippy::disallowed_methods, reason = "the queue wants some instant")]
+fn batch(sizes: impl IntoIterator<Item = usize>) -> Vec<Taken> {
+    let (mut queues, now) = (Queues::new(Order::Device), Instant::now());
+    for (number, size) in sizes.into_iter().enumerate() {
+        let receipt = Receipt { lane: 0, number: number as u64 };
+        let data = Bytes::from(vec![b'x'; size]);
+        let key = PartitionKey::new("k");
+        queues.push(Routed { key, data, rx_ts_ms: 0, receipt }, now, |_| ShardIndex(0));
+    }
+    queues.take(Room { records: 500, bytes: 1 << 20 }, &mut Open, now)
+}
+
+#[tokio::test]
+async fn oversized_record_among_499_good_ones_costs_only_itself() {
+    let stream = SmallStream::default();
+    let sizes: Vec<_> = (0..500).map(|n| if n == 321 { 101 } else { n % 100 }).collect();
+    let answer = deliver(&stream, batch(sizes.clone())).await;
+    for (n, (taken, verdict)) in answer.records.iter().enumerate() {
+        assert_eq!(taken.record.receipt.number, n as u64);
+        let refused = Verdict::Refused("record too large".to_owned());
+        assert_eq!(*verdict, if n == 321 { refused } else { Verdict::Accepted });
+    }
+    let good: Vec<_> = sizes.into_iter().filter(|size| *size <= 100).collect();
+    assert_eq!(*stream.accepted.lock().unwrap(), good, "each once, in order");
+    assert!(answer.calls <= 2 * 10, "halving took {} calls", answer.calls);
+    assert_eq!(answer.trouble, None);
+}
+
+#[tokio::test]
+async fn outage_while_halving_leaves_the_rest_to_be_sent_again() {
+    let stream = SmallStream { calls_until_outage: Some(Mutex::new(3)), ..Default::default() };
+    let answer = deliver(&stream, batch([1, 2, 3, 101])).await;
+    let verdicts: Vec<_> = answer.records.iter().map(|(_, verdict)| verdict.clone()).collect();
+    use Verdict::{Accepted, Unavailable};
+    assert_eq!(verdicts, [Accepted, Accepted, Unavailable, Unavailable]);
+    assert_eq!(answer.trouble.unwrap().kind, TroubleKind::Unavailable);
+}

@@ -1,0 +1,281 @@
+//! One scheduler: which records leave now, in one request, at what pace; and what their verdicts
+//! mean for what leaves next. Time is an argument; the requests themselves are somebody else's.
+
+use std::time::{Duration, Instant};
+
+use tracing::{info, warn};
+
+use crate::ack::Receipt;
+use crate::config::{Batch, Config};
+use crate::deliver::backoff::Backoff;
+use crate::deliver::{Answer, Trouble, TroubleKind, Verdict};
+use crate::limits::NOT_ALLOWED_PAUSE_MAX;
+use crate::queue::{Queued, Queues, Room, Taken};
+use crate::route::{PartitionKey, Routed};
+
+pub mod pace;
+#[cfg(test)]
+mod tests;
+
+use pace::Pace;
+
+/// What to do now.
+#[derive(Debug)]
+pub enum Next {
+    /// Send this batch. Its answer goes to [`Dispatcher::answered`].
+    Send(Vec<Taken>),
+    /// Ask again at this instant, or when something changes.
+    WaitUntil(Instant),
+    /// Ask again when something changes.
+    Wait,
+}
+
+/// What an answer settles.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Receipts of records that the stream accepted.
+    pub accepted: Vec<Receipt>,
+    /// Records that can never be accepted, each with the reason.
+    pub refused: Vec<(PartitionKey, Queued, String)>,
+    /// How many records were refused for now and wait for their next attempt.
+    pub retried: usize,
+    /// How many records overtook an earlier one of their key inside this request.
+    pub reordered: usize,
+    /// How many records were sent and not heard of.
+    pub unheard: usize,
+}
+
+/// The scheduler.
+#[derive(Debug)]
+pub struct Dispatcher {
+    queues: Queues,
+    pace: Pace,
+    batch: Batch,
+    requests_in_flight_max: usize,
+    record_age_max: Option<Duration>,
+    /// Bits a second that the uplink may carry, and when it is free again.
+    uplink: Option<(f64, Instant)>,
+    backoff: Backoff,
+    not_allowed_backoff: Backoff,
+    in_flight: Room,
+    requests_in_flight: usize,
+    /// How many calls failed in a row, of what kind; nothing is sent before `closed_until`.
+    failures: u32,
+    trouble: Option<TroubleKind>,
+    closed_until: Instant,
+    /// Everything that is ready leaves without lingering.
+    hurried: bool,
+    expired: Vec<Receipt>,
+}
+
+/// What a record costs on the wire beside its data in base64: JSON keys, quotes, and its share of
+/// headers, in bytes.
+const WIRE_OVERHEAD_BYTES: usize = 40;
+
+impl Dispatcher {
+    /// Nothing waits, nothing is in flight. `now` starts the pace.
+    #[must_use]
+    pub fn new(config: &Config, now: Instant) -> Self {
+        let stream = &config.stream;
+        Self {
+            queues: Queues::new(config.order),
+            pace: Pace::new(config, now),
+            batch: config.batch.clone(),
+            requests_in_flight_max: stream.requests_in_flight,
+            record_age_max: stream.record_age_max,
+            uplink: stream.uplink_kbit_s_max.map(|kbit| (f64::from(kbit) * 1000.0, now)),
+            backoff: Backoff::new(stream.backoff),
+            not_allowed_backoff: Backoff::new((stream.backoff.0, NOT_ALLOWED_PAUSE_MAX)),
+            in_flight: Room { records: 0, bytes: 0 },
+            requests_in_flight: 0,
+            failures: 0,
+            trouble: None,
+            closed_until: now,
+            hurried: false,
+            expired: Vec::new(),
+        }
+    }
+
+    /// Queues a record.
+    pub fn push(&mut self, routed: Routed, now: Instant) {
+        let pace = &self.pace;
+        self.queues.push(routed, now, |key| pace.locate(key));
+    }
+
+    /// Lets what waits leave without lingering: the broker sends nothing more until it is
+    /// acknowledged, or the program stops.
+    pub fn hurry(&mut self) {
+        self.hurried = true;
+    }
+
+    /// How many records wait or are in flight.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.queues.len() + self.in_flight.records
+    }
+
+    /// Takes the receipts of records that grew older than the operator allows.
+    pub fn take_expired(&mut self) -> Vec<Receipt> {
+        std::mem::take(&mut self.expired)
+    }
+
+    /// Says what to do at `now`.
+    pub fn next(&mut self, now: Instant) -> Next {
+        self.queues.wake(now);
+        // After a failure one request at a time probes whether the stream is back.
+        let slots = if self.failures > 0 { 1 } else { self.requests_in_flight_max };
+        if self.queues.is_empty() {
+            self.hurried = false;
+            return Next::Wait;
+        }
+        if self.requests_in_flight >= slots {
+            return Next::Wait;
+        }
+        let open_at = self.closed_until.max(self.uplink.map_or(now, |(_, free_at)| free_at));
+        if open_at > now {
+            return Next::WaitUntil(open_at);
+        }
+        let room = Room { records: self.batch.records_max, bytes: self.batch.bytes_max };
+        if let Some(since) = self.queues.oldest_ready() {
+            let due = since + self.batch.linger;
+            if !self.hurried && due > now && !self.queues.fills(room) {
+                return Next::WaitUntil(self.queues.next_wake().map_or(due, |at| at.min(due)));
+            }
+            let taken = self.queues.take(room, &mut self.pace, now);
+            if !taken.is_empty() {
+                // What is left lingers again until the broker falls silent again.
+                self.hurried = false;
+                let batch = self.without_expired(taken, now);
+                if batch.is_empty() {
+                    return Next::WaitUntil(now);
+                }
+                self.sent(&batch, now);
+                return Next::Send(batch);
+            }
+        }
+        self.queues.next_wake().map_or(Next::Wait, Next::WaitUntil)
+    }
+
+    fn without_expired(&mut self, taken: Vec<Taken>, now: Instant) -> Vec<Taken> {
+        let Some(age_max) = self.record_age_max else { return taken };
+        let (young, old): (Vec<_>, Vec<_>) = taken
+            .into_iter()
+            .partition(|taken| now.saturating_duration_since(taken.record.since) <= age_max);
+        self.expired.extend(old.iter().map(|taken| taken.record.receipt));
+        for run in old.chunk_by(|a, b| a.slot == b.slot) {
+            let Some(first) = run.first() else { continue };
+            // A key that keeps younger records in this batch is still in flight.
+            if !young.iter().any(|taken| taken.slot == first.slot) {
+                self.queues.answered(first.slot, std::iter::empty(), now);
+            }
+        }
+        young
+    }
+
+    fn sent(&mut self, batch: &[Taken], now: Instant) {
+        let bytes: usize = batch.iter().map(Taken::bytes).sum();
+        self.in_flight.records += batch.len();
+        self.in_flight.bytes += bytes;
+        self.requests_in_flight += 1;
+        if let Some((bits_per_s, free_at)) = &mut self.uplink {
+            let wire_bytes = bytes / 3 * 4 + batch.len() * WIRE_OVERHEAD_BYTES;
+            let bits = f64::from(u32::try_from(wire_bytes).unwrap_or(u32::MAX)) * 8.0;
+            *free_at = now.max(*free_at) + Duration::from_secs_f64(bits / *bits_per_s);
+        }
+    }
+
+    /// Takes the answer to a batch: what it settles, and what must be sent again. `random`, in
+    /// `0.0..1.0`, spreads the pauses.
+    pub fn answered(&mut self, answer: Answer, now: Instant, random: f64) -> Outcome {
+        self.requests_in_flight -= 1;
+        self.in_flight.records -= answer.records.len();
+        self.in_flight.bytes -= answer.records.iter().map(|(t, _)| t.bytes()).sum::<usize>();
+        self.note(answer.trouble.as_ref(), now, random);
+        self.pace.observe(&answer.records, now);
+        let mut outcome = Outcome::default();
+        let mut records = answer.records.into_iter().peekable();
+        while let Some((first, verdict)) = records.next() {
+            let slot = first.slot;
+            let mut key_records = vec![(first, verdict)];
+            while let Some(more) = records.next_if(|(taken, _)| taken.slot == slot) {
+                key_records.push(more);
+            }
+            self.key_answered(key_records, now, random, &mut outcome);
+        }
+        outcome
+    }
+
+    /// The verdicts of one key, in order.
+    fn key_answered(
+        &mut self,
+        records: Vec<(Taken, Verdict)>,
+        now: Instant,
+        random: f64,
+        outcome: &mut Outcome,
+    ) {
+        let mut again = Vec::new();
+        let Some(slot) = records.first().map(|(taken, _)| taken.slot) else { return };
+        for (taken, verdict) in records {
+            let mut record = taken.record;
+            match verdict {
+                Verdict::Accepted => {
+                    outcome.accepted.push(record.receipt);
+                    outcome.reordered += usize::from(!again.is_empty());
+                }
+                Verdict::Refused(reason) => outcome.refused.push((taken.key, record, reason)),
+                Verdict::Throttled | Verdict::Unavailable | Verdict::Unheard => {
+                    outcome.unheard += usize::from(verdict == Verdict::Unheard);
+                    record.attempts += 1;
+                    again.push(record);
+                }
+            }
+        }
+        outcome.retried += again.len();
+        let attempts = again.iter().map(|record| record.attempts).max().unwrap_or(1);
+        // A call that failed as a whole closes the stream for a while; its keys need no pause more.
+        let pause = if self.failures > 0 {
+            Duration::ZERO
+        } else {
+            self.backoff.pause(attempts, random)
+        };
+        self.queues.answered(slot, again.into_iter(), now + pause);
+    }
+
+    /// Notes whether the stream as a whole works, and says so when that changes.
+    fn note(&mut self, trouble: Option<&Trouble>, now: Instant, random: f64) {
+        let Some(trouble) = trouble else {
+            if self.failures > 0 {
+                info!(failures = self.failures, "stream is back");
+            }
+            self.failures = 0;
+            self.trouble = None;
+            return;
+        };
+        if trouble.kind == TroubleKind::Throttled {
+            return;
+        }
+        if self.trouble != Some(trouble.kind) {
+            let what = match trouble.kind {
+                TroubleKind::NotAllowed => "stream refuses us: records are kept and tried slowly",
+                TroubleKind::Unavailable
+                | TroubleKind::Unheard
+                | TroubleKind::Throttled
+                | TroubleKind::Invalid => "stream unavailable: records are kept and tried again",
+            };
+            warn!(kind = ?trouble.kind, detail = %trouble, "{what}");
+        }
+        self.trouble = Some(trouble.kind);
+        // Requests that were in flight together and failed together are one failure.
+        if now >= self.closed_until {
+            self.failures = self.failures.saturating_add(1);
+            let backoff = match trouble.kind {
+                TroubleKind::NotAllowed => self.not_allowed_backoff,
+                TroubleKind::Unavailable
+                | TroubleKind::Unheard
+                | TroubleKind::Throttled
+                | TroubleKind::Invalid => self.backoff,
+            };
+            self.closed_until = now + backoff.pause(self.failures, random);
+        }
+    }
+}

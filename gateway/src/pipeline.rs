@@ -1,0 +1,101 @@
+//! Wires the stages, and says in which order they stop. The only place that spawns.
+//!
+//! Two kinds of tasks: one for each connection ([`source`]), and one, the flow, for everything
+//! between: normalise, route, queue, dispatch, settle. All of them run on one thread: at a thousand
+//! records a second waking up costs more than working, and one core carries a hundred thousand.
+//!
+//! A stop travels with ownership. Only the connections hear the signal: each drops its sender of
+//! publishes, keeps its connection alive and goes on acknowledging. The flow ends when every sender
+//! is gone and nothing is held, or at the deadline; it drops its senders of receipts. Each
+//! connection, hearing that nothing more will be settled, writes its last acknowledgements,
+//! disconnects and ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::config::Config;
+use crate::dead_letter::Store;
+use crate::deliver::Stream;
+use crate::limits::{INTAKE_BATCHES_MAX, SETTLED_BATCHES_MAX};
+use crate::metrics::{Conservation, Counters};
+use crate::normalise::Normaliser;
+use crate::source::{self, Lane};
+
+mod flow;
+mod letters;
+mod settlement;
+
+use flow::Flow;
+use settlement::Settlement;
+
+/// How often the ledger is logged.
+const LEDGER_EVERY: Duration = Duration::from_secs(60);
+
+/// How a run ended. Either way everything that was acknowledged is safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    /// Nothing was held any more.
+    Clean,
+    /// The deadline came first: the broker will send the rest again.
+    TimedOut,
+}
+
+/// How a run ended, and its books.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended {
+    /// Whether everything was settled.
+    pub drained: Drained,
+    /// The ledger at the end.
+    pub ledger: Conservation,
+}
+
+/// Runs the gateway until `stop` is ready, then drains.
+///
+/// # Errors
+/// When the configuration cannot be relied on or the state directory cannot be used: nothing is
+/// started then.
+pub async fn run(
+    config: Arc<Config>,
+    stream: &impl Stream,
+    counters: Arc<Counters>,
+    stop: impl Future<Output = ()>,
+) -> Result<Ended> {
+    let normaliser = Normaliser::new(&config.records)?;
+    let store = open_state(&config)?;
+    let (stop_tx, stop_rx) = watch::channel(false);
+    let (intake_tx, intake_rx) = mpsc::channel(INTAKE_BATCHES_MAX);
+    let mut lanes = JoinSet::new();
+    let mut settled = Vec::new();
+    for index in 0..config.mqtt.lanes.len() {
+        let (settled_tx, settled_rx) = mpsc::channel(SETTLED_BATCHES_MAX);
+        settled.push(settled_tx);
+        lanes.spawn(source::run(Lane {
+            index: u16::try_from(index).context("too many lanes")?,
+            config: Arc::clone(&config),
+            intake: intake_tx.clone(),
+            settled: settled_rx,
+            stop: stop_rx.clone(),
+            counters: Arc::clone(&counters),
+        }));
+    }
+    drop(intake_tx);
+    let settlement = Settlement::new(settled);
+    let flow = Flow::new(&config, stream, store, normaliser, settlement).counting(counters);
+    let ended = flow.run(intake_rx, stop_tx, stop).await;
+    while let Some(lane) = lanes.join_next().await {
+        lane.context("a connection failed: please report this")?;
+    }
+    Ok(ended)
+}
+
+fn open_state(config: &Config) -> Result<Store> {
+    std::fs::create_dir_all(&config.state_dir)
+        .with_context(|| format!("state_dir: cannot create {}", config.state_dir.display()))?;
+    Store::open(&config.dead_letter).with_context(|| {
+        format!("dead_letter.dir: cannot use {}", config.dead_letter.dir.display())
+    })
+}

@@ -1,0 +1,347 @@
+//! Records that wait, in order within a partition key; and which of them may go now.
+//!
+//! A key is *ready* when its oldest record may be sent, *asleep* while its shard or its own backoff
+//! holds it back, and *in flight* while a request carries records of it: then nothing of it may go,
+//! for whatever went now could arrive first. Ready keys go in the order of their oldest records.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::time::Instant;
+
+use bytes::Bytes;
+use slab::Slab;
+
+use crate::ack::Receipt;
+use crate::config::Order;
+use crate::route::{PartitionKey, Routed};
+
+#[cfg(test)]
+mod tests;
+
+/// Which shard a key is thought to belong to: an index into the shard map of the day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ShardIndex(pub usize);
+
+/// A record that waits for its turn.
+#[derive(Debug, Clone)]
+pub struct Queued {
+    /// The bytes to send.
+    pub data: Bytes,
+    /// When its publish arrived, in milliseconds since 1970-01-01 UTC.
+    pub rx_ts_ms: i64,
+    /// What to settle when it is safe.
+    pub receipt: Receipt,
+    /// When it entered the queue.
+    pub since: Instant,
+    /// How often it was sent already.
+    pub attempts: u32,
+}
+
+/// Names a key while it has records that wait or are in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeySlot(usize);
+
+/// A record that was taken to be sent.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    /// Its partition key.
+    pub key: PartitionKey,
+    /// Its place in the queue: tells where to give it back.
+    pub slot: KeySlot,
+    /// The shard that the key is thought to belong to.
+    pub shard: ShardIndex,
+    /// The record.
+    pub record: Queued,
+}
+
+impl Taken {
+    /// Its size as Kinesis counts it: data and partition key, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.record.data.len() + self.key.as_str().len()
+    }
+}
+
+/// Leave to send now, or when to ask again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// Send it.
+    Granted,
+    /// Not before this instant.
+    RetryAt(Instant),
+}
+
+/// Who is asked before a record is taken.
+pub trait Gate {
+    /// Asks leave to send one record of `bytes` to `shard`.
+    fn draw(&mut self, shard: ShardIndex, bytes: usize, now: Instant) -> Admission;
+
+    /// How many records of one key a request to `shard` may carry. At least 1.
+    fn records_per_key(&self, shard: ShardIndex, now: Instant) -> usize;
+}
+
+/// What is left of a request that is being filled.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    /// How many records fit.
+    pub records: usize,
+    /// How many bytes fit, data and partition keys.
+    pub bytes: usize,
+}
+
+/// All that waits.
+#[derive(Debug)]
+pub struct Queues {
+    order: Order,
+    index: HashMap<PartitionKey, usize>,
+    keys: Slab<KeyQueue>,
+    ready: BinaryHeap<Reverse<(Instant, usize)>>,
+    asleep: BinaryHeap<Reverse<(Instant, usize)>>,
+    waiting: Room,
+    ready_now: Room,
+}
+
+#[derive(Debug)]
+struct KeyQueue {
+    key: PartitionKey,
+    shard: ShardIndex,
+    records: VecDeque<Queued>,
+    bytes: usize,
+    requests: u32,
+    list: List,
+}
+
+/// Which list a key stands in. Never in two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum List {
+    Neither,
+    Ready,
+    Asleep,
+}
+
+impl Queues {
+    /// No records. `order` says which gates hold.
+    #[must_use]
+    pub fn new(order: Order) -> Self {
+        let nothing = Room { records: 0, bytes: 0 };
+        Self {
+            order,
+            index: HashMap::new(),
+            keys: Slab::new(),
+            ready: BinaryHeap::new(),
+            asleep: BinaryHeap::new(),
+            waiting: nothing,
+            ready_now: nothing,
+        }
+    }
+
+    /// Appends a record to its key. `locate` is asked for the shard of a key that is new here.
+    pub fn push(
+        &mut self,
+        routed: Routed,
+        now: Instant,
+        locate: impl FnOnce(&PartitionKey) -> ShardIndex,
+    ) {
+        let Routed { key, data, rx_ts_ms, receipt } = routed;
+        let keys = &mut self.keys;
+        let slot = *self.index.entry(key).or_insert_with_key(|key| {
+            keys.insert(KeyQueue {
+                key: key.clone(),
+                shard: locate(key),
+                records: VecDeque::new(),
+                bytes: 0,
+                requests: 0,
+                list: List::Neither,
+            })
+        });
+        let Some(queue) = self.keys.get_mut(slot) else { return };
+        let bytes = data.len() + queue.key.as_str().len();
+        let record = Queued { data, rx_ts_ms, receipt, since: now, attempts: 0 };
+        queue.records.push_back(record);
+        queue.bytes += bytes;
+        self.waiting.add(1, bytes);
+        match queue.list {
+            List::Ready => self.ready_now.add(1, bytes),
+            List::Asleep => {}
+            List::Neither => self.enlist(slot),
+        }
+    }
+
+    /// Puts a key that stands in no list among the ready ones, if it may go.
+    fn enlist(&mut self, slot: usize) {
+        let Some(queue) = self.keys.get_mut(slot) else { return };
+        let gated = queue.requests > 0 && self.order != Order::None;
+        if gated || queue.list != List::Neither {
+            return;
+        }
+        let Some(oldest) = queue.records.front() else { return };
+        queue.list = List::Ready;
+        self.ready.push(Reverse((oldest.since, slot)));
+        self.ready_now.add(queue.records.len(), queue.bytes);
+    }
+
+    /// Wakes every key whose time has come.
+    pub fn wake(&mut self, now: Instant) {
+        while let Some(Reverse((at, slot))) = self.asleep.peek().copied() {
+            if at > now {
+                break;
+            }
+            self.asleep.pop();
+            if let Some(queue) = self.keys.get_mut(slot) {
+                queue.list = List::Neither;
+            }
+            self.enlist(slot);
+        }
+    }
+
+    /// Takes what may go now into `room`, oldest keys first, asking `gate` for each record. A key
+    /// that `gate` holds back sleeps; the records of one key come out together and in order.
+    pub fn take(&mut self, mut room: Room, gate: &mut impl Gate, now: Instant) -> Vec<Taken> {
+        let mut taken = Vec::with_capacity(room.records.min(self.ready_now.records));
+        while let Some(Reverse((_, slot))) = self.ready.peek().copied() {
+            let before = taken.len();
+            let hold = self.take_key(slot, &mut room, gate, now, &mut taken);
+            if matches!(hold, Hold::Full) && taken.len() == before {
+                break;
+            }
+            self.ready.pop();
+            let Some(queue) = self.keys.get_mut(slot) else { continue };
+            self.ready_now.sub(queue.records.len(), queue.bytes);
+            queue.list = List::Neither;
+            if taken.len() > before {
+                queue.requests += 1;
+            }
+            if let Hold::Until(at) = hold
+                && !queue.records.is_empty()
+                && (queue.requests == 0 || self.order == Order::None)
+            {
+                queue.list = List::Asleep;
+                self.asleep.push(Reverse((at, slot)));
+            }
+            self.enlist(slot);
+            if matches!(hold, Hold::Full) {
+                break;
+            }
+        }
+        taken
+    }
+
+    fn take_key(
+        &mut self,
+        slot: usize,
+        room: &mut Room,
+        gate: &mut impl Gate,
+        now: Instant,
+        taken: &mut Vec<Taken>,
+    ) -> Hold {
+        let Some(queue) = self.keys.get_mut(slot) else { return Hold::Nothing };
+        let key_bytes = queue.key.as_str().len();
+        for _ in 0..gate.records_per_key(queue.shard, now) {
+            let Some(next) = queue.records.front() else { break };
+            let bytes = next.data.len() + key_bytes;
+            if room.records == 0 || room.bytes < bytes {
+                return Hold::Full;
+            }
+            if let Admission::RetryAt(at) = gate.draw(queue.shard, bytes, now) {
+                return Hold::Until(at);
+            }
+            let Some(record) = queue.records.pop_front() else { break };
+            room.sub(1, bytes);
+            queue.bytes -= bytes;
+            self.waiting.sub(1, bytes);
+            self.ready_now.sub(1, bytes);
+            taken.push(Taken {
+                key: queue.key.clone(),
+                slot: KeySlot(slot),
+                shard: queue.shard,
+                record,
+            });
+        }
+        Hold::Nothing
+    }
+
+    /// Ends a request for one key: `refused` are the records of it to send again, in order; the key
+    /// sleeps until `not_before` if any are.
+    pub fn answered(
+        &mut self,
+        slot: KeySlot,
+        refused: impl DoubleEndedIterator<Item = Queued>,
+        not_before: Instant,
+    ) {
+        let KeySlot(slot) = slot;
+        let Some(queue) = self.keys.get_mut(slot) else { return };
+        queue.requests = queue.requests.saturating_sub(1);
+        let (records, bytes) = (queue.records.len(), queue.bytes);
+        for record in refused.rev() {
+            queue.bytes += record.data.len() + queue.key.as_str().len();
+            queue.records.push_front(record);
+        }
+        let added = (queue.records.len() - records, queue.bytes - bytes);
+        self.waiting.add(added.0, added.1);
+        if queue.list == List::Ready {
+            self.ready_now.add(added.0, added.1);
+        }
+        if added.0 > 0 && queue.list == List::Neither {
+            queue.list = List::Asleep;
+            self.asleep.push(Reverse((not_before, slot)));
+        }
+        if queue.records.is_empty() && queue.requests == 0 {
+            self.index.remove(&queue.key);
+            self.keys.remove(slot);
+        } else {
+            self.enlist(slot);
+        }
+    }
+
+    /// Since when the longest waiting ready key waits.
+    #[must_use]
+    pub fn oldest_ready(&self) -> Option<Instant> {
+        self.ready.peek().map(|Reverse((since, _))| *since)
+    }
+
+    /// When the next sleeping key wakes.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Instant> {
+        self.asleep.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Whether what is ready fills a request of this size.
+    #[must_use]
+    pub fn fills(&self, room: Room) -> bool {
+        self.ready_now.records >= room.records || self.ready_now.bytes >= room.bytes
+    }
+
+    /// How many records wait, those in flight not counted.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.waiting.records
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waiting.records == 0
+    }
+}
+
+/// Why no more of a key was taken.
+enum Hold {
+    /// Its records or its share of the request are used up.
+    Nothing,
+    /// The request is full.
+    Full,
+    /// The gate said when to ask again.
+    Until(Instant),
+}
+
+impl Room {
+    fn add(&mut self, records: usize, bytes: usize) {
+        self.records += records;
+        self.bytes += bytes;
+    }
+
+    fn sub(&mut self, records: usize, bytes: usize) {
+        self.records -= records;
+        self.bytes -= bytes;
+    }
+}
