@@ -28,3 +28,4 @@ pub mod record;
 pub mod route;
 pub mod source;
 pub mod telemetry;
+pub mod topic;

@@ -1,0 +1,99 @@
+//! Names of measurements: snake_case, and each once in a record.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use twox_hash::XxHash3_64;
+
+/// Appends `key` in snake_case to the names above it: `Outdoor` to `temp` makes `temp_outdoor`.
+///
+/// A step from small to capital letters begins a word (`CO2Level` is `co2_level`), letters beyond
+/// ASCII stay, and what is neither letter nor digit parts words. A key of nothing else is `unnamed`.
+pub(super) fn push(path: &mut String, key: &str) {
+    if !path.is_empty() {
+        path.push('_');
+    }
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if !key.is_empty() && key.bytes().all(is_plain) {
+        path.push_str(key);
+        return;
+    }
+    let start = path.len();
+    let mut letters = key.chars().peekable();
+    let mut before = ' ';
+    let mut parted = false;
+    while let Some(letter) = letters.next() {
+        if !letter.is_alphanumeric() {
+            parted = true;
+            continue;
+        }
+        let ends_capitals =
+            before.is_uppercase() && letters.peek().is_some_and(|c| c.is_lowercase());
+        let starts_word = letter.is_uppercase()
+            && (before.is_lowercase() || before.is_numeric() || ends_capitals);
+        if (parted || starts_word) && path.len() > start {
+            path.push('_');
+        }
+        path.extend(letter.to_lowercase());
+        parted = false;
+        before = letter;
+    }
+    if path.len() == start {
+        path.push_str("unnamed");
+    }
+}
+
+/// The names that a record already has.
+///
+/// Remembers hashes only: should two ever collide, the second name needlessly gets a number, and
+/// nothing is lost.
+#[derive(Debug, Default)]
+pub(super) struct Names(HashMap<u64, u32, BuildHasherDefault<AsIs>>);
+
+impl Names {
+    /// Room for the names of a usual reading.
+    const USUAL: usize = 28;
+
+    pub(super) fn new() -> Self {
+        Self(HashMap::with_capacity_and_hasher(Self::USUAL, BuildHasherDefault::default()))
+    }
+
+    /// Takes `name`. When it is taken already, gives the number that makes it unique: `name_2` for
+    /// 2.
+    pub(super) fn take(&mut self, name: &str) -> Option<u32> {
+        let hash = XxHash3_64::oneshot(name.as_bytes());
+        let taken = self.0.get(&hash).copied();
+        let Some(mut number) = taken else {
+            self.0.insert(hash, 1);
+            return None;
+        };
+        // `name_2` may have come as a name of its own.
+        loop {
+            number += 1;
+            let numbered = XxHash3_64::oneshot(format!("{name}_{number}").as_bytes());
+            if self.0.insert(numbered, 1).is_none() {
+                break;
+            }
+        }
+        self.0.insert(hash, number);
+        Some(number)
+    }
+}
+
+/// Hands on what is a hash already.
+#[derive(Debug, Default)]
+struct AsIs(u64);
+
+impl Hasher for AsIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = XxHash3_64::oneshot(bytes);
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
