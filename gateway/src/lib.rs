@@ -15,10 +15,12 @@
 
 pub mod ack;
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod dead_letter;
 pub mod deliver;
 pub mod dispatch;
+pub mod filter;
 pub mod limits;
 pub mod metrics;
 pub mod normalise;

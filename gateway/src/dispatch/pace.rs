@@ -63,7 +63,7 @@ impl Pace {
         let limit = || match (pace.mode, ranges) {
             (PaceMode::Off, _) => Limit::None,
             (PaceMode::Shards, Some(_)) => {
-                Limit::Sized(Box::new(Sized::new(Aimd::new(instances, fraction), now)))
+                Limit::Sized(Box::new(Sized::new(Aimd::new(instances, fraction, Duration::ZERO), now)))
             }
             (PaceMode::Shards | PaceMode::Feedback, _) => Limit::Learned(Feedback::new(now)),
         };

@@ -4,10 +4,12 @@
 //! the next stage takes them, acknowledgements are queued without waiting. Backpressure is withheld
 //! acknowledgements, never a stopped poll.
 
+use std::ops::ControlFlow;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
@@ -186,20 +188,10 @@ impl<R: Requests> Session<R> {
                 loop {
                     tokio::select! {
                         biased;
-                        receipts = self.settled.recv() => match receipts {
-                            Some(receipts) => self.settle(&receipts),
-                            // Everything is settled: say goodbye.
-                            None => break None,
+                        news = self.attend() => if news.is_break() {
+                            break None;
                         },
                         event = &mut poll => break Some(event),
-                        room = room(self.intake.as_ref(), !self.outbox.is_empty()) => match room {
-                            Some(permit) => permit.send(Self::pack(
-                                &mut self.outbox,
-                                &mut self.window_exhausted,
-                            )),
-                            None => self.stop_taking_in(),
-                        },
-                        () = stopped(&mut self.stop, self.intake.is_some()) => self.stop_taking_in(),
                     }
                 }
             };
@@ -273,20 +265,36 @@ impl<R: Requests> Session<R> {
         }
     }
 
-    /// Hands the outbox to the next stage, if it has room at once.
-    fn hand_on(&mut self) {
-        if self.outbox.is_empty() {
-            return;
+    /// Waits for news that do not come from the broker, and deals with them. Breaks when nothing
+    /// more will be settled. May be dropped unfinished.
+    async fn attend(&mut self) -> ControlFlow<()> {
+        tokio::select! {
+            biased;
+            receipts = self.settled.recv() => match receipts {
+                Some(receipts) => self.settle(&receipts),
+                None => return ControlFlow::Break(()),
+            },
+            () = room(self.intake.as_ref(), !self.outbox.is_empty()) => self.hand_on(),
+            () = stopped(&mut self.stop, self.intake.is_some()) => self.stop_taking_in(),
         }
-        if let Some(permit) = self.intake.as_ref().and_then(|intake| intake.try_reserve().ok()) {
-            permit.send(Self::pack(&mut self.outbox, &mut self.window_exhausted));
-        }
+        ControlFlow::Continue(())
     }
 
-    fn pack(outbox: &mut Vec<Publish>, window_exhausted: &mut bool) -> Intake {
-        Intake {
-            publishes: std::mem::take(outbox),
-            window_exhausted: std::mem::take(window_exhausted),
+    /// Hands the outbox to the next stage, if it has room at once.
+    fn hand_on(&mut self) {
+        let Some(intake) = self.intake.as_ref().filter(|_| !self.outbox.is_empty()) else { return };
+        let gone = match intake.try_reserve() {
+            Ok(permit) => {
+                permit.send(Intake {
+                    publishes: std::mem::take(&mut self.outbox),
+                    window_exhausted: std::mem::take(&mut self.window_exhausted),
+                });
+                false
+            }
+            Err(full_or_closed) => full_or_closed == TrySendError::Closed(()),
+        };
+        if gone {
+            self.stop_taking_in();
         }
     }
 
@@ -376,24 +384,15 @@ impl<R: Requests> Session<R> {
     }
 
     /// Waits before the next connect; settles meanwhile. Breaks when nothing is left to do.
-    async fn wait(&mut self, pause: Duration) -> std::ops::ControlFlow<()> {
+    async fn wait(&mut self, pause: Duration) -> ControlFlow<()> {
         let mut pause = pin!(sleep(pause));
         loop {
             tokio::select! {
                 biased;
-                receipts = self.settled.recv() => match receipts {
-                    Some(receipts) => self.settle(&receipts),
-                    None => return std::ops::ControlFlow::Break(()),
+                news = self.attend() => if news.is_break() {
+                    return news;
                 },
-                room = room(self.intake.as_ref(), !self.outbox.is_empty()) => match room {
-                    Some(permit) => permit.send(Self::pack(
-                        &mut self.outbox,
-                        &mut self.window_exhausted,
-                    )),
-                    None => self.stop_taking_in(),
-                },
-                () = stopped(&mut self.stop, self.intake.is_some()) => self.stop_taking_in(),
-                () = &mut pause => return std::ops::ControlFlow::Continue(()),
+                () = &mut pause => return ControlFlow::Continue(()),
             }
         }
     }
@@ -430,13 +429,10 @@ impl<R: Requests> Session<R> {
     }
 }
 
-/// Room in the next stage; `None` when it is gone. Never ready while nothing waits.
-async fn room(
-    intake: Option<&mpsc::Sender<Intake>>,
-    waiting: bool,
-) -> Option<mpsc::Permit<'_, Intake>> {
+/// Ready when the next stage has room, or is gone. Never while nothing waits.
+async fn room(intake: Option<&mpsc::Sender<Intake>>, waiting: bool) {
     match intake {
-        Some(intake) if waiting => intake.reserve().await.ok(),
+        Some(intake) if waiting => drop(intake.reserve().await),
         _ => std::future::pending().await,
     }
 }
