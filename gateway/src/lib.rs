@@ -27,6 +27,8 @@ pub mod normalise;
 pub mod pipeline;
 pub mod queue;
 pub mod record;
+#[cfg(feature = "rehearsal")]
+pub mod rehearsal;
 pub mod route;
 pub mod source;
 pub mod telemetry;

@@ -1,0 +1,118 @@
+//! Why a request is refused, in the service's own words where they are known.
+
+use std::borrow::Cow;
+
+use super::action::Action;
+use super::names::{ACCOUNT, ShardId, StreamName};
+
+/// An answer that is not 200: `{"__type": …, "message": …}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// The name of the error, as in `__type`.
+    pub kind: Cow<'static, str>,
+    /// What it says.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal that blames the request: status 400.
+    #[must_use]
+    pub fn new(kind: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { status: 400, kind: kind.into(), message: message.into() }
+    }
+
+    /// Status 500.
+    #[must_use]
+    pub fn internal_failure() -> Self {
+        Self { status: 500, ..Self::new("InternalFailure", INTERNAL_FAILURE) }
+    }
+
+    /// Status 503.
+    #[must_use]
+    pub fn service_unavailable() -> Self {
+        let text = "The request has failed due to a temporary failure of the server.";
+        Self { status: 503, ..Self::new("ServiceUnavailable", text) }
+    }
+
+    /// The key may not call `action`.
+    #[must_use]
+    pub fn access_denied(action: Action, stream: &StreamName) -> Self {
+        let (action, arn) = (action.name(), &stream.arn);
+        let text = format!(
+            "User: arn:aws:iam::{ACCOUNT}:user/gateway is not authorized to perform: \
+             kinesis:{action} on resource: {arn} because no identity-based policy allows the \
+             kinesis:{action} action"
+        );
+        Self::new("AccessDeniedException", text)
+    }
+
+    /// No stream of that name or ARN.
+    #[must_use]
+    pub fn stream_not_found(asked: &str) -> Self {
+        let name = asked.rsplit_once('/').map_or(asked, |(_, name)| name);
+        let text = format!("Stream {name} under account {ACCOUNT} not found.");
+        Self::new("ResourceNotFoundException", text)
+    }
+
+    /// No shard of that name.
+    #[must_use]
+    pub fn shard_not_found(shard: &str, stream: &StreamName) -> Self {
+        let stream = &stream.name;
+        let text =
+            format!("Could not find shard {shard} in stream {stream} under account {ACCOUNT}.");
+        Self::new("ResourceNotFoundException", text)
+    }
+
+    /// The request names no stream.
+    #[must_use]
+    pub fn no_stream_named() -> Self {
+        Self::invalid_argument("Either StreamName or StreamARN should be provided.")
+    }
+
+    /// The shard's quota is exhausted.
+    #[must_use]
+    pub fn throttled(shard: ShardId, stream: &StreamName) -> Self {
+        Self::new(THROTTLED, throttled_text(shard, stream))
+    }
+
+    /// A request of the right shape with a value that cannot be.
+    #[must_use]
+    pub fn invalid_argument(message: impl Into<String>) -> Self {
+        Self::new("InvalidArgumentException", message)
+    }
+
+    /// Values that break the rules of the API.
+    #[must_use]
+    pub fn validation(violations: &[String]) -> Self {
+        let (count, all) = (violations.len(), violations.join("; "));
+        let plural = if count == 1 { "" } else { "s" };
+        let text = format!("{count} validation error{plural} detected: {all}");
+        Self::new("ValidationException", text)
+    }
+
+    /// A body that cannot be read.
+    #[must_use]
+    pub fn serialization(message: impl Into<String>) -> Self {
+        Self::new("SerializationException", message)
+    }
+
+    /// The body of the answer.
+    #[must_use]
+    pub fn body(&self) -> Vec<u8> {
+        serde_json::json!({ "__type": self.kind, "message": self.message }).to_string().into()
+    }
+}
+
+/// The code of a refusal for rate, of a request and of a single record.
+pub(super) const THROTTLED: &str = "ProvisionedThroughputExceededException";
+
+/// What comes with the code `InternalFailure`.
+pub(super) const INTERNAL_FAILURE: &str = "Internal service failure.";
+
+/// What comes with [`THROTTLED`].
+#[must_use]
+pub(super) fn throttled_text(shard: ShardId, stream: &StreamName) -> String {
+    format!("Rate exceeded for shard {shard} in stream {} under account {ACCOUNT}.", stream.name)
+}
