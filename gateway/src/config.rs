@@ -1,13 +1,22 @@
 //! The configuration as the stages rely on it: every value checked, every default filled in.
 //!
 //! `file` is the configuration as written, `check` turns one into the other and reports every
-//! fault it finds.
+//! fault it finds: with its key, its value, what is allowed, and its line.
+//!
+//! What the operator wrote is never bent: two settings that contradict each other are a fault. Where
+//! only one of them was written, the other, our guess, gives way.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use fault::{Fault, Faults};
+
+mod check;
+mod fault;
+mod file;
+
 /// Everything `tidegate run` needs to know.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Where dead letters and what the gateway must remember between runs live.
     pub state_dir: PathBuf,
@@ -43,7 +52,7 @@ pub enum Order {
 }
 
 /// The `[mqtt]` table.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Mqtt {
     /// Where the broker is and how it is spoken to.
     pub broker: Broker,
@@ -76,7 +85,7 @@ pub struct Mqtt {
 }
 
 /// Where the broker is and how it is spoken to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Broker {
     /// Host name or address, as certificates name it.
     pub host: String,
@@ -89,7 +98,7 @@ pub struct Broker {
 }
 
 /// The `[mqtt.tls]` table. Files are read at start and at every reconnect.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Tls {
     /// PEM file of the authorities that may vouch for the broker; the platform's when absent.
     pub ca_file: Option<PathBuf>,
@@ -126,7 +135,7 @@ pub enum MqttVersion {
 }
 
 /// User name and where the password is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Login {
     /// The user name.
     pub username: String,
@@ -135,7 +144,7 @@ pub struct Login {
 }
 
 /// Where a password is: never in the configuration itself.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Password {
     /// The first line of a file.
     File(PathBuf),
@@ -153,7 +162,7 @@ pub enum Retained {
 }
 
 /// How payloads become records.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Records {
     /// The shape of what is sent.
     pub format: Format,
@@ -199,7 +208,7 @@ pub enum Unmapped {
 }
 
 /// Mapping rules for the topics that match a filter.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Mapping {
     /// MQTT topic filter.
     pub filter: String,
@@ -238,7 +247,7 @@ pub enum Kind {
 }
 
 /// The `[stream]` table.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Stream {
     /// Name or ARN.
     pub target: StreamTarget,
@@ -275,7 +284,7 @@ pub enum StreamTarget {
 }
 
 /// When a batch leaves: whichever comes first.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     /// Longest wait of the first record.
     pub linger: Duration,
@@ -286,7 +295,7 @@ pub struct Batch {
 }
 
 /// The `[pace]` table.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Pace {
     /// What the pace goes by.
     pub mode: PaceMode,
@@ -308,7 +317,7 @@ pub enum PaceMode {
 }
 
 /// The `[dead_letter]` table.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DeadLetter {
     /// Where the files go.
     pub dir: PathBuf,

@@ -1,0 +1,172 @@
+//! Makes a [`Config`] of what is written, or a list of everything that is wrong with it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::file::{File, Table};
+use super::{Batch, Config, DeadLetter, Fault, Faults, Order, Pace, PaceMode, WhenFull};
+use crate::limits::{self, Setting};
+
+mod files;
+mod fit;
+mod mqtt;
+mod records;
+mod stream;
+mod subscriptions;
+mod syntax;
+#[cfg(test)]
+mod tests;
+mod url;
+
+/// What faults call a configuration that came from no file.
+const NAMELESS: &str = "tidegate.toml";
+
+/// Where state lives when the gateway is not run as a service.
+const STATE_DIR: &str = "./tidegate-state";
+
+/// Longest path that Linux takes, in bytes.
+const PATH_BYTES_MAX: usize = 4_095;
+
+/// A table of each kind, so that reading it asks for every key there is.
+const EVERY_TABLE: &str = "
+    mqtt = { topics = [{}], lanes = [[{}]] }
+    records = { mapping = [{ field = [{}] }] }
+";
+
+impl Config {
+    /// Reads a configuration, with state in `./tidegate-state` unless it says otherwise.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in one go.
+    pub fn parse(text: &str) -> Result<Self, Faults> {
+        Self::parse_file(text, NAMELESS, Path::new(STATE_DIR))
+    }
+
+    /// Reads the file `path`, with state in `$STATE_DIRECTORY` (set by systemd) unless it says
+    /// otherwise.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in one go; that it cannot be read, when it cannot.
+    pub fn load(path: &Path) -> Result<Self, Faults> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let (line, key, value) = (None, String::new(), None);
+            let allowed = format!("cannot be read: {error}");
+            Faults::new(&name, vec![Fault { line, key, value, allowed }])
+        })?;
+        // A unit can have several state directories, with colons between; the first is ours.
+        let state_dirs = std::env::var("STATE_DIRECTORY").unwrap_or_default();
+        let state_dir = state_dirs.split(':').next().filter(|dir| !dir.is_empty());
+        Self::parse_file(&text, &name, Path::new(state_dir.unwrap_or(STATE_DIR)))
+    }
+
+    /// Reads the `text` of the file `name`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in one go.
+    pub fn parse_file(text: &str, name: &str, state_dir: &Path) -> Result<Self, Faults> {
+        let file = File::parse(text).map_err(|faults| Faults::new(name, faults))?;
+        let config = config(&file.root(), state_dir);
+        Faults::new(name, file.into_faults()).or(config)
+    }
+
+    /// Every key that a file may hold, with the tables around it.
+    #[must_use]
+    pub fn keys() -> BTreeSet<String> {
+        File::parse(EVERY_TABLE).map_or_else(
+            |_| BTreeSet::new(),
+            |file| {
+                config(&file.root(), Path::new(STATE_DIR));
+                file.into_known()
+            },
+        )
+    }
+}
+
+fn config(root: &Table<'_>, state_dir: &Path) -> Config {
+    let state_dir = path(root, "state_dir").unwrap_or_else(|| state_dir.to_owned());
+    let mut config = Config {
+        memory_bytes_max: root.bytes("memory_bytes_max", limits::MEMORY_BYTES),
+        order: root.choice("order", &ORDERS).unwrap_or(Order::Device),
+        mqtt: mqtt::read(&root.table("mqtt")),
+        records: records::read(&root.table("records")),
+        stream: stream::read(&root.table("stream")),
+        batch: batch(&root.table("batch")),
+        pace: pace(&root.table("pace")),
+        dead_letter: dead_letter(&root.table("dead_letter"), &state_dir),
+        drain_max: seconds(root, "drain_s_max", limits::DRAIN_S),
+        state_dir,
+    };
+    fit::memory(root, &mut config);
+    fit::uplink(root, &mut config);
+    config
+}
+
+const ORDERS: [(&str, Order); 3] =
+    [("device", Order::Device), ("strict", Order::Strict), ("none", Order::None)];
+
+fn batch(table: &Table<'_>) -> Batch {
+    Batch {
+        linger: milliseconds(table, "linger_ms", limits::LINGER_MS),
+        records_max: table.number("records_max", limits::BATCH_RECORDS),
+        bytes_max: table.bytes("bytes_max", limits::BATCH_BYTES),
+    }
+}
+
+fn pace(table: &Table<'_>) -> Pace {
+    let modes =
+        [("shards", PaceMode::Shards), ("feedback", PaceMode::Feedback), ("off", PaceMode::Off)];
+    let fraction = |fraction: f64| {
+        if fraction > 0.0 && fraction <= 1.0 {
+            Ok(fraction)
+        } else {
+            Err("must be above 0 and at most 1".to_owned())
+        }
+    };
+    Pace {
+        mode: table.choice("mode", &modes).unwrap_or(PaceMode::Shards),
+        instances: table.item("instances").and_then(|item| item.number(limits::INSTANCES)),
+        fraction: table
+            .item("fraction")
+            .and_then(|item| item.real(fraction))
+            .unwrap_or(limits::FRACTION),
+    }
+}
+
+fn dead_letter(table: &Table<'_>, state_dir: &Path) -> DeadLetter {
+    let when_full = [("drop_oldest", WhenFull::DropOldest), ("wait", WhenFull::Wait)];
+    DeadLetter {
+        dir: path(table, "dir").unwrap_or_else(|| state_dir.join("dead-letters")),
+        bytes_max: table.bytes("bytes_max", limits::DEAD_LETTER_BYTES),
+        when_full: table.choice("when_full", &when_full).unwrap_or(WhenFull::DropOldest),
+    }
+}
+
+fn path(table: &Table<'_>, key: &str) -> Option<PathBuf> {
+    table.text(key, |text| syntax::plain(text, PATH_BYTES_MAX).map(PathBuf::from))
+}
+
+fn seconds(table: &Table<'_>, key: &str, setting: Setting) -> Duration {
+    Duration::from_secs(table.number(key, setting))
+}
+
+fn milliseconds(table: &Table<'_>, key: &str, setting: Setting) -> Duration {
+    Duration::from_millis(table.number(key, setting))
+}
+
+/// The first and the longest of growing pauses.
+fn pauses(table: &Table<'_>, keys: [&str; 2], settings: [Setting; 2]) -> (Duration, Duration) {
+    let [first_key, longest_key] = keys;
+    let [first, longest] = settings;
+    let first = milliseconds(table, first_key, first);
+    let longest = milliseconds(table, longest_key, longest);
+    match (table.states(first_key), table.states(longest_key)) {
+        (true, true) if first > longest => {
+            table.fault(first_key, format!("must be at most {longest_key}"));
+            (first, first)
+        }
+        (true, _) => (first, longest.max(first)),
+        (false, _) => (first.min(longest), longest),
+    }
+}

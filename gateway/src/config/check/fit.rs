@@ -1,0 +1,73 @@
+//! Settings of several tables that must fit together.
+
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::config::file::{Table, size};
+use crate::limits::{REQUEST_COPIES, WIRE_BYTES_PER_8};
+
+/// The requests in flight and the largest packet must fit into the memory.
+///
+/// Memory that nobody limited grows to what they need. Into memory that was limited we fit fewer
+/// requests and a smaller packet, as far as those were not stated; without a say in either, requests
+/// have half of it.
+pub(super) fn memory(root: &Table<'_>, config: &mut Config) {
+    let request_bytes = config.batch.bytes_max * REQUEST_COPIES;
+    let needed = |config: &Config| {
+        config.stream.requests_in_flight * request_bytes + in_memory(config.mqtt.packet_bytes_max)
+    };
+    if !root.states("memory_bytes_max") {
+        config.memory_bytes_max = config.memory_bytes_max.max(needed(config));
+        return;
+    }
+    let memory = config.memory_bytes_max;
+    let packet_stated = root.table("mqtt").states("packet_bytes_max");
+    if !root.table("stream").states("requests_in_flight") {
+        let packet =
+            if packet_stated { in_memory(config.mqtt.packet_bytes_max) } else { memory / 2 };
+        let fitting = memory.saturating_sub(packet) / request_bytes;
+        config.stream.requests_in_flight = fitting.clamp(1, config.stream.requests_in_flight);
+    }
+    if !packet_stated {
+        let room = memory.saturating_sub(config.stream.requests_in_flight * request_bytes);
+        // Less than a request's own size would turn away what the stream takes.
+        let room = u32::try_from(room.max(config.batch.bytes_max)).unwrap_or(u32::MAX);
+        config.mqtt.packet_bytes_max = config.mqtt.packet_bytes_max.min(room);
+    }
+    if needed(config) > memory {
+        let needed = u64::try_from(needed(config)).map_or(String::new(), size::show);
+        root.fault(
+            "memory_bytes_max",
+            format!(
+                "must be at least {needed:?}: twice stream.requests_in_flight × batch.bytes_max, \
+                 and mqtt.packet_bytes_max"
+            ),
+        );
+    }
+}
+
+/// A full batch must be able to pass the uplink before its call times out. A time-out that was not
+/// stated leaves twice that time.
+pub(super) fn uplink(root: &Table<'_>, config: &mut Config) {
+    let Some(kbit_s) = config.stream.uplink_kbit_s_max else { return };
+    let batch_bytes = u64::try_from(config.batch.bytes_max).unwrap_or(u64::MAX);
+    // Eight bits a byte, so the factor for eight bytes is the one for bits.
+    let passes_in_s = (batch_bytes * WIRE_BYTES_PER_8).div_ceil(u64::from(kbit_s) * 1_000);
+    let stream = root.table("stream");
+    if !stream.states("request_timeout_s") {
+        let twice = Duration::from_secs(2 * passes_in_s);
+        config.stream.request_timeout = config.stream.request_timeout.max(twice);
+    } else if config.stream.request_timeout < Duration::from_secs(passes_in_s) {
+        stream.fault(
+            "request_timeout_s",
+            format!(
+                "must be at least {passes_in_s} seconds: a full batch (batch.bytes_max) takes so \
+                 long at uplink_kbit_s_max"
+            ),
+        );
+    }
+}
+
+fn in_memory(packet_bytes: u32) -> usize {
+    usize::try_from(packet_bytes).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,130 @@
+//! The `[stream]` table.
+
+use std::time::Duration;
+
+use super::syntax::{placeholders, plain};
+use super::url::Url;
+use super::{pauses, seconds};
+use crate::config::file::{Checked, Table};
+use crate::config::{Stream, StreamTarget};
+use crate::limits;
+
+/// Longest name of a stream, in characters (`CreateStream` in the API reference).
+const NAME_CHARS_MAX: usize = 128;
+
+pub(super) fn read(table: &Table<'_>) -> Stream {
+    let (target, region) = target(table);
+    Stream {
+        target,
+        region,
+        endpoint: table.text("endpoint", endpoint),
+        shards: table.item("shards").and_then(|item| item.number(limits::SHARDS)),
+        request_timeout: seconds(table, "request_timeout_s", limits::REQUEST_TIMEOUT_S),
+        connect_timeout: seconds(table, "connect_timeout_s", limits::STREAM_CONNECT_TIMEOUT_S),
+        requests_in_flight: table.number("requests_in_flight", limits::REQUESTS_IN_FLIGHT),
+        backoff: pauses(
+            table,
+            ["backoff_ms_min", "backoff_ms_max"],
+            [limits::BACKOFF_MS_MIN, limits::BACKOFF_MS_MAX],
+        ),
+        uplink_kbit_s_max: table
+            .item("uplink_kbit_s_max")
+            .and_then(|item| item.number(limits::UPLINK_KBIT_S)),
+        record_age_max: table
+            .item("record_age_s_max")
+            .and_then(|item| item.number(limits::RECORD_AGE_S))
+            .map(Duration::from_secs),
+        partition_key: table.text("partition_key", partition_key),
+    }
+}
+
+/// The stream by `name` or `arn`, and its region.
+fn target(table: &Table<'_>) -> (StreamTarget, String) {
+    let name = table.text("name", name);
+    let arn = table.text("arn", Arn::parse);
+    let region = table.text("region", region);
+    match (table.item("name"), table.item("arn")) {
+        (None, None) => table.missing("name", "the name of the stream, or else its arn"),
+        (Some(_), Some(arn)) => arn.fault("cannot be together with name: say one of them"),
+        (Some(_), None) | (None, Some(_)) => {}
+    }
+    if let (Some(arn), Some(region)) = (&arn, &region)
+        && arn.region != *region
+    {
+        table.fault("region", format!("is not the region of the arn, {:?}", arn.region));
+    }
+    if table.item("region").is_none() && table.item("arn").is_none() {
+        table.missing("region", "the AWS region of the stream, such as \"eu-central-1\"");
+    }
+    match arn {
+        Some(Arn { text, region }) => (StreamTarget::Arn(text), region),
+        None => (StreamTarget::Name(name.unwrap_or_default()), region.unwrap_or_default()),
+    }
+}
+
+struct Arn {
+    text: String,
+    region: String,
+}
+
+impl Arn {
+    /// `arn:aws:kinesis:<region>:<account>:stream/<name>`; other partitions than `aws` begin like it.
+    fn parse(text: &str) -> Checked<Self> {
+        let must = || {
+            "must be the ARN of a stream: arn:aws:kinesis:<region>:<account>:stream/<name>"
+                .to_owned()
+        };
+        let parts: Vec<_> = text.splitn(6, ':').collect();
+        let ["arn", partition, "kinesis", arn_region, account, resource] = parts[..] else {
+            return Err(must());
+        };
+        let stream = resource.strip_prefix("stream/").ok_or_else(must)?;
+        let is_account = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+        if !partition.starts_with("aws") || !is_account {
+            return Err(must());
+        }
+        name(stream)?;
+        Ok(Self { text: text.to_owned(), region: region(arn_region)? })
+    }
+}
+
+fn name(text: &str) -> Checked<String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    if text.is_empty() || text.len() > NAME_CHARS_MAX || !text.chars().all(allowed) {
+        return Err(format!(
+            "must be 1 to {NAME_CHARS_MAX} letters, digits, underscores, dots and hyphens"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+fn region(text: &str) -> Checked<String> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if !text.contains('-') || !text.chars().all(allowed) {
+        return Err("must be an AWS region such as \"eu-central-1\"".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn endpoint(text: &str) -> Checked<String> {
+    let url = Url::parse(text)?;
+    if url.has_login || !matches!(url.scheme, "http" | "https") || url.path.contains('?') {
+        return Err("must be a URL such as \"https://kinesis.example:4567\"".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn partition_key(text: &str) -> Checked<String> {
+    let names = placeholders(text)?;
+    if let Some(other) = names.iter().find(|name| !matches!(**name, "dev" | "tenant" | "topic")) {
+        return Err(format!("has {{{other}}}, but knows only {{dev}}, {{tenant}} and {{topic}}"));
+    }
+    if !names.contains(&"dev") && !names.contains(&"topic") {
+        return Err(
+            "must hold {dev} or {topic}: records keep their order within a partition key, \
+                    and one key for many devices puts them all on one shard"
+                .to_owned(),
+        );
+    }
+    plain(text, limits::MQTT_STRING_BYTES_MAX).map(str::to_owned)
+}

@@ -1,0 +1,147 @@
+//! Files with many faults, with none, and with anything at all.
+
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::with;
+use crate::config::{Config, Order};
+
+#[test]
+fn ten_faults_are_ten_lines_in_one_run() {
+    let text = r##"
+order = "fifo"
+[mqtt]
+url = "mqtt://joe:secret@broker"
+client_id = "edge-{random}"
+topics = [
+    "sites/+/telemetry",
+    "sites/#/telemetry",
+]
+recieve_maximum = 20
+[stream]
+name = "telemetry"
+region = "us-east-1"
+shards = "4"
+backoff_ms_min = 5000
+backoff_ms_max = 50
+partition_key = "{tenant}"
+[batch]
+linger_ms = 0
+bytes_max = "1 MB"
+"##;
+    let faults = Config::parse(text).expect_err("ten faults").to_string();
+    let expected = "\
+tidegate.toml:2: order = \"fifo\": must be \"device\" or \"strict\" or \"none\"
+tidegate.toml:4: mqtt.url: must be without user:password@: use username, and password_file or password_env
+tidegate.toml:5: mqtt.client_id = \"edge-{random}\": must be fixed, without braces: the broker keeps our session under it from one start to the next
+tidegate.toml:8: mqtt.topics = \"sites/#/telemetry\": '#' must be the last level of a topic filter, and the whole level
+tidegate.toml:10: mqtt.recieve_maximum: no such key; did you mean mqtt.receive_maximum?
+tidegate.toml:14: stream.shards = \"4\": must be 1 to 20000 shards
+tidegate.toml:15: stream.backoff_ms_min = 5000: must be at most backoff_ms_max
+tidegate.toml:17: stream.partition_key = \"{tenant}\": must hold {dev} or {topic}: records keep their order within a partition key, and one key for many devices puts them all on one shard
+tidegate.toml:19: batch.linger_ms = 0: must be 1 to 999 milliseconds
+tidegate.toml:20: batch.bytes_max = \"1 MB\": MB is read in two ways: say KiB, MiB, GiB (powers of 1024) or kB (1000)";
+    assert_eq!(faults, expected);
+}
+
+#[test]
+fn what_is_no_toml_is_told_with_its_line() {
+    for (text, line) in [("a = 1\nb = [", 2), ("a = 1\n\na = 2", 3), ("[a]\n[a]", 2), ("?", 1)] {
+        let faults = Config::parse(text).expect_err(text);
+        for fault in faults.as_slice() {
+            assert_eq!(fault.line, Some(line), "{fault}");
+            assert!(fault.to_string().starts_with("no valid TOML: "), "{fault}");
+        }
+    }
+}
+
+#[test]
+fn a_long_value_is_shown_by_its_beginning() {
+    let text = with(&format!("order = '{}'\nmqtt.retained = '''a\nb'''", "ä".repeat(100)));
+    let faults = Config::parse(&text).expect_err("two faults");
+    let shown: Vec<_> = faults.as_slice().iter().filter_map(|fault| fault.value.clone()).collect();
+    assert_eq!(shown, [format!("'{}…", "ä".repeat(59)), "'''a…".to_owned()]);
+}
+
+#[test]
+fn state_lies_where_the_service_was_told_unless_the_file_says_otherwise() {
+    let service = Path::new("/var/lib/tidegate");
+    let config = Config::parse_file(&with(""), "f", service).expect("no fault");
+    assert_eq!(config.state_dir, service);
+    let config = Config::parse_file(&with("state_dir = 'here'"), "f", service).expect("no fault");
+    assert_eq!((config.state_dir.as_path(), config.order), (Path::new("here"), Order::Device));
+}
+
+#[test]
+fn lines_are_counted_alike_with_windows_line_ends() {
+    let text = with("order = 1").replace('\n', "\r\n");
+    assert_eq!(Config::parse(&text).expect_err("a fault").as_slice()[0].line, Some(6));
+}
+
+/// Any value that TOML can write.
+fn value() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        any::<i64>().prop_map(|number| number.to_string()),
+        any::<f64>().prop_map(|number| format!("{number:?}").to_lowercase()),
+        any::<bool>().prop_map(|flag| flag.to_string()),
+        Just("1979-05-27T07:32:00Z".to_owned()),
+        Just("0xffff_ffff_ffff_ffff".to_owned()),
+        "\"[ -!#-\\[\\]-~é€]{0,12}\"",
+        "'[a-z+#/{}$@:~0-9 ]{0,16}'",
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        let key = prop_oneof![Just("filter".to_owned()), Just("qos".to_owned()), "[a-z_]{1,8}"];
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4)
+                .prop_map(|all| format!("[{}]", all.join(", "))),
+            prop::collection::btree_map(key, inner, 0..3).prop_map(|all| {
+                let all: Vec<_> =
+                    all.into_iter().map(|(key, value)| format!("{key} = {value}")).collect();
+                format!("{{ {} }}", all.join(", "))
+            }),
+        ]
+    })
+}
+
+/// A known key that is no table, or any other.
+fn key() -> impl Strategy<Value = String> {
+    let keys: Vec<_> = Config::keys().into_iter().collect();
+    prop_oneof![9 => prop::sample::select(keys), 1 => "[a-z_]{1,6}(\\.[a-z_]{1,6}){0,2}"]
+}
+
+proptest! {
+    #[test]
+    fn no_text_upsets_the_reader(text in "\\PC{0,200}") {
+        if let Err(faults) = Config::parse(&text) {
+            prop_assert!(!faults.to_string().is_empty());
+        }
+    }
+
+    /// And whatever is wrong is told with a line of the file, or is missing from it.
+    #[test]
+    fn no_value_upsets_the_reader(entries in prop::collection::btree_map(key(), value(), 0..12)) {
+        let text: String = entries.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+        if let Err(faults) = Config::parse(&text) {
+            prop_assert!(!faults.as_slice().is_empty());
+            for fault in faults.as_slice() {
+                let within = fault.line.is_some_and(|line| line <= text.lines().count().max(1));
+                let missing = fault.line.is_none() && fault.allowed.starts_with("is missing");
+                prop_assert!(within || missing, "{:?} in\n{}", fault, text);
+            }
+        }
+    }
+
+    /// A setting alone is right or is named as wrong: nothing else is blamed for it.
+    #[test]
+    fn a_fault_names_the_key_that_was_written(key in key(), value in value()) {
+        prop_assume!(!super::MINIMAL.iter().any(|(minimal, _)| minimal.starts_with(&key) || key.starts_with(minimal)));
+        let text = with(&format!("{key} = {value}"));
+        if let Err(faults) = Config::parse(&text) {
+            for fault in faults.as_slice() {
+                let table = key.split('.').next().unwrap_or_default();
+                prop_assert!(fault.allowed.starts_with("no valid TOML") || fault.key.starts_with(table), "{}\n{}", fault, text);
+            }
+        }
+    }
+}

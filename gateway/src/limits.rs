@@ -1,0 +1,161 @@
+//! Every bound with its reason.
+//!
+//! Ranges and defaults of the configuration are constants, so that one which contradicts another
+//! does not compile. What Kinesis allows is in [`shard_estimator::limits`].
+
+use shard_estimator::limits::{
+    RECORD_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_RECORDS_MAX, SHARDS_MAX,
+};
+
+pub use range::{Range, Setting};
+
+mod range;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+// Memory and stopping.
+
+/// Everything held for the stream. The default keeps the process within 64 MiB at any load, the
+/// least holds one request and one packet.
+pub const MEMORY_BYTES: Setting = Range::new(4 * MIB, 3 * GIB, "bytes").or(48 * MIB);
+
+/// A request is in memory twice: as records, to be sent again, and as the body on the wire.
+pub const REQUEST_COPIES: usize = 2;
+
+/// How long a stop may take. Below the 90 s after which systemd kills.
+pub const DRAIN_S: Setting = Range::new(1, 3_600, "seconds").or(20);
+
+// The broker.
+
+/// MQTT counts the bytes of a string in 16 bits.
+pub const MQTT_STRING_BYTES_MAX: usize = 65_535;
+
+/// Connections to the broker. Each costs a session there and its buffers here.
+pub const LANES_MAX: usize = 64;
+
+/// How long the broker keeps the session of an absent gateway. A week covers a long weekend and a
+/// replacement; for ever (4,294,967,295) would leave orphans at the broker, so it cannot be said.
+pub const SESSION_EXPIRY_S: Setting = Range::new(600, 4_294_967_294, "seconds").or(7 * 86_400);
+
+/// Unacknowledged publishes. Mosquitto's own 20 would allow 66 records a second at an
+/// acknowledgement after 300 ms, 1,000 allow 3,300.
+pub const RECEIVE_MAXIMUM: Setting = Range::new(1, 65_535, "publishes").or(1_000);
+
+/// The largest packet taken from the broker, to reach a dead letter with its reason instead of
+/// being dropped unseen. MQTT knows none beyond 256 MiB.
+pub const PACKET_BYTES: Setting = Range::new(4 * KIB, 256 * MIB, "bytes").or(32 * MIB);
+
+/// Longest silence on the connection: a dead link is noticed after one and a half of it. 16 bits in
+/// MQTT, and below 5 s the pings of a slow link are late.
+pub const KEEP_ALIVE_S: Setting = Range::new(5, 65_535, "seconds").or(30);
+
+/// TCP, TLS and CONNACK together, over a satellite if need be.
+pub const MQTT_CONNECT_TIMEOUT_S: Setting = Range::new(1, 120, "seconds").or(10);
+
+/// First pause before a reconnect.
+pub const RECONNECT_MS_MIN: Setting = Range::new(10, 60_000, "milliseconds").or(250);
+
+/// Longest pause before a reconnect: a fleet that lost its broker comes back within half a minute,
+/// without trampling it.
+pub const RECONNECT_MS_MAX: Setting = Range::new(10, 300_000, "milliseconds").or(30_000);
+
+// Records.
+
+/// Where one device measures the same quantity several times.
+pub const CHANNEL: Range = Range::new(0, 65_535, "as a channel");
+
+/// Longest name of a measurement, unit of the SenML registry or share group, in bytes: names, not
+/// texts.
+pub const NAME_BYTES_MAX: usize = 128;
+
+// The stream.
+
+/// Shards of the stream.
+pub const SHARDS: Range = Range::new(1, SHARDS_MAX as u64, "shards");
+
+/// One call, from the first byte sent to the last byte read. A mebibyte at 1 Mbit/s takes 12 s.
+pub const REQUEST_TIMEOUT_S: Setting = Range::new(1, 900, "seconds").or(15);
+
+/// TCP and TLS to the endpoint: four round trips at 750 ms.
+pub const STREAM_CONNECT_TIMEOUT_S: Setting = Range::new(1, 60, "seconds").or(3);
+
+/// Calls under way at once. Four of 500 records at 60 ms carry 33,000 records a second.
+pub const REQUESTS_IN_FLIGHT: Setting = Range::new(1, 64, "requests").or(4);
+
+/// First pause after a failed call.
+pub const BACKOFF_MS_MIN: Setting = Range::new(10, 60_000, "milliseconds").or(50);
+
+/// Longest pause after a failed call: what an outage adds to its end.
+pub const BACKOFF_MS_MAX: Setting = Range::new(10, 300_000, "milliseconds").or(5_000);
+
+/// The uplink. Below 64 kbit/s one full batch takes three minutes.
+pub const UPLINK_KBIT_S: Range = Range::new(64, 100_000_000, "kbit/s");
+
+/// Bytes on the wire for eight bytes of a batch: Base64 in JSON, and what stands around it.
+pub const WIRE_BYTES_PER_8: u64 = 11;
+
+/// Age at which records are dropped. A stream keeps none longer than a year.
+pub const RECORD_AGE_S: Range = Range::new(1, 365 * 86_400, "seconds");
+
+// Batches.
+
+/// How long the first record of a batch waits. Below a second: that is promised.
+pub const LINGER_MS: Setting = Range::new(1, 999, "milliseconds").or(50);
+
+/// Records in one call.
+pub const BATCH_RECORDS: Setting =
+    Range::new(1, REQUEST_RECORDS_MAX as u64, "records").or(REQUEST_RECORDS_MAX as u64);
+
+/// Bytes in one call. The least holds the largest record; more costs memory and, on a slow link,
+/// the time that a small batch would wait behind it.
+pub const BATCH_BYTES: Setting =
+    Range::new(RECORD_BYTES_MAX as u64, REQUEST_BYTES_MAX as u64, "bytes")
+        .or(RECORD_BYTES_MAX as u64);
+
+// Pace.
+
+/// Gateways that share the stream.
+pub const INSTANCES: Range = Range::new(1, 10_000, "gateways");
+
+/// The part of a shard's limit used when alone. 0.9 with bursts of a tenth was never throttled in
+/// simulation.
+pub const FRACTION: f64 = 0.9;
+
+// Dead letters.
+
+/// Dead letters on disk. The default holds the originals of a thousand of the largest.
+pub const DEAD_LETTER_BYTES: Setting = Range::new(MIB, 1024 * GIB, "bytes").or(64 * MIB);
+
+// The least memory holds one largest request and a packet as large as the requests.
+const _: () = assert!(MEMORY_BYTES.range.min >= 2 * REQUEST_COPIES as u64 * BATCH_BYTES.default);
+// The defaults fit together.
+const _: () = assert!(
+    REQUESTS_IN_FLIGHT.default * BATCH_BYTES.default * REQUEST_COPIES as u64 + PACKET_BYTES.default
+        <= MEMORY_BYTES.default
+);
+// The most that can be asked for can be counted on a 32-bit edge box.
+const _: () = assert!(
+    REQUESTS_IN_FLIGHT.range.max * BATCH_BYTES.range.max * REQUEST_COPIES as u64
+        + PACKET_BYTES.range.max
+        <= MEMORY_BYTES.range.max
+);
+// A packet that carries the largest record can be let in.
+const _: () = assert!(PACKET_BYTES.default > (RECORD_BYTES_MAX + MQTT_STRING_BYTES_MAX) as u64);
+// A batch waits less than a second.
+const _: () = assert!(LINGER_MS.range.max < 1_000);
+// No session expires between two attempts to connect.
+const _: () = assert!(SESSION_EXPIRY_S.range.min * 1_000 > RECONNECT_MS_MAX.range.max);
+// Pauses grow.
+const _: () = assert!(RECONNECT_MS_MIN.default < RECONNECT_MS_MAX.default);
+const _: () = assert!(BACKOFF_MS_MIN.default < BACKOFF_MS_MAX.default);
+// A full batch passes the slowest uplink before its call may time out.
+const _: () = assert!(
+    BATCH_BYTES.range.min * WIRE_BYTES_PER_8 / (UPLINK_KBIT_S.min * 1_000)
+        < REQUEST_TIMEOUT_S.range.max
+);
+// What is read into a number of 16 or 32 bits fits there.
+const _: () = assert!(RECEIVE_MAXIMUM.range.max <= u16::MAX as u64);
+const _: () = assert!(PACKET_BYTES.range.max <= u32::MAX as u64);
+const _: () = assert!(MEMORY_BYTES.range.max <= u32::MAX as u64);
