@@ -43,15 +43,15 @@ fn unreadable(key: &str, path: &Path) -> Option<Fault> {
         Ok(_) => "is no file".to_owned(),
         Err(error) => format!("cannot be read: {error}"),
     };
-    Some(fault(key, path.display().to_string(), why))
+    Some(fault(key, &path.display().to_string(), why))
 }
 
 fn unset(key: &str, variable: &str) -> Option<Fault> {
     std::env::var_os(variable)
         .is_none()
-        .then(|| fault(key, variable.to_owned(), "is not set in the environment".to_owned()))
+        .then(|| fault(key, variable, "is not set in the environment".to_owned()))
 }
 
-fn fault(key: &str, value: String, allowed: String) -> Fault {
+fn fault(key: &str, value: &str, allowed: String) -> Fault {
     Fault { line: None, key: key.to_owned(), value: Some(format!("{value:?}")), allowed }
 }

@@ -15,16 +15,14 @@ pub(super) fn read(table: &Table<'_>) -> Records {
     let formats = [("canonical", Format::Canonical), ("raw", Format::Raw)];
     let unmapped =
         [("measure", Unmapped::Measure), ("keep", Unmapped::Keep), ("drop", Unmapped::Drop)];
-    let sequence_pointer = table.text("sequence_pointer", pointer);
     let records = Records {
         format: table.choice("format", &formats).unwrap_or(Format::Canonical),
         newline: table.flag("newline", true),
         topic_template: table.text("topic_template", topic_template),
-        device_pointer: table.text("device_pointer", pointer).filter(names_a_field),
-        tenant_pointer: table.text("tenant_pointer", pointer).filter(names_a_field),
+        device_pointer: field_pointer(table, "device_pointer", ""),
+        tenant_pointer: field_pointer(table, "tenant_pointer", ""),
         time_pointers: time_pointers(table),
-        sequence_pointer: Some(sequence_pointer.unwrap_or_else(|| SEQUENCE_POINTER.to_owned()))
-            .filter(names_a_field),
+        sequence_pointer: field_pointer(table, "sequence_pointer", SEQUENCE_POINTER),
         unmapped: table.choice("unmapped", &unmapped).unwrap_or(Unmapped::Measure),
         mappings: table.tables("mapping").iter().map(mapping).collect(),
     };
@@ -38,9 +36,11 @@ pub(super) fn read(table: &Table<'_>) -> Records {
     records
 }
 
-/// The pointer to the whole payload names no field: it stands for none.
-fn names_a_field(pointer: &String) -> bool {
-    !pointer.is_empty()
+/// A pointer to a field, by default `default`. The pointer to the whole payload names no field: it
+/// stands for none.
+fn field_pointer(table: &Table<'_>, key: &str, default: &str) -> Option<String> {
+    let pointer = table.text(key, pointer).unwrap_or_else(|| default.to_owned());
+    (!pointer.is_empty()).then_some(pointer)
 }
 
 fn time_pointers(table: &Table<'_>) -> Vec<String> {

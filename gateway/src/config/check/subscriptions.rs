@@ -33,10 +33,11 @@ pub(super) fn lanes(mqtt: &Table<'_>) -> Vec<Vec<Subscription>> {
         .collect()
 }
 
+/// The lists in `lanes`.
 fn lists<'f>(lanes: &Item<'f>) -> Vec<Item<'f>> {
     let lists = lanes.list("lists of topic filters, one for each connection");
-    if lists.len() > LANES_MAX {
-        lanes.fault(format!("must be at most {LANES_MAX} connections"));
+    if lanes.is_empty_list() || lists.len() > LANES_MAX {
+        lanes.fault(format!("must have 1 to {LANES_MAX} lists, one for each connection"));
     }
     lists
 }

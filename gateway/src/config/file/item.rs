@@ -1,7 +1,7 @@
 //! One value, read as what it should be.
 
 use toml::Spanned;
-use toml::de::DeValue;
+use toml::de::{DeFloat, DeInteger, DeValue};
 
 use super::{File, Table, size};
 use crate::limits::Range;
@@ -87,11 +87,10 @@ impl<'f> Item<'f> {
 
     /// A number, with or without a fraction, that `check` takes.
     pub(in crate::config) fn real(&self, check: impl Fn(f64) -> Checked<f64>) -> Option<f64> {
-        let written = match self.value.get_ref() {
-            DeValue::Float(float) => float.as_str().parse().ok(),
-            DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str().parse().ok(),
-            _ => None,
-        };
+        let value = self.value.get_ref();
+        let float = value.as_float().map(DeFloat::as_str);
+        let decimal = value.as_integer().filter(|integer| integer.radix() == 10);
+        let written = float.or(decimal.map(DeInteger::as_str)).and_then(|text| text.parse().ok());
         let Some(number) = written else { return self.note("must be a number") };
         check(number).map_or_else(|allowed| self.note(allowed), Some)
     }

@@ -70,12 +70,15 @@ fn topics_are_for_one_connection_and_disjoint_lanes_for_several() {
         "mqtt.topics!\nmqtt.lanes = [['a'], []]",
         &["6: mqtt.lanes = []: must have at least one topic filter"],
     );
-    check("mqtt.topics!\nmqtt.lanes = []", &["6: mqtt.lanes = []: must have at least one lane"]);
+    check(
+        "mqtt.topics!\nmqtt.lanes = []",
+        &["6: mqtt.lanes = []: must have 1 to 64 lists, one for each connection"],
+    );
     let many = vec!["['a']"; 65].join(", ");
     assert!(
         said(&format!("mqtt.topics!\nmqtt.lanes = [{many}]"))
             .iter()
-            .any(|l| l.contains("at most 64 connections"))
+            .any(|l| l.contains("1 to 64 lists"))
     );
 
     let lanes = config(
