@@ -1,10 +1,26 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::telemetry::LogFormat;
+use crate::commands;
+use crate::telemetry::{self, LogFormat};
+
+/// The whole program: reads the arguments, does what they say, and says how it went.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    telemetry::init(arguments.log_format);
+    let done = match arguments.command {
+        Command::Run { config } => commands::run::run(&config),
+    };
+    done.unwrap_or_else(|error| {
+        tracing::error!("{error:#}");
+        ExitCode::FAILURE
+    })
+}
 
 /// Sensor readings from MQTT into a Kinesis data stream, with nothing lost.
 #[derive(Debug, Parser)]
