@@ -59,10 +59,7 @@ impl fmt::Display for Trouble {
 /// The stream, as seen from here.
 pub trait Stream {
     /// Sends `records` in one call and answers one verdict for each, in the order given.
-    fn put(
-        &self,
-        records: &[Taken],
-    ) -> impl Future<Output = Result<Vec<Verdict>, Trouble>> + Send;
+    fn put(&self, records: &[Taken]) -> impl Future<Output = Result<Vec<Verdict>, Trouble>> + Send;
 }
 
 /// What became of a batch.

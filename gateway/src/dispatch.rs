@@ -233,11 +233,8 @@ impl Dispatcher {
         outcome.retried += again.len();
         let attempts = again.iter().map(|record| record.attempts).max().unwrap_or(1);
         // A call that failed as a whole closes the stream for a while; its keys need no pause more.
-        let pause = if self.failures > 0 {
-            Duration::ZERO
-        } else {
-            self.backoff.pause(attempts, random)
-        };
+        let pause =
+            if self.failures > 0 { Duration::ZERO } else { self.backoff.pause(attempts, random) };
         self.queues.answered(slot, again.into_iter(), now + pause);
     }
 

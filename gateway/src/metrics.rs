@@ -104,13 +104,27 @@ impl Conservation {
         let Self { retried, reordered, unheard, .. } = *self;
         if self.balances() {
             tracing::info!(
-                received, delivered, in_flight, dead_lettered, dropped, retried, reordered,
-                unheard, "ledger"
+                received,
+                delivered,
+                in_flight,
+                dead_lettered,
+                dropped,
+                retried,
+                reordered,
+                unheard,
+                "ledger"
             );
         } else {
             tracing::error!(
-                received, delivered, in_flight, dead_lettered, dropped, retried, reordered,
-                unheard, "ledger does not balance: please report this"
+                received,
+                delivered,
+                in_flight,
+                dead_lettered,
+                dropped,
+                retried,
+                reordered,
+                unheard,
+                "ledger does not balance: please report this"
             );
         }
     }

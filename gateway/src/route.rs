@@ -20,8 +20,7 @@ impl PartitionKey {
     #[must_use]
     pub fn new(text: &str) -> Self {
         // At most 256 bytes are at most 256 characters: no need to count.
-        if text.len() <= PARTITION_KEY_CHARS_MAX
-            || text.chars().count() <= PARTITION_KEY_CHARS_MAX
+        if text.len() <= PARTITION_KEY_CHARS_MAX || text.chars().count() <= PARTITION_KEY_CHARS_MAX
         {
             return Self(if text.is_empty() { "-".into() } else { text.into() });
         }

@@ -48,7 +48,9 @@ pub struct Intake {
 /// What a connection tells the session.
 #[derive(Debug)]
 enum Event {
-    Connected { session_present: bool },
+    Connected {
+        session_present: bool,
+    },
     Publish(Delivery),
     /// One entry a filter: the granted quality of service, or the reason for the refusal.
     Subscribed(Vec<Result<Qos, String>>),

@@ -46,7 +46,8 @@ fn at_the_ceiling_the_oldest_letters_go_and_are_counted() {
     let mut store = store(dir.path(), 20_000, WhenFull::DropOldest);
     let mut dropped = 0;
     for n in 0..100 {
-        let Appended::Kept { dropped: now } = store.append(&[letter(format!("{n:0>900}"))]).unwrap()
+        let Appended::Kept { dropped: now } =
+            store.append(&[letter(format!("{n:0>900}"))]).unwrap()
         else {
             panic!("drops, never waits")
         };

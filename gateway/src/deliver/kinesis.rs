@@ -205,7 +205,9 @@ fn advice(code: &str) -> Option<&'static str> {
         "AccessDeniedException" => {
             "allow the key kinesis:PutRecords on this stream (and kms:GenerateDataKey on its key, if encrypted)"
         }
-        "ResourceNotFoundException" => "check stream.name, stream.region and the account of the key",
+        "ResourceNotFoundException" => {
+            "check stream.name, stream.region and the account of the key"
+        }
         "UnrecognizedClientException" | "InvalidClientTokenId" => {
             "the access key is not known in this region: check AWS_ACCESS_KEY_ID"
         }

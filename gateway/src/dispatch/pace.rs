@@ -62,9 +62,10 @@ impl Pace {
         let instances = pace.instances.and_then(NonZeroU32::new);
         let limit = || match (pace.mode, ranges) {
             (PaceMode::Off, _) => Limit::None,
-            (PaceMode::Shards, Some(_)) => {
-                Limit::Sized(Box::new(Sized::new(Aimd::new(instances, fraction, Duration::ZERO), now)))
-            }
+            (PaceMode::Shards, Some(_)) => Limit::Sized(Box::new(Sized::new(
+                Aimd::new(instances, fraction, Duration::ZERO),
+                now,
+            ))),
             (PaceMode::Shards | PaceMode::Feedback, _) => Limit::Learned(Feedback::new(now)),
         };
         Self {
@@ -132,8 +133,7 @@ impl Gate for Pace {
 
     fn records_per_key(&self, ShardIndex(index): ShardIndex, now: Instant) -> usize {
         let refused_at = self.shards.get(index).and_then(|shard| shard.refused_at);
-        let calm =
-            refused_at.is_none_or(|at| now.saturating_duration_since(at) > CALM_AFTER);
+        let calm = refused_at.is_none_or(|at| now.saturating_duration_since(at) > CALM_AFTER);
         match self.order {
             Order::Strict => 1,
             Order::Device if !calm => 1,

@@ -14,9 +14,8 @@ pub(super) fn read(login: &Login) -> Result<(String, String)> {
     let password = match &login.password {
         None => String::new(),
         Some(Password::File(path)) => {
-            let text = fs::read_to_string(path).with_context(|| {
-                format!("mqtt.password_file: cannot read {}", path.display())
-            })?;
+            let text = fs::read_to_string(path)
+                .with_context(|| format!("mqtt.password_file: cannot read {}", path.display()))?;
             text.lines().next().unwrap_or_default().to_owned()
         }
         Some(Password::Env(name)) => std::env::var(name)

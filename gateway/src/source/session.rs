@@ -244,10 +244,7 @@ impl<R: Requests> Session<R> {
             return;
         }
         let packet_id = (packet_id != 0).then_some(packet_id);
-        let fingerprint = XxHash3_64::oneshot_with_seed(
-            XxHash3_64::oneshot(&topic),
-            &payload,
-        );
+        let fingerprint = XxHash3_64::oneshot_with_seed(XxHash3_64::oneshot(&topic), &payload);
         match self.ledger.receive(Arrival { packet_id, dup, fingerprint, bytes }) {
             Received::Adopted => {
                 self.counters.adopted.add(1);

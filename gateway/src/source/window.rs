@@ -79,7 +79,8 @@ mod tests {
     #[test]
     fn window_is_learned_from_equal_peaks_and_unlearned_by_a_higher_one() {
         let mut window = Window::new(None);
-        let exhausted: Vec<_> = [20, 20, 20, 20, 21, 20].map(|peak| cycle(&mut window, peak)).into();
+        let exhausted: Vec<_> =
+            [20, 20, 20, 20, 21, 20].map(|peak| cycle(&mut window, peak)).into();
         assert_eq!(exhausted, [0, 0, 0, 1, 1, 0]);
     }
 

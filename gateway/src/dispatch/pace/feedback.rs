@@ -75,8 +75,8 @@ impl Feedback {
     }
 
     fn decrease(&mut self, now: Instant) {
-        let heard_before = self.rate.is_some()
-            && now.saturating_duration_since(self.refused_at) < DECREASE_PAUSE;
+        let heard_before =
+            self.rate.is_some() && now.saturating_duration_since(self.refused_at) < DECREASE_PAUSE;
         if heard_before {
             return;
         }

@@ -1,0 +1,175 @@
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use crate::ack::Receipt;
+use crate::queue::{Queues, Room};
+use crate::route::Routed;
+
+use super::*;
+
+const CONFIG: &str = r#"
+[mqtt]
+url = "mqtt://localhost"
+client_id = "edge-1"
+topics = ["t"]
+[stream]
+name = "telemetry"
+region = "us-east-1"
+shards = 2
+[pace]
+instances = 1
+"#;
+
+#[expect(clippy::disallowed_methods, reason = "any instant will do")]
+fn start() -> Instant {
+    Instant::now()
+}
+
+fn pace(now: Instant) -> Pace {
+    Pace::new(&Config::parse(CONFIG).unwrap(), now)
+}
+
+/// Draws records of these sizes as soon as each is granted, for `span`; when and what was granted.
+fn drawn(
+    pace: &mut Pace,
+    began: Instant,
+    span: Duration,
+    mut size: impl FnMut(usize) -> usize,
+) -> Vec<(Duration, usize)> {
+    let (mut now, mut granted) = (began, Vec::new());
+    let mut next = size(0);
+    while now < began + span {
+        match pace.draw(ShardIndex(0), next, now) {
+            Admission::Granted => {
+                granted.push((now - began, next));
+                next = size(granted.len());
+            }
+            Admission::RetryAt(at) => {
+                assert!(at > now, "a refusal says a later time");
+                now = at;
+            }
+        }
+    }
+    granted
+}
+
+/// The largest sum of `weigh` over any window of one second.
+fn worst_second(granted: &[(Duration, usize)], weigh: impl Fn(usize) -> f64) -> f64 {
+    let (mut worst, mut sum, mut first) = (0.0_f64, 0.0, 0);
+    for (at, size) in granted {
+        sum += weigh(*size);
+        while granted[first].0 + Duration::from_secs(1) <= *at {
+            sum -= weigh(granted[first].1);
+            first += 1;
+        }
+        worst = worst.max(sum);
+    }
+    worst
+}
+
+#[test]
+fn lone_gateway_keeps_to_nine_tenths_of_a_shard_and_uses_them() {
+    let now = start();
+    let granted = drawn(&mut pace(now), now, Duration::from_secs(10), |_| 100);
+    assert!(worst_second(&granted, |_| 1.0) <= 1000.0);
+    assert!(granted.len() >= 8_800, "only {}", granted.len());
+}
+
+#[test]
+fn pace_starts_without_a_burst() {
+    let now = start();
+    let granted = drawn(&mut pace(now), now, Duration::from_millis(1), |_| 100);
+    assert!(granted.len() <= 1, "{}", granted.len());
+}
+
+#[test]
+fn unknown_shards_are_paced_by_refusals_alone() {
+    let began = start();
+    let text = CONFIG.replace("shards = 2", "");
+    let mut pace = Pace::new(&Config::parse(&text).unwrap(), began);
+    let free = drawn_until(&mut pace, began, 10_000);
+    assert_eq!(free, 10_000, "nothing is known to be too fast");
+    let now = began + Duration::from_millis(500);
+    observe(&mut pace, 2_000, 100, now);
+    let granted = drawn(&mut pace, now, Duration::from_secs(5), |_| 100);
+    let per_s = granted.len() / 5;
+    assert!((1_400..1_800).contains(&per_s), "four fifths of 2,000 accepted, not {per_s}");
+}
+
+fn drawn_until(pace: &mut Pace, now: Instant, most: usize) -> usize {
+    (0..most).take_while(|_| pace.draw(ShardIndex(0), 100, now) == Admission::Granted).count()
+}
+
+/// Tells `pace` of a request with so many records accepted and throttled, all of shard 0.
+fn observe(pace: &mut Pace, accepted: usize, throttled: usize, now: Instant) {
+    let mut queues = Queues::new(Order::None);
+    for number in 0..accepted + throttled {
+        let (key, data) = (PartitionKey::new("k"), Bytes::new());
+        let receipt = Receipt { lane: 0, number: number as u64 };
+        queues.push(Routed { key, data, rx_ts_ms: 0, receipt }, now, |_| ShardIndex(0));
+    }
+    let room = Room { records: usize::MAX, bytes: usize::MAX };
+    let verdict = |n| if n < accepted { Verdict::Accepted } else { Verdict::Throttled };
+    let records: Vec<_> = queues
+        .take(room, &mut Open, now)
+        .into_iter()
+        .enumerate()
+        .map(|(n, taken)| (taken, verdict(n)))
+        .collect();
+    pace.observe(&records, now);
+}
+
+struct Open;
+
+impl Gate for Open {
+    fn draw(&mut self, _: ShardIndex, _: usize, _: Instant) -> Admission {
+        Admission::Granted
+    }
+
+    fn records_per_key(&self, _: ShardIndex, _: Instant) -> usize {
+        usize::MAX
+    }
+}
+
+#[test]
+fn refusals_lower_the_pace_of_their_shard_only() {
+    let now = start();
+    let mut pace = pace(now);
+    observe(&mut pace, 10, 1, now + Duration::from_millis(10));
+    let later = now + Duration::from_secs(2);
+    let slow = drawn(&mut pace, later, Duration::from_secs(2), |_| 100).len();
+    assert!((1_200..1_640).contains(&slow), "{slow} in 2 s is not 0.8 × 0.9 of the limit");
+    let mut other = 0;
+    let mut at = later;
+    while at < later + Duration::from_secs(2) {
+        match pace.draw(ShardIndex(1), 100, at) {
+            Admission::Granted => other += 1,
+            Admission::RetryAt(next) => at = next,
+        }
+    }
+    assert!(other >= 1_750, "{other}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// No second sees more than the burst and the rate together, in records and in KiB; and
+    /// whatever the mix, records of a megabyte and of a byte both get through.
+    #[test]
+    fn no_window_exceeds_burst_plus_rate_and_nothing_starves(
+        mix in prop::collection::vec(
+            prop_oneof![3 => 1_usize..3000, 1 => 100_000_usize..1_048_576], 1..20),
+    ) {
+        let now = start();
+        let span = Duration::from_secs(30);
+        let granted = drawn(&mut pace(now), now, span, |n| mix[n % mix.len()]);
+        prop_assert!(worst_second(&granted, |_| 1.0) <= 1000.0);
+        // A record larger than the burst was drawn for piece by piece before it went.
+        let largest = mix.iter().max().unwrap().div_ceil(1024) as f64;
+        let kib = worst_second(&granted, |size| size.div_ceil(1024) as f64);
+        prop_assert!(kib <= 921.6 + 128.0 + largest, "{kib}");
+        let total: f64 = granted.iter().map(|(_, size)| size.div_ceil(1024) as f64).sum();
+        let full = total >= 0.9 * 921.0 * 30.0 - largest || granted.len() >= 26_000;
+        prop_assert!(full, "only {total} KiB and {} records in 30 s", granted.len());
+    }
+}
