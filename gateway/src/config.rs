@@ -3,8 +3,8 @@
 //! `file` is the configuration as written, `check` turns one into the other and reports every
 //! fault it finds: with its key, its value, what is allowed, and its line.
 //!
-//! What the operator wrote is never bent: two settings that contradict each other are a fault. Where
-//! only one of them was written, the other, our guess, gives way.
+//! What the operator wrote is never bent: two settings that contradict each other are a fault.
+//! Where only one of them was written, the other, our guess, gives way.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -3,16 +3,16 @@ use std::ops::RangeInclusive;
 
 use crate::HashKey;
 
-/// The hash ranges of the open shards of a stream, when they are all equally wide: as `CreateStream`
-/// makes them, and `UpdateShardCount` with `UNIFORM_SCALING`.
+/// The hash ranges of the open shards of a stream, when they are all equally wide: as
+/// `CreateStream` makes them, and `UpdateShardCount` with `UNIFORM_SCALING`.
 ///
-/// Shards are counted from 0 in the order of their ranges, which after a reshard is not the order of
-/// their ids.
+/// Shards are counted from 0 in the order of their ranges, which after a reshard is not the order
+/// of their ids.
 ///
 /// The borders are the multiples of 2^128 ÷ n rounded down, and the last shard takes what is left.
-/// The three shards of `samplestream` in the AWS CLI reference lie like this; it leaves open whether
-/// the service rounds the width or each border, which differ by less than n positions of 2^128 a
-/// border: no key will ever fall between.
+/// The three shards of `samplestream` in the AWS CLI reference lie like this; it leaves open
+/// whether the service rounds the width or each border, which differ by less than n positions of
+/// 2^128 a border: no key will ever fall between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShardRanges {
     shards: NonZeroU32,
@@ -100,7 +100,8 @@ mod tests {
         }
     }
 
-    /// Quarters by the first hexadecimal digit of the MD5 (`md5sum`): 0 to 3, 4 to 7, 8 to b, c to f.
+    /// Quarters by the first hexadecimal digit of the MD5 (`md5sum`): 0 to 3, 4 to 7, 8 to b, c to
+    /// f.
     #[test]
     fn known_keys_fall_into_known_quarters() {
         for (partition_key, first_digit, shard) in
