@@ -84,6 +84,13 @@ mod tests {
     }
 
     #[test]
+    fn borders_of_a_power_of_two_are_round() {
+        assert_eq!(equal(2).range(1), Some(HashKey(1 << 127)..=HashKey(u128::MAX)));
+        assert_eq!(equal(16).range(1), Some(HashKey(1 << 124)..=HashKey((1 << 125) - 1)));
+        assert_eq!(equal(1).range(0), Some(HashKey(0)..=HashKey(u128::MAX)));
+    }
+
+    #[test]
     fn ranges_join_without_gap_and_a_key_belongs_to_the_range_that_holds_it() {
         for shards in [1, 2, 3, 4, 5, 6, 7, 8, 29, 64, 1_000, 19_999, 20_000] {
             let ranges = equal(shards);

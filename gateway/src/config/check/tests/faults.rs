@@ -23,7 +23,7 @@ fn a_number_out_of_range_or_no_whole_number_is_a_fault() {
             "batch.linger_ms = 2020-01-01",
             "batch.linger_ms = 2020-01-01: must be 1 to 999 milliseconds",
         ),
-        ("batch.linger_ms = 0x32", ""),
+        ("batch.linger_ms = 0xff", ""),
         ("batch.linger_ms = 9_9_9", ""),
         ("batch.records_max = 501", "batch.records_max = 501: must be 1 to 500 records"),
         ("drain_s_max = 0", "drain_s_max = 0: must be 1 to 3600 seconds"),
@@ -266,6 +266,11 @@ fn a_mapping_that_makes_no_measurement_is_a_fault() {
         "pointer = '/a'",
         "records.mapping.field.name: is missing: what the measurement is called",
     );
+    let long = "a".repeat(129);
+    field(
+        &format!("pointer = '/a', name = '{long}'"),
+        &format!("records.mapping.field.name = '{}…: {name}", "a".repeat(59)),
+    );
     for wrong in ["", "A", "1a", "a-b", "a__b", "_a", "a_", "ä"] {
         field(
             &format!("pointer = '/a', name = '{wrong}'"),
@@ -341,6 +346,8 @@ fn a_stream_that_cannot_exist_is_a_fault() {
             &[&format!("6: stream.arn = {shown}: {arn}")],
         );
     }
+    let arn = "stream.arn = 'arn:aws:kinesis:eu-central-1:123456789012:stream/a b'";
+    check(&format!("stream.name!\n{arn}"), &[&format!("6: {arn}: {name}")]);
 }
 
 #[test]

@@ -159,6 +159,16 @@ fn the_status_topic_is_made_of_a_client_id_that_a_topic_can_hold() {
              topic of it"],
     );
     config("mqtt.client_id = 'a+b'");
+
+    let long = format!("mqtt.client_id = '{}'\n", "a".repeat(65_535));
+    config(&long);
+    let too_long = |case: &str, bytes_max: usize| {
+        let fault = format!("must have 1 to {bytes_max} bytes and no control characters");
+        assert!(said(&(long.clone() + case)).iter().all(|line| line.ends_with(&fault)), "{case}");
+        assert_eq!(said(&(long.clone() + case)).len(), 1, "{case}");
+    };
+    too_long("mqtt.status_topic = true", 65_519);
+    too_long("mqtt.topics!\nmqtt.lanes = [['a'], ['b']]", 65_532);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::with;
+use crate::config::check::state_dir;
 use crate::config::{Config, Order};
 
 #[test]
@@ -69,6 +70,23 @@ fn a_long_value_is_shown_by_its_beginning() {
     let faults = Config::parse(&text).expect_err("two faults");
     let shown: Vec<_> = faults.as_slice().iter().filter_map(|fault| fault.value.clone()).collect();
     assert_eq!(shown, [format!("'{}…", "ä".repeat(59)), "'''a…".to_owned()]);
+}
+
+#[test]
+fn what_should_be_a_table_and_is_none_is_one_fault() {
+    let faults = Config::parse("mqtt = 4\nstream = []").expect_err("two faults").to_string();
+    let expected = [
+        "tidegate.toml:1: mqtt = 4: must be a table",
+        "tidegate.toml:2: stream = []: must be a table",
+    ];
+    assert_eq!(faults.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_service_with_several_state_directories_uses_the_first() {
+    for (variable, dir) in [("", "./tidegate-state"), ("/a", "/a"), ("/a:/b", "/a")] {
+        assert_eq!(state_dir(variable), Path::new(dir), "{variable:?}");
+    }
 }
 
 #[test]
