@@ -3,8 +3,8 @@
 //! `file` is the configuration as written, `check` turns one into the other and reports every
 //! fault it finds: with its key, its value, what is allowed, and its line.
 //!
-//! What the operator wrote is never bent: two settings that contradict each other are a fault. Where
-//! only one of them was written, the other, our guess, gives way.
+//! What the operator wrote is never bent: two settings that contradict each other are a fault.
+//! Where only one of them was written, the other, our guess, gives way.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,7 +20,8 @@ mod file;
 pub struct Config {
     /// Where dead letters and what the gateway must remember between runs live.
     pub state_dir: PathBuf,
-    /// Ceiling over everything held in memory for the stream, in bytes.
+    /// Ceiling over everything held in memory for the stream, in bytes: at least twice
+    /// `stream.requests_in_flight` × `batch.bytes_max`, and `mqtt.packet_bytes_max`.
     pub memory_bytes_max: usize,
     /// How much order is kept.
     pub order: Order,
@@ -76,7 +77,7 @@ pub struct Mqtt {
     pub keep_alive: Duration,
     /// Longest wait for TCP, TLS and CONNACK together.
     pub connect_timeout: Duration,
-    /// First and longest pause before a reconnect.
+    /// First and longest pause before a reconnect; the first is not the longer one.
     pub reconnect: (Duration, Duration),
     /// What becomes of messages that the broker retained.
     pub retained: Retained,
@@ -176,9 +177,10 @@ pub struct Records {
     pub device_pointer: Option<String>,
     /// JSON Pointer to the tenant in the payload; wins over the topic.
     pub tenant_pointer: Option<String>,
-    /// JSON Pointers to the device's time, tried in this order.
+    /// JSON Pointers to the device's time, tried in this order; `/ts`, `/time`, `/timestamp` unless
+    /// said otherwise.
     pub time_pointers: Vec<String>,
-    /// JSON Pointer to the device's sequence number.
+    /// JSON Pointer to the device's sequence number; `/seq` unless said otherwise.
     pub sequence_pointer: Option<String>,
     /// What becomes of leaves without a rule.
     pub unmapped: Unmapped,
@@ -219,7 +221,7 @@ pub struct Mapping {
 /// Makes a measurement of one leaf: `value × scale + offset`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FieldRule {
-    /// JSON Pointer (RFC 6901) of the leaf.
+    /// JSON Pointer (RFC 6901) of the leaf; empty for the whole payload.
     pub pointer: String,
     /// Name of the measurement, lower snake_case.
     pub name: String,
@@ -257,13 +259,15 @@ pub struct Stream {
     pub endpoint: Option<String>,
     /// How many open shards it has, when stated.
     pub shards: Option<u32>,
-    /// Longest wait for one call, from the first byte sent to the last byte read.
+    /// Longest wait for one call, from the first byte sent to the last byte read. Longer than a
+    /// batch of `batch.bytes_max` takes at `uplink_kbit_s_max`.
     pub request_timeout: Duration,
     /// Longest wait for TCP and TLS.
     pub connect_timeout: Duration,
     /// Calls in flight at once.
     pub requests_in_flight: usize,
-    /// First and longest pause after a failed call; each is drawn at random up to it.
+    /// First and longest pause after a failed call; each is drawn at random up to it. The first is
+    /// not the longer one.
     pub backoff: (Duration, Duration),
     /// Ceiling of what the uplink may carry, in kilobits (1,000 bits) a second.
     pub uplink_kbit_s_max: Option<u32>,

@@ -66,7 +66,7 @@ pub const RECONNECT_MS_MAX: Setting = Range::new(10, 300_000, "milliseconds").or
 // Records.
 
 /// Where one device measures the same quantity several times.
-pub const CHANNEL: Range = Range::new(0, 65_535, "as a channel");
+pub const CHANNEL: Range = Range::new(0, 65_535, "");
 
 /// Longest name of a measurement, unit of the SenML registry or share group, in bytes: names, not
 /// texts.

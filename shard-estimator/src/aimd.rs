@@ -15,8 +15,8 @@ const DECREASE_PAUSE: Duration = Duration::from_millis(500);
 /// A decrease keeps four fifths.
 const DECREASE: (u32, u32) = (4, 5);
 
-/// An increase is a billionth of the limit in so many nanoseconds: 2 % of the limit in a second.
-/// A fifth of that takes 37 s to find the share of idle neighbours, twice and a half as much doubles
+/// An increase is a billionth of the limit in so many nanoseconds: 2 % of the limit in a second. A
+/// fifth of that takes 37 s to find the share of idle neighbours, twice and a half as much doubles
 /// the refusals.
 const INCREASE_NS_PER_BILLIONTH: u32 = 50;
 
@@ -51,9 +51,9 @@ pub enum Limiter {
 /// 1 % of the attempts is throttled by a shard that keeps a tank, under 3 % by one that counts
 /// strictly by the second.
 ///
-/// The factor always lies between a floor and a ceiling. It falls to 0.8 of itself when records were
-/// throttled, at most once in half a second; it rises by 2 % of the limit in a second, only while
-/// the limiter binds.
+/// The factor always lies between a floor and a ceiling. It falls to 0.8 of itself when records
+/// were throttled, at most once in half a second; it rises by 2 % of the limit in a second, only
+/// while the limiter binds.
 ///
 /// Time is the time since any moment, the same for all calls; a call that goes back in time counts
 /// as made at once.
@@ -68,7 +68,8 @@ pub struct Aimd {
 }
 
 impl Aimd {
-    /// A pace for one of `instances` gateways on a stream that together should use `fraction` of it.
+    /// A pace for one of `instances` gateways on a stream that together should use `fraction` of
+    /// it.
     ///
     /// It begins with the fair share, `fraction` ÷ `instances`, and never falls below half of that.
     /// The ceiling is `fraction` for a gateway that is known to be alone, the whole limit for all

@@ -6,8 +6,8 @@ use crate::limits::{SHARD_KIB_PER_S, SHARD_RECORDS_PER_S};
 /// Records that may go to one shard at once.
 ///
 /// With a rate of 0.9 × 1,000 records a second it keeps every window of a second within the shard's
-/// limit: 100 + 900 = 1,000. Simulated against a strict window, a tank and 100 ms of network jitter:
-/// nothing throttled at 0.9.
+/// limit: 100 + 900 = 1,000. Simulated against a strict window, a tank and 100 ms of network
+/// jitter: nothing throttled at 0.9.
 const BURST_RECORDS: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
 
 /// KiB that may go to one shard at once: the same share of a second as the records have, rounded up

@@ -5,8 +5,8 @@
 //! - [`limits`]: what the service allows, each number with its source;
 //! - [`HashKey`] and [`ShardRanges`]: which shard a partition key belongs to;
 //! - [`Factor`] and [`Budget`]: a part of one shard's limits, as rates and bursts for a limiter;
-//! - [`Aimd`]: which part that is, learned from what the stream accepts and refuses, so that several
-//!   gateways share a shard without talking to each other.
+//! - [`Aimd`]: which part that is, learned from what the stream accepts and refuses, so that
+//!   several gateways share a shard without talking to each other.
 //!
 //! ```
 //! use shard_estimator::{Aimd, Budget, Factor, HashKey, ShardRanges};

@@ -3,16 +3,16 @@ use std::ops::RangeInclusive;
 
 use crate::HashKey;
 
-/// The hash ranges of the open shards of a stream, when they are all equally wide: as `CreateStream`
-/// makes them, and `UpdateShardCount` with `UNIFORM_SCALING`.
+/// The hash ranges of the open shards of a stream, when they are all equally wide: as
+/// `CreateStream` makes them, and `UpdateShardCount` with `UNIFORM_SCALING`.
 ///
-/// Shards are counted from 0 in the order of their ranges, which after a reshard is not the order of
-/// their ids.
+/// Shards are counted from 0 in the order of their ranges, which after a reshard is not the order
+/// of their ids.
 ///
 /// The borders are the multiples of 2^128 ÷ n rounded down, and the last shard takes what is left.
-/// The three shards of `samplestream` in the AWS CLI reference lie like this; it leaves open whether
-/// the service rounds the width or each border, which differ by less than n positions of 2^128 a
-/// border: no key will ever fall between.
+/// The three shards of `samplestream` in the AWS CLI reference lie like this; it leaves open
+/// whether the service rounds the width or each border, which differ by less than n positions of
+/// 2^128 a border: no key will ever fall between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShardRanges {
     shards: NonZeroU32,
@@ -84,6 +84,13 @@ mod tests {
     }
 
     #[test]
+    fn borders_of_a_power_of_two_are_round() {
+        assert_eq!(equal(2).range(1), Some(HashKey(1 << 127)..=HashKey(u128::MAX)));
+        assert_eq!(equal(16).range(1), Some(HashKey(1 << 124)..=HashKey((1 << 125) - 1)));
+        assert_eq!(equal(1).range(0), Some(HashKey(0)..=HashKey(u128::MAX)));
+    }
+
+    #[test]
     fn ranges_join_without_gap_and_a_key_belongs_to_the_range_that_holds_it() {
         for shards in [1, 2, 3, 4, 5, 6, 7, 8, 29, 64, 1_000, 19_999, 20_000] {
             let ranges = equal(shards);
@@ -100,7 +107,8 @@ mod tests {
         }
     }
 
-    /// Quarters by the first hexadecimal digit of the MD5 (`md5sum`): 0 to 3, 4 to 7, 8 to b, c to f.
+    /// Quarters by the first hexadecimal digit of the MD5 (`md5sum`): 0 to 3, 4 to 7, 8 to b, c to
+    /// f.
     #[test]
     fn known_keys_fall_into_known_quarters() {
         for (partition_key, first_digit, shard) in

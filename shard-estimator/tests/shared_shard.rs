@@ -1,5 +1,5 @@
-//! Gateways that share a shard and do not know of each other: together they fill it, in equal parts,
-//! and hardly ever hear that they were throttled.
+//! Gateways that share a shard and do not know of each other: together they fill it, in equal
+//! parts, and hardly ever hear that they were throttled.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -194,7 +194,8 @@ impl Outcome {
     }
 }
 
-/// A shard that counts by the second refuses whole flushes at the end of a second, so it costs more.
+/// A shard that counts by the second refuses whole flushes at the end of a second, so it costs
+/// more.
 fn throttled_max(counts: Counts) -> f64 {
     match counts {
         Counts::BySecond => 0.03,

@@ -55,10 +55,8 @@ impl Config {
             let allowed = format!("cannot be read: {error}");
             Faults::new(&name, vec![Fault { line, key, value, allowed }])
         })?;
-        // A unit can have several state directories, with colons between; the first is ours.
-        let state_dirs = std::env::var("STATE_DIRECTORY").unwrap_or_default();
-        let state_dir = state_dirs.split(':').next().filter(|dir| !dir.is_empty());
-        Self::parse_file(&text, &name, Path::new(state_dir.unwrap_or(STATE_DIR)))
+        let of_service = std::env::var("STATE_DIRECTORY").unwrap_or_default();
+        Self::parse_file(&text, &name, state_dir(&of_service))
     }
 
     /// Reads the `text` of the file `name`.
@@ -82,6 +80,13 @@ impl Config {
             },
         )
     }
+}
+
+/// Where state lies by default. `of_service` is what systemd says: nothing, or the state
+/// directories of the unit with colons between, of which the first is ours.
+fn state_dir(of_service: &str) -> &Path {
+    let first = of_service.split(':').next().filter(|dir| !dir.is_empty());
+    Path::new(first.unwrap_or(STATE_DIR))
 }
 
 fn config(root: &Table<'_>, state_dir: &Path) -> Config {

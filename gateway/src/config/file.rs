@@ -62,10 +62,6 @@ impl<'f> File<'f> {
         self.known.into_inner()
     }
 
-    fn is_faulty(&self, key: &str) -> bool {
-        self.faults.borrow().iter().any(|fault| fault.key == key)
-    }
-
     fn note(
         &self,
         span: Option<ops::Range<usize>>,
@@ -73,11 +69,20 @@ impl<'f> File<'f> {
         value: Option<String>,
         allowed: String,
     ) {
-        let line = span.map(|span| {
-            let before = self.text.get(..span.start).unwrap_or(self.text);
-            1 + before.matches('\n').count()
-        });
+        let line = span.map(|span| self.line(&span));
         self.faults.borrow_mut().push(Fault { line, key: key.to_owned(), value, allowed });
+    }
+
+    /// Whether something was noted about what is written for `key` at `span`.
+    fn is_faulty(&self, key: &str, span: &ops::Range<usize>) -> bool {
+        let line = Some(self.line(span));
+        self.faults.borrow().iter().any(|fault| fault.key == key && fault.line == line)
+    }
+
+    /// The line where `span` begins, counted from 1.
+    fn line(&self, span: &ops::Range<usize>) -> usize {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        1 + before.matches('\n').count()
     }
 
     /// The text at `span` for a fault to repeat: its first line, and not too much of it. Nothing if
@@ -103,9 +108,9 @@ pub(super) struct Table<'f> {
     file: &'f File<'f>,
     /// Its name with the tables around it.
     path: String,
-    /// Where it is written, if it is.
+    /// Where it, or something else in its place, is written.
     span: Option<ops::Range<usize>>,
-    /// `None` for a table that is not written.
+    /// `None` when it is not written.
     entries: Option<&'f DeTable<'f>>,
 }
 
@@ -127,9 +132,9 @@ impl<'f> Table<'f> {
         item
     }
 
-    /// Notes that `key` must be there, unless what should be this table is none: that was noted.
+    /// Notes that `key` must be there, unless what is written here is no table: that was noted.
     pub(super) fn missing(&self, key: &str, what: &str) {
-        if self.entries.is_none() && self.file.is_faulty(&self.path) {
+        if self.entries.is_none() && self.span.is_some() {
             return;
         }
         let missing = format!("is missing: {what}");
@@ -138,9 +143,13 @@ impl<'f> Table<'f> {
 
     /// The table `key`.
     pub(super) fn table(&self, key: &str) -> Table<'f> {
-        let absent =
-            || Table { file: self.file, path: self.path_of(key), span: None, entries: None };
-        self.item(key).and_then(|item| item.table()).unwrap_or_else(absent)
+        let item = self.item(key);
+        item.as_ref().and_then(Item::table).unwrap_or_else(|| Table {
+            file: self.file,
+            path: self.path_of(key),
+            span: item.map(|item| item.value.span()),
+            entries: None,
+        })
     }
 
     /// The tables of the list `key`: `[[key]]`.
@@ -164,8 +173,8 @@ impl<'f> Table<'f> {
     /// Whether `key` is written and was found to be right. Only what the operator wrote can
     /// contradict something; what we guessed gives way.
     pub(super) fn states(&self, key: &str) -> bool {
-        self.entries.is_some_and(|entries| entries.contains_key(key))
-            && !self.file.is_faulty(&self.path_of(key))
+        let value = self.entries.and_then(|entries| entries.get(key));
+        value.is_some_and(|value| !self.file.is_faulty(&self.path_of(key), &value.span()))
     }
 
     /// Notes that what is written for `key` contradicts something else.

@@ -5,7 +5,7 @@ pub struct Range {
     pub min: u64,
     /// The most.
     pub max: u64,
-    /// What is counted, in the plural.
+    /// What is counted, in the plural; empty for a mere number.
     pub unit: &'static str,
 }
 

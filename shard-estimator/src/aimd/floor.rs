@@ -25,8 +25,6 @@ struct Period {
     start: Duration,
     tried: u64,
     throttled: u64,
-    /// Where the floor was at first, and may come back to.
-    highest: Factor,
 }
 
 impl Floor {
@@ -37,9 +35,7 @@ impl Floor {
 
     /// Half the limit, or `factor` if that is less, until refusals say otherwise.
     pub(super) fn learned(factor: Factor, now: Duration) -> Self {
-        let highest = Factor::WHOLE.scaled(1, 2).min(factor);
-        let learning = Period { start: now, tried: 0, throttled: 0, highest };
-        Self { now: highest, learning: Some(learning) }
+        Self { now: Factor::WHOLE.scaled(1, 2).min(factor), learning: Some(Period::from(now)) }
     }
 
     pub(super) fn get(&self) -> Factor {
@@ -60,9 +56,14 @@ impl Floor {
         if period.throttled * 100 > period.tried * THROTTLED_PERCENT_MAX {
             self.now = self.now.scaled(1, 2).max(least.min(self.now));
         } else if period.tried > 0 {
-            let back = self.now.doubled().min(period.highest).min(factor.scaled(1, 2));
-            self.now = self.now.max(back);
+            self.now = self.now.doubled().min(factor.scaled(1, 2)).max(self.now);
         }
-        *period = Period { start: now, tried: 0, throttled: 0, highest: period.highest };
+        *period = Period::from(now);
+    }
+}
+
+impl Period {
+    fn from(start: Duration) -> Self {
+        Self { start, tried: 0, throttled: 0 }
     }
 }

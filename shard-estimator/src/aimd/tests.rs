@@ -107,7 +107,7 @@ proptest! {
     fn once_refusals_stop_a_bound_limiter_reaches_its_ceiling_in_the_computed_time(
         instances in instances(),
         story in prop::collection::vec(heard(), 0..200),
-        every_us in 1..1_000_000_u64,
+        every_ns in 1..1_000_000_000_u64,
     ) {
         let mut aimd = aimd(instances, 0.9);
         let mut now = START;
@@ -118,7 +118,7 @@ proptest! {
         let (_, ceiling) = aimd.bounds();
         let climb = Duration::from_secs_f64((part(ceiling) - part(aimd.factor())) / 0.02);
         // A million steps are enough to see what frequent calls lose.
-        let every = Duration::from_micros(every_us).max(climb / 100_000);
+        let every = Duration::from_nanos(every_ns).max(climb / 100_000);
         let deadline = now + climb + every;
         while now < deadline {
             now += every;
@@ -151,6 +151,16 @@ fn refusals_of_one_moment_count_once() {
     }
     aimd.observe(THROTTLED, Limiter::Binding, START + Duration::from_millis(500));
     assert_eq!(aimd.factor(), Factor::new(0.576).expect("a factor"));
+}
+
+#[test]
+fn calls_too_frequent_for_a_billionth_earn_as_much_as_rare_ones() {
+    let mut aimd = aimd(None, 0.5);
+    for call in 1..=1_000 {
+        aimd.observe(ACCEPTED, Limiter::Binding, START + Duration::from_nanos(33 * call));
+    }
+    // 33 µs at 2 % a second.
+    assert_eq!(aimd.factor(), Factor::new(0.500_000_66).expect("a factor"));
 }
 
 #[test]

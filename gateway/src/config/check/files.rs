@@ -6,9 +6,9 @@ use std::path::Path;
 use crate::config::{Config, Fault, Faults, Password};
 
 impl Config {
-    /// Looks whether the files that this configuration of the file `name` refers to can be read now,
-    /// and whether the environment variables are set. Their contents are looked at when they are
-    /// used.
+    /// Looks whether the files that this configuration, read from the file `name`, refers to can
+    /// be read now, and whether the environment variables are set. Their contents are looked at
+    /// when they are used.
     ///
     /// # Errors
     /// Every file that cannot be read, and every variable that is not set, in one go.

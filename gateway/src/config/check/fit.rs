@@ -9,7 +9,7 @@ use crate::limits::{REQUEST_COPIES, WIRE_BYTES_PER_8};
 /// The requests in flight and the largest packet must fit into the memory.
 ///
 /// Memory that nobody limited grows to what they need. Into memory that was limited we fit fewer
-/// requests and a smaller packet, as far as those were not stated; without a say in either, requests
+/// requests and a smaller packet, as far as those were not stated; with both left to us, requests
 /// have half of it.
 pub(super) fn memory(root: &Table<'_>, config: &mut Config) {
     let request_bytes = config.batch.bytes_max * REQUEST_COPIES;

@@ -11,10 +11,12 @@ pub(super) fn read(table: &Table<'_>) -> Mqtt {
     let versions = [(5, MqttVersion::V5), (3, MqttVersion::V3)];
     let version = table.item("version").and_then(|item| item.one_of(&versions));
     let retained = [("deliver", Retained::Deliver), ("skip", Retained::Skip)];
+    let lanes = subscriptions::lanes(table);
+    let status_topic = table.flag("status_topic", false);
     let mqtt = Mqtt {
         broker: broker(table),
-        client_id: String::new(),
-        lanes: subscriptions::lanes(table),
+        client_id: client_id(table, lanes.len(), status_topic),
+        lanes,
         share_group: table.text("share_group", share_group),
         version: version.unwrap_or(MqttVersion::V5),
         login: login(table),
@@ -29,10 +31,10 @@ pub(super) fn read(table: &Table<'_>) -> Mqtt {
             [limits::RECONNECT_MS_MIN, limits::RECONNECT_MS_MAX],
         ),
         retained: table.choice("retained", &retained).unwrap_or(Retained::Deliver),
-        status_topic: table.flag("status_topic", false),
+        status_topic,
     };
     note_only_in_version_5(table, mqtt.version);
-    Mqtt { client_id: client_id(table, &mqtt), ..mqtt }
+    mqtt
 }
 
 fn note_only_in_version_5(table: &Table<'_>, version: MqttVersion) {
@@ -45,23 +47,22 @@ fn note_only_in_version_5(table: &Table<'_>, version: MqttVersion) {
     }
 }
 
-fn client_id(table: &Table<'_>, mqtt: &Mqtt) -> String {
+fn client_id(table: &Table<'_>, lanes: usize, in_status_topic: bool) -> String {
     // What is added to it: the number of a lane, and what the status topic has around it.
-    let added = if mqtt.lanes.len() > 1 { "-64".len() } else { 0 }
-        + if mqtt.status_topic { "tidegate//status".len() } else { 0 };
+    let lane_bytes = if lanes > 1 { "-64".len() } else { 0 };
+    let topic_bytes = if in_status_topic { "tidegate//status".len() } else { 0 };
+    let bytes_max = limits::MQTT_STRING_BYTES_MAX - lane_bytes - topic_bytes;
     let check = |text: &str| {
         let fixed = placeholders(text).is_ok_and(|names| names.is_empty());
         if !fixed {
-            return Err("must be fixed, without braces: the broker keeps our session under it \
-                        from one start to the next"
-                .to_owned());
+            let why = "the broker keeps our session under it from one start to the next";
+            return Err(format!("must be fixed, without braces: {why}"));
         }
-        if mqtt.status_topic && text.contains(['+', '#']) {
-            return Err(
-                "must be without + and #, because status_topic makes a topic of it".to_owned()
-            );
+        if in_status_topic && text.contains(['+', '#']) {
+            let why = "status_topic makes a topic of it";
+            return Err(format!("must be without + and #, because {why}"));
         }
-        plain(text, limits::MQTT_STRING_BYTES_MAX - added).map(str::to_owned)
+        plain(text, bytes_max).map(str::to_owned)
     };
     let what = "a fixed name of this gateway, unlike that of any other client of the broker";
     table.required("client_id", what).and_then(|item| item.text(check)).unwrap_or_default()
@@ -93,9 +94,8 @@ fn broker(table: &Table<'_>) -> Broker {
 fn broker_url(text: &str) -> Checked<Broker> {
     let url = Url::parse(text)?;
     if url.has_login {
-        return Err("must be without user:password@: use username, and password_file or \
-                    password_env"
-            .to_owned());
+        let instead = "use username, and password_file or password_env";
+        return Err(format!("must be without user:password@: {instead}"));
     }
     let (port, encrypted, websocket) = match url.scheme {
         "mqtt" => (1883, false, false),

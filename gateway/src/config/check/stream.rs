@@ -68,12 +68,11 @@ struct Arn {
 }
 
 impl Arn {
-    /// `arn:aws:kinesis:<region>:<account>:stream/<name>`; other partitions than `aws` begin like it.
+    /// `arn:aws:kinesis:<region>:<account>:stream/<name>`; `aws-cn` and the like are partitions
+    /// too.
     fn parse(text: &str) -> Checked<Self> {
-        let must = || {
-            "must be the ARN of a stream: arn:aws:kinesis:<region>:<account>:stream/<name>"
-                .to_owned()
-        };
+        let form = "arn:aws:kinesis:<region>:<account>:stream/<name>";
+        let must = || format!("must be the ARN of a stream: {form}");
         let parts: Vec<_> = text.splitn(6, ':').collect();
         let ["arn", partition, "kinesis", arn_region, account, resource] = parts[..] else {
             return Err(must());
@@ -120,11 +119,9 @@ fn partition_key(text: &str) -> Checked<String> {
         return Err(format!("has {{{other}}}, but knows only {{dev}}, {{tenant}} and {{topic}}"));
     }
     if !names.contains(&"dev") && !names.contains(&"topic") {
-        return Err(
-            "must hold {dev} or {topic}: records keep their order within a partition key, \
-                    and one key for many devices puts them all on one shard"
-                .to_owned(),
-        );
+        let why = "records keep their order within a partition key, and one key for many devices \
+                   puts them all on one shard";
+        return Err(format!("must hold {{dev}} or {{topic}}: {why}"));
     }
     plain(text, limits::MQTT_STRING_BYTES_MAX).map(str::to_owned)
 }

@@ -78,21 +78,23 @@ fn qos(item: &Item<'_>) -> Option<Qos> {
 /// Notes filters that are there twice, and filters of different connections that could match the
 /// same topic.
 fn note_overlaps(lanes: &[Vec<Written<'_>>]) {
-    let all: Vec<_> = lanes
-        .iter()
-        .enumerate()
-        .flat_map(|(lane, written)| written.iter().map(move |w| (lane, w)))
-        .collect();
+    let numbered = lanes.iter().enumerate();
+    let all: Vec<_> =
+        numbered.flat_map(|(lane, filters)| filters.iter().map(move |one| (lane, one))).collect();
     for (index, (lane, written)) in all.iter().enumerate() {
-        for (earlier_lane, earlier) in all.iter().take(index) {
+        let conflict = all.iter().take(index).find_map(|(earlier_lane, earlier)| {
             if written.filter == earlier.filter {
-                written.item.fault("is there twice");
+                Some("is there twice".to_owned())
             } else if lane != earlier_lane && written.filter.overlaps(&earlier.filter) {
-                written.item.fault(format!(
-                    "overlaps {:?} of another lane: what both match would be received twice",
-                    earlier.filter.as_str()
-                ));
+                let earlier = earlier.filter.as_str();
+                let twice = "what both match would be received twice";
+                Some(format!("overlaps {earlier:?} of another lane: {twice}"))
+            } else {
+                None
             }
+        });
+        if let Some(conflict) = conflict {
+            written.item.fault(conflict);
         }
     }
 }

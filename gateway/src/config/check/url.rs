@@ -93,6 +93,7 @@ mod tests {
             "mqtt://::1",
             "mqtt://[b]",
             "mqtt://b#f",
+            "ws://b/p#f",
             "mqtt://b%20",
         ] {
             assert!(Url::parse(text).is_err(), "{text:?}");

@@ -67,7 +67,7 @@ impl<'f> Item<'f> {
         let Range { min, max, unit } = range;
         self.whole()
             .and_then(|number| within(number, range))
-            .or_else(|| self.note(format!("must be {min} to {max} {unit}")))
+            .or_else(|| self.note(format!("must be {min} to {max} {unit}").trim_end()))
     }
 
     /// A number of bytes within `range`: plain, or a text with its unit.

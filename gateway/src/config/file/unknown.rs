@@ -16,15 +16,12 @@ fn note_in(file: &File<'_>, table_path: &str, table: &DeTable<'_>) {
     for (key, value) in table {
         let path = joined(table_path, key.get_ref());
         let known = file.known.borrow();
-        if file.is_faulty(&path) {
-            continue;
-        }
         if !known.contains(&path) {
-            file.note(Some(key.span()), &path, None, unknown(&path, &known));
-        } else if known
-            .iter()
-            .any(|key| key.strip_prefix(&path).is_some_and(|rest| rest.starts_with('.')))
-        {
+            // A key that is forbidden has its fault already.
+            if !file.is_faulty(&path, &value.span()) {
+                file.note(Some(key.span()), &path, None, unknown(&path, &known));
+            }
+        } else if known.iter().any(|known| table_of(known) == path) {
             note_below(file, &path, value);
         }
     }
@@ -47,20 +44,30 @@ fn unknown(path: &str, known: &BTreeSet<String>) -> String {
     }
 }
 
-/// The known key that was probably meant: the same key in another table, or else one that differs in
-/// few letters.
+/// The known key that was probably meant: the same in another table, or else one of the same table
+/// that differs in few letters.
 fn nearest<'k>(path: &str, known: &'k BTreeSet<String>) -> Option<&'k str> {
-    let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
     let elsewhere = known.iter().find(|candidate| last(candidate) == last(path));
     let misspelt = || {
         known
             .iter()
-            .map(|candidate| (distance(path, candidate), candidate))
+            .filter(|candidate| table_of(candidate) == table_of(path))
+            .map(|candidate| (distance(last(path), last(candidate)), candidate))
             .filter(|(distance, candidate)| *distance <= 1 + last(candidate).len() / 4)
             .min_by_key(|(distance, _)| *distance)
             .map(|(_, candidate)| candidate)
     };
     elsewhere.or_else(misspelt).map(String::as_str)
+}
+
+/// The key without its tables.
+fn last(path: &str) -> &str {
+    path.rsplit_once('.').map_or(path, |(_, last)| last)
+}
+
+/// The tables around a key.
+fn table_of(path: &str) -> &str {
+    path.rsplit_once('.').map_or("", |(table, _)| table)
 }
 
 /// How many letters must be put in, left out or changed to make `one` of `another` (Levenshtein).

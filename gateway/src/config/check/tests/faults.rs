@@ -23,7 +23,7 @@ fn a_number_out_of_range_or_no_whole_number_is_a_fault() {
             "batch.linger_ms = 2020-01-01",
             "batch.linger_ms = 2020-01-01: must be 1 to 999 milliseconds",
         ),
-        ("batch.linger_ms = 0x32", ""),
+        ("batch.linger_ms = 0xff", ""),
         ("batch.linger_ms = 9_9_9", ""),
         ("batch.records_max = 501", "batch.records_max = 501: must be 1 to 500 records"),
         ("drain_s_max = 0", "drain_s_max = 0: must be 1 to 3600 seconds"),
@@ -140,7 +140,8 @@ fn a_broker_that_cannot_be_reached_as_written_is_a_fault() {
         ),
         (
             "mqtt.url = 'mqtt://b/mqtt'",
-            "mqtt.url = 'mqtt://b/mqtt': must end after the port: only ws:// and wss:// have a path",
+            "mqtt.url = 'mqtt://b/mqtt': must end after the port: only ws:// and wss:// have a \
+             path",
         ),
         ("mqtt.url = 'mqtt://b:0'", "mqtt.url = 'mqtt://b:0': must have a port of 1 to 65535"),
         ("mqtt.client_id = '{random}'", &format!("mqtt.client_id = '{{random}}': {client_id}")),
@@ -166,7 +167,8 @@ fn a_secret_is_refused_and_never_repeated() {
         ),
         (
             "mqtt.url = 'mqtt://joe:hunter2@b'",
-            "mqtt.url: must be without user:password@: use username, and password_file or password_env",
+            "mqtt.url: must be without user:password@: use username, and password_file or \
+             password_env",
         ),
         (
             "mqtt.url = 'x://joe:hunter2@b c'",
@@ -189,7 +191,8 @@ fn a_filter_that_mqtt_does_not_know_is_a_fault() {
         ("mqtt.topics = ['']", "mqtt.topics = '': a topic filter cannot be empty"),
         (
             "mqtt.topics = ['a', 'b/#/c']",
-            "mqtt.topics = 'b/#/c': '#' must be the last level of a topic filter, and the whole level",
+            "mqtt.topics = 'b/#/c': '#' must be the last level of a topic filter, and the whole \
+             level",
         ),
         ("mqtt.topics = ['a+']", "mqtt.topics = 'a+': '+' must be a whole level of a topic filter"),
         (
@@ -198,15 +201,16 @@ fn a_filter_that_mqtt_does_not_know_is_a_fault() {
         ),
         (
             "mqtt.topics = ['$share/g/t']",
-            "mqtt.topics = '$share/g/t': must be without $share/…: name the group in mqtt.share_group",
+            "mqtt.topics = '$share/g/t': must be without $share/…: name the group in \
+             mqtt.share_group",
         ),
         ("mqtt.topics = [1]", "mqtt.topics = 1: must be a text in quotes"),
         ("mqtt.topics = [{ qos = 1 }]", "mqtt.topics.filter: is missing: a topic filter"),
         ("mqtt.topics = [{ filter = 't', qos = 2 }]", &format!("mqtt.topics.qos = 2: {qos_2}")),
         ("mqtt.topics = [{ filter = 't', qos = 3 }]", "mqtt.topics.qos = 3: must be 0 or 1"),
         (
-            "mqtt.topics = [{ filter = 't', q = 1 }]",
-            "mqtt.topics.q: no such key; did you mean mqtt.topics?",
+            "mqtt.topics = [{ filter = 't', Qos = 1 }]",
+            "mqtt.topics.Qos: no such key; did you mean mqtt.topics.qos?",
         ),
         ("mqtt.qos = 2", &format!("mqtt.qos = 2: {qos_2}")),
         ("mqtt.topics = ['t', 'u', 't']", "mqtt.topics = 't': is there twice"),
@@ -262,6 +266,11 @@ fn a_mapping_that_makes_no_measurement_is_a_fault() {
         "pointer = '/a'",
         "records.mapping.field.name: is missing: what the measurement is called",
     );
+    let long = "a".repeat(129);
+    field(
+        &format!("pointer = '/a', name = '{long}'"),
+        &format!("records.mapping.field.name = '{}…: {name}", "a".repeat(59)),
+    );
     for wrong in ["", "A", "1a", "a-b", "a__b", "_a", "a_", "ä"] {
         field(
             &format!("pointer = '/a', name = '{wrong}'"),
@@ -269,7 +278,7 @@ fn a_mapping_that_makes_no_measurement_is_a_fault() {
         );
     }
     for (wrong, fault) in [
-        ("channel = -1", "channel = -1: must be 0 to 65535 as a channel"),
+        ("channel = -1", "channel = -1: must be 0 to 65535"),
         ("unit = ''", "unit = '': must have 1 to 128 bytes and no control characters"),
         ("scale = 0.0", "scale = 0.0: must not be 0"),
         ("scale = inf", "scale = inf: must be a finite number"),
@@ -313,7 +322,8 @@ fn a_stream_that_cannot_exist_is_a_fault() {
         ),
         (
             "stream.partition_key = '{dev}-{site}'",
-            "stream.partition_key = '{dev}-{site}': has {site}, but knows only {dev}, {tenant} and {topic}",
+            "stream.partition_key = '{dev}-{site}': has {site}, but knows only {dev}, {tenant} \
+             and {topic}",
         ),
         (
             "stream.partition_key = '{tenant}'",
@@ -336,6 +346,8 @@ fn a_stream_that_cannot_exist_is_a_fault() {
             &[&format!("6: stream.arn = {shown}: {arn}")],
         );
     }
+    let arn = "stream.arn = 'arn:aws:kinesis:eu-central-1:123456789012:stream/a b'";
+    check(&format!("stream.name!\n{arn}"), &[&format!("6: {arn}: {name}")]);
 }
 
 #[test]

@@ -46,7 +46,8 @@ fn what_only_mqtt_5_has_cannot_be_asked_of_version_3() {
     check(
         "mqtt.version = 3\nmqtt.session_expiry_s = 3600\nmqtt.receive_maximum = 10",
         &[
-            "7: mqtt.session_expiry_s = 3600: exists in MQTT 5 only: leave it out, or say version = 5",
+            "7: mqtt.session_expiry_s = 3600: exists in MQTT 5 only: leave it out, or say \
+             version = 5",
             "8: mqtt.receive_maximum = 10: exists in MQTT 5 only: leave it out, or say version = 5",
         ],
     );
@@ -63,7 +64,8 @@ fn topics_are_for_one_connection_and_disjoint_lanes_for_several() {
         "mqtt.topics!\nmqtt.lanes = [['a/+', 'b'], ['c/#', 'b'],\n['a/1', 'd']]",
         &[
             "6: mqtt.lanes = 'b': is there twice",
-            "7: mqtt.lanes = 'a/1': overlaps \"a/+\" of another lane: what both match would be received twice",
+            "7: mqtt.lanes = 'a/1': overlaps \"a/+\" of another lane: what both match would be \
+             received twice",
         ],
     );
     check(
@@ -138,9 +140,8 @@ fn there_is_one_password_and_it_belongs_to_a_user() {
     check("mqtt.password_file = 'f'", &["6: mqtt.password_file = 'f': needs username beside it"]);
     check(
         "mqtt.username = 'u'\nmqtt.password_file = 'f'\nmqtt.password_env = 'V'",
-        &[
-            "8: mqtt.password_env = 'V': cannot be together with password_file: there is one password",
-        ],
+        &["8: mqtt.password_env = 'V': cannot be together with password_file: there is one \
+             password"],
     );
     check(
         "mqtt.username = 'u'\nmqtt.password_env = 'A=B'",
@@ -154,11 +155,20 @@ fn there_is_one_password_and_it_belongs_to_a_user() {
 fn the_status_topic_is_made_of_a_client_id_that_a_topic_can_hold() {
     check(
         "mqtt.client_id = 'a+b'\nmqtt.status_topic = true",
-        &[
-            "6: mqtt.client_id = 'a+b': must be without + and #, because status_topic makes a topic of it",
-        ],
+        &["6: mqtt.client_id = 'a+b': must be without + and #, because status_topic makes a \
+             topic of it"],
     );
     config("mqtt.client_id = 'a+b'");
+
+    let long = format!("mqtt.client_id = '{}'\n", "a".repeat(65_535));
+    config(&long);
+    let too_long = |case: &str, bytes_max: usize| {
+        let fault = format!("must have 1 to {bytes_max} bytes and no control characters");
+        assert!(said(&(long.clone() + case)).iter().all(|line| line.ends_with(&fault)), "{case}");
+        assert_eq!(said(&(long.clone() + case)).len(), 1, "{case}");
+    };
+    too_long("mqtt.status_topic = true", 65_519);
+    too_long("mqtt.topics!\nmqtt.lanes = [['a'], ['b']]", 65_532);
 }
 
 #[test]
@@ -239,7 +249,8 @@ fn into_memory_that_was_limited_fits_what_we_choose() {
 fn memory_that_was_limited_below_what_was_asked_for_is_a_fault() {
     let parts = "twice stream.requests_in_flight × batch.bytes_max, and mqtt.packet_bytes_max";
     check(
-        "memory_bytes_max = '16 MiB'\nmqtt.packet_bytes_max = '4 MiB'\nstream.requests_in_flight = 8",
+        "memory_bytes_max = '16 MiB'\nmqtt.packet_bytes_max = '4 MiB'\nstream.requests_in_flight \
+         = 8",
         &[&format!("6: memory_bytes_max = '16 MiB': must be at least \"20 MiB\": {parts}")],
     );
     check(

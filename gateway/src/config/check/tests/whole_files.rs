@@ -5,6 +5,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::with;
+use crate::config::check::state_dir;
 use crate::config::{Config, Order};
 
 #[test]
@@ -31,18 +32,25 @@ linger_ms = 0
 bytes_max = "1 MB"
 "##;
     let faults = Config::parse(text).expect_err("ten faults").to_string();
-    let expected = "\
-tidegate.toml:2: order = \"fifo\": must be \"device\" or \"strict\" or \"none\"
-tidegate.toml:4: mqtt.url: must be without user:password@: use username, and password_file or password_env
-tidegate.toml:5: mqtt.client_id = \"edge-{random}\": must be fixed, without braces: the broker keeps our session under it from one start to the next
-tidegate.toml:8: mqtt.topics = \"sites/#/telemetry\": '#' must be the last level of a topic filter, and the whole level
-tidegate.toml:10: mqtt.recieve_maximum: no such key; did you mean mqtt.receive_maximum?
-tidegate.toml:14: stream.shards = \"4\": must be 1 to 20000 shards
-tidegate.toml:15: stream.backoff_ms_min = 5000: must be at most backoff_ms_max
-tidegate.toml:17: stream.partition_key = \"{tenant}\": must hold {dev} or {topic}: records keep their order within a partition key, and one key for many devices puts them all on one shard
-tidegate.toml:19: batch.linger_ms = 0: must be 1 to 999 milliseconds
-tidegate.toml:20: batch.bytes_max = \"1 MB\": MB is read in two ways: say KiB, MiB, GiB (powers of 1024) or kB (1000)";
-    assert_eq!(faults, expected);
+    let expected = [
+        r#"2: order = "fifo": must be "device" or "strict" or "none""#,
+        "4: mqtt.url: must be without user:password@: use username, and password_file or \
+         password_env",
+        "5: mqtt.client_id = \"edge-{random}\": must be fixed, without braces: the broker keeps our \
+         session under it from one start to the next",
+        "8: mqtt.topics = \"sites/#/telemetry\": '#' must be the last level of a topic filter, and \
+         the whole level",
+        "10: mqtt.recieve_maximum: no such key; did you mean mqtt.receive_maximum?",
+        r#"14: stream.shards = "4": must be 1 to 20000 shards"#,
+        "15: stream.backoff_ms_min = 5000: must be at most backoff_ms_max",
+        "17: stream.partition_key = \"{tenant}\": must hold {dev} or {topic}: records keep their \
+         order within a partition key, and one key for many devices puts them all on one shard",
+        "19: batch.linger_ms = 0: must be 1 to 999 milliseconds",
+        "20: batch.bytes_max = \"1 MB\": MB is read in two ways: say KiB, MiB, GiB (powers of 1024) \
+         or kB (1000)",
+    ]
+    .map(|fault| format!("tidegate.toml:{fault}"));
+    assert_eq!(faults.lines().collect::<Vec<_>>(), expected);
 }
 
 #[test]
@@ -62,6 +70,23 @@ fn a_long_value_is_shown_by_its_beginning() {
     let faults = Config::parse(&text).expect_err("two faults");
     let shown: Vec<_> = faults.as_slice().iter().filter_map(|fault| fault.value.clone()).collect();
     assert_eq!(shown, [format!("'{}…", "ä".repeat(59)), "'''a…".to_owned()]);
+}
+
+#[test]
+fn what_should_be_a_table_and_is_none_is_one_fault() {
+    let faults = Config::parse("mqtt = 4\nstream = []").expect_err("two faults").to_string();
+    let expected = [
+        "tidegate.toml:1: mqtt = 4: must be a table",
+        "tidegate.toml:2: stream = []: must be a table",
+    ];
+    assert_eq!(faults.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_service_with_several_state_directories_uses_the_first() {
+    for (variable, dir) in [("", "./tidegate-state"), ("/a", "/a"), ("/a:/b", "/a")] {
+        assert_eq!(state_dir(variable), Path::new(dir), "{variable:?}");
+    }
 }
 
 #[test]
@@ -121,7 +146,8 @@ proptest! {
     /// And whatever is wrong is told with a line of the file, or is missing from it.
     #[test]
     fn no_value_upsets_the_reader(entries in prop::collection::btree_map(key(), value(), 0..12)) {
-        let text: String = entries.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+        let lines = entries.iter().map(|(key, value)| format!("{key} = {value}\n"));
+        let text: String = lines.collect();
         if let Err(faults) = Config::parse(&text) {
             prop_assert!(!faults.as_slice().is_empty());
             for fault in faults.as_slice() {
@@ -135,12 +161,14 @@ proptest! {
     /// A setting alone is right or is named as wrong: nothing else is blamed for it.
     #[test]
     fn a_fault_names_the_key_that_was_written(key in key(), value in value()) {
-        prop_assume!(!super::MINIMAL.iter().any(|(minimal, _)| minimal.starts_with(&key) || key.starts_with(minimal)));
+        let related = |minimal: &str| minimal.starts_with(&key) || key.starts_with(minimal);
+        prop_assume!(!super::MINIMAL.iter().any(|(minimal, _)| related(minimal)));
         let text = with(&format!("{key} = {value}"));
         if let Err(faults) = Config::parse(&text) {
+            let table = key.split('.').next().unwrap_or_default();
             for fault in faults.as_slice() {
-                let table = key.split('.').next().unwrap_or_default();
-                prop_assert!(fault.allowed.starts_with("no valid TOML") || fault.key.starts_with(table), "{}\n{}", fault, text);
+                let blamed = fault.key.starts_with(table) || fault.allowed.starts_with("no valid");
+                prop_assert!(blamed, "{}\n{}", fault, text);
             }
         }
     }
