@@ -77,7 +77,7 @@ pub struct Answer {
 /// is alone: only that one is [`Verdict::Refused`].
 pub async fn deliver(stream: &impl Stream, batch: Vec<Taken>) -> Answer {
     let mut verdicts = vec![Verdict::Unavailable; batch.len()];
-    let mut parts = vec![0..batch.len()];
+    let mut parts = Vec::from([0..batch.len()]);
     let (mut trouble, mut calls) = (None, 0);
     while let Some(part) = parts.pop() {
         let (Some(records), Some(places)) =

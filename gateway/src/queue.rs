@@ -196,21 +196,21 @@ impl Queues {
 
     /// Takes what may go now into `room`, oldest keys first, asking `gate` for each record. A key
     /// that `gate` holds back sleeps; the records of one key come out together and in order.
-    pub fn take(&mut self, mut room: Room, gate: &mut impl Gate, now: Instant) -> Vec<Taken> {
-        let mut taken = Vec::with_capacity(room.records.min(self.ready_now.records));
+    pub fn take(&mut self, room: Room, gate: &mut impl Gate, now: Instant) -> Vec<Taken> {
+        let taken = Vec::with_capacity(room.records.min(self.ready_now.records));
+        let mut request = Request { room, taken, gate, now };
         while let Some(Reverse((_, slot))) = self.ready.peek().copied() {
-            let before = taken.len();
-            let hold = self.take_key(slot, &mut room, gate, now, &mut taken);
-            if matches!(hold, Hold::Full) && taken.len() == before {
+            let before = request.taken.len();
+            let hold = self.take_key(slot, &mut request);
+            let some = request.taken.len() > before;
+            if matches!(hold, Hold::Full) && !some {
                 break;
             }
             self.ready.pop();
             let Some(queue) = self.keys.get_mut(slot) else { continue };
             self.ready_now.sub(queue.records.len(), queue.bytes);
             queue.list = List::Neither;
-            if taken.len() > before {
-                queue.requests += 1;
-            }
+            queue.requests += u32::from(some);
             if let Hold::Until(at) = hold
                 && !queue.records.is_empty()
                 && (queue.requests == 0 || self.order == Order::None)
@@ -223,34 +223,28 @@ impl Queues {
                 break;
             }
         }
-        taken
+        request.taken
     }
 
-    fn take_key(
-        &mut self,
-        slot: usize,
-        room: &mut Room,
-        gate: &mut impl Gate,
-        now: Instant,
-        taken: &mut Vec<Taken>,
-    ) -> Hold {
+    fn take_key(&mut self, slot: usize, request: &mut Request<'_, impl Gate>) -> Hold {
         let Some(queue) = self.keys.get_mut(slot) else { return Hold::Nothing };
         let key_bytes = queue.key.as_str().len();
-        for _ in 0..gate.records_per_key(queue.shard, now) {
+        for _ in 0..request.gate.records_per_key(queue.shard, request.now) {
             let Some(next) = queue.records.front() else { break };
             let bytes = next.data.len() + key_bytes;
-            if room.records == 0 || room.bytes < bytes {
+            if request.room.records == 0 || request.room.bytes < bytes {
                 return Hold::Full;
             }
-            if let Admission::RetryAt(at) = gate.draw(queue.shard, bytes, now) {
+            let admission = request.gate.draw(queue.shard, bytes, request.now);
+            if let Admission::RetryAt(at) = admission {
                 return Hold::Until(at);
             }
             let Some(record) = queue.records.pop_front() else { break };
-            room.sub(1, bytes);
+            request.room.sub(1, bytes);
             queue.bytes -= bytes;
             self.waiting.sub(1, bytes);
             self.ready_now.sub(1, bytes);
-            taken.push(Taken {
+            request.taken.push(Taken {
                 key: queue.key.clone(),
                 slot: KeySlot(slot),
                 shard: queue.shard,
@@ -322,6 +316,14 @@ impl Queues {
     pub fn is_empty(&self) -> bool {
         self.waiting.records == 0
     }
+}
+
+/// A request that is being filled.
+struct Request<'a, G> {
+    room: Room,
+    taken: Vec<Taken>,
+    gate: &'a mut G,
+    now: Instant,
 }
 
 /// Why no more of a key was taken.

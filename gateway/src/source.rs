@@ -13,6 +13,7 @@ use crate::ack::Receipt;
 use crate::config::{Qos, Subscription};
 
 mod login;
+mod outbox;
 pub mod session;
 mod subscriptions;
 mod tls;
@@ -44,6 +45,11 @@ pub struct Intake {
     /// The broker sends nothing more until it is acknowledged.
     pub window_exhausted: bool,
 }
+
+/// What the status topic says while the gateway is subscribed.
+const ONLINE: &str = "online";
+/// What it says when the gateway is gone, said by the gateway or, as its last will, by the broker.
+const OFFLINE: &str = "offline";
 
 /// What a connection tells the session.
 #[derive(Debug)]

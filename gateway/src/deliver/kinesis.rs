@@ -123,6 +123,10 @@ fn verdict(answer: &PutRecordsResultEntry) -> Verdict {
 fn trouble(error: &SdkError<PutRecordsError, HttpResponse>) -> Trouble {
     let code = error.code().unwrap_or_default();
     let status = error.raw_response().map(|response| response.status().as_u16());
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "what is not known to be harmless is unheard"
+    )]
     let kind = match error {
         SdkError::ServiceError(_) => kind_of(code, status),
         // A request that could not be made: no credentials, or an endpoint that is no address.

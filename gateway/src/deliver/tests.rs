@@ -83,7 +83,7 @@ async fn outage_while_halving_leaves_the_rest_to_be_sent_again() {
     let stream = SmallStream { calls_until_outage: Some(Mutex::new(3)), ..Default::default() };
     let answer = deliver(&stream, batch([1, 2, 3, 101])).await;
     let verdicts: Vec<_> = answer.records.iter().map(|(_, verdict)| verdict.clone()).collect();
-    use Verdict::{Accepted, Unavailable};
-    assert_eq!(verdicts, [Accepted, Accepted, Unavailable, Unavailable]);
+    let [accepted, unavailable] = [Verdict::Accepted, Verdict::Unavailable];
+    assert_eq!(verdicts, [accepted.clone(), accepted, unavailable.clone(), unavailable]);
     assert_eq!(answer.trouble.unwrap().kind, TroubleKind::Unavailable);
 }

@@ -79,14 +79,8 @@ impl<'a, S: Stream> Flow<'a, S> {
         let drained = loop {
             let now = now();
             self.settlement.hand_on();
-            if !taking_in {
-                self.dispatcher.hurry();
-                if self.held() == 0 {
-                    break Drained::Clean;
-                }
-            }
-            if deadline.is_some_and(|deadline| deadline <= now) {
-                break Drained::TimedOut;
+            if let Some(drained) = self.drained(taking_in, deadline, now) {
+                break drained;
             }
             let wake = self.send(now);
             let wake = [wake, self.letters.retry_at(), deadline].into_iter().flatten().min();
@@ -114,6 +108,22 @@ impl<'a, S: Stream> Flow<'a, S> {
         ledger.log();
         self.settlement.finish().await;
         Ended { drained, ledger }
+    }
+
+    /// Whether a drain is over, and how. While it is not, nothing lingers.
+    fn drained(
+        &mut self,
+        taking_in: bool,
+        deadline: Option<Instant>,
+        now: Instant,
+    ) -> Option<Drained> {
+        if !taking_in {
+            self.dispatcher.hurry();
+            if self.held() == 0 {
+                return Some(Drained::Clean);
+            }
+        }
+        deadline.is_some_and(|deadline| deadline <= now).then_some(Drained::TimedOut)
     }
 
     /// How many records are neither delivered nor dead-lettered nor dropped.

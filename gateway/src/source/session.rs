@@ -9,22 +9,22 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 use twox_hash::XxHash3_64;
 
 use crate::ack::{Arrival, Ledger, Receipt, Received};
-use crate::config::{Config, Mqtt, MqttVersion, Qos, Retained};
+use crate::config::{Config, Mqtt, MqttVersion, Retained};
 use crate::deliver::backoff::Backoff;
-use crate::limits::{FILTERS_PER_SUBSCRIBE_MAX, GOODBYE_MAX};
+use crate::limits::GOODBYE_MAX;
 use crate::metrics::Counters;
 
+use super::outbox::Outbox;
 use super::subscriptions::Subscriptions;
 use super::window::Window;
 use super::{Connection, Delivery, Event, Fault, Fresh, Intake, Publish, Requests};
-use super::{login, tls, unix_ms, v3, v5};
+use super::{OFFLINE, ONLINE, login, tls, unix_ms, v3, v5};
 
 /// What a connection is given.
 #[derive(Debug)]
@@ -56,12 +56,14 @@ pub async fn run(lane: Lane) {
         MqttVersion::V5 => {
             let (connection, requests) = v5::open(mqtt, &client_id, status);
             let window = Window::new(Some(mqtt.receive_maximum));
-            live(connection, Session::new(lane, requests, window, client_id, status_topic)).await;
+            let session = Session::new(lane, requests, window, client_id, status_topic);
+            Box::pin(live(connection, session)).await;
         }
         MqttVersion::V3 => {
             let (connection, requests) = v3::open(mqtt, &client_id, status);
             let window = Window::new(None);
-            live(connection, Session::new(lane, requests, window, client_id, status_topic)).await;
+            let session = Session::new(lane, requests, window, client_id, status_topic);
+            Box::pin(live(connection, session)).await;
         }
     }
 }
@@ -80,13 +82,11 @@ async fn live<C: Connection>(mut connection: C, mut session: Session<C::Requests
             Err(error) => End::Fault(Fault { refused: true, detail: format!("{error:#}") }),
         };
         connection.hang_up();
-        session.disconnected();
+        session.ledger.disconnected();
         let fault = match end {
             End::Over => return,
-            End::Full => {
-                session.until_half_empty().await;
-                continue;
-            }
+            End::Full if session.until_half_empty().await.is_break() => return,
+            End::Full => continue,
             End::Fault(fault) => fault,
         };
         failures = if session.was_connected { 1 } else { failures + 1 };
@@ -125,21 +125,16 @@ struct Session<R> {
     status_topic: Option<String>,
     requests: R,
     subscriptions: Subscriptions,
-    /// Filters asked for and not answered, and filters to unsubscribe that are not answered.
-    unanswered: (usize, usize),
     ledger: Ledger,
     window: Window,
     budget_bytes: usize,
-    /// `None` once nothing more is taken in.
-    intake: Option<mpsc::Sender<Intake>>,
-    outbox: Vec<Publish>,
-    window_exhausted: bool,
+    outbox: Outbox,
     settled: mpsc::Receiver<Vec<Receipt>>,
     stop: watch::Receiver<bool>,
     counters: Arc<Counters>,
-    connected: bool,
-    /// Whether the last conversation got as far as a CONNACK.
+    /// Whether this conversation, or the last one, got as far as a CONNACK.
     was_connected: bool,
+    /// Whether the memory budget is used up.
     full: bool,
     last_fault: Option<String>,
 }
@@ -161,17 +156,13 @@ impl<R: Requests> Session<R> {
             client_id,
             status_topic,
             requests,
-            unanswered: (0, 0),
             ledger: Ledger::new(lane.index),
             window,
             config: lane.config,
-            intake: Some(lane.intake),
-            outbox: Vec::new(),
-            window_exhausted: false,
+            outbox: Outbox::new(lane.intake),
             settled: lane.settled,
             stop: lane.stop,
             counters: lane.counters,
-            connected: false,
             was_connected: false,
             full: false,
             last_fault: None,
@@ -209,56 +200,7 @@ impl<R: Requests> Session<R> {
             if self.full {
                 return End::Full;
             }
-            self.hand_on();
-        }
-    }
-
-    fn hear(&mut self, event: Event) {
-        match event {
-            Event::Publish(delivery) => self.take_in(delivery),
-            Event::AckWritten => self.ledger.written(),
-            Event::Connected { session_present } => self.greet(session_present),
-            Event::Subscribed(answers) => self.subscribed(&answers),
-            Event::Unsubscribed => {
-                self.unanswered.1 = self.unanswered.1.saturating_sub(1);
-                self.remember();
-            }
-            Event::Other => {}
-        }
-    }
-
-    fn take_in(&mut self, delivery: Delivery) {
-        if self.intake.is_none() || self.full {
-            // Not acknowledged: the broker keeps it.
-            return;
-        }
-        let Delivery { topic, payload, packet_id, dup, retain } = delivery;
-        let bytes = topic.len() + payload.len();
-        if self.ledger.held() > 0 && self.ledger.held_bytes() + bytes > self.budget_bytes {
-            if packet_id == 0 {
-                self.counters.received.add(1);
-                self.counters.dropped_memory.add(1);
-            } else {
-                self.full = true;
-            }
-            return;
-        }
-        let packet_id = (packet_id != 0).then_some(packet_id);
-        let fingerprint = XxHash3_64::oneshot_with_seed(XxHash3_64::oneshot(&topic), &payload);
-        match self.ledger.receive(Arrival { packet_id, dup, fingerprint, bytes }) {
-            Received::Adopted => {
-                self.counters.adopted.add(1);
-                self.acknowledge();
-            }
-            Received::New(receipt) if retain && self.config.mqtt.retained == Retained::Skip => {
-                self.counters.received.add(1);
-                self.counters.dropped_retained.add(1);
-                self.settle(&[receipt]);
-            }
-            Received::New(receipt) => {
-                self.window_exhausted |= self.window.received(self.ledger.unacknowledged());
-                self.outbox.push(Publish { topic, payload, rx_ts_ms: unix_ms(), receipt });
-            }
+            self.outbox.hand_on();
         }
     }
 
@@ -271,27 +213,77 @@ impl<R: Requests> Session<R> {
                 Some(receipts) => self.settle(&receipts),
                 None => return ControlFlow::Break(()),
             },
-            () = room(self.intake.as_ref(), !self.outbox.is_empty()) => self.hand_on(),
-            () = stopped(&mut self.stop, self.intake.is_some()) => self.stop_taking_in(),
+            () = self.outbox.room() => self.outbox.hand_on(),
+            () = stopped(&mut self.stop), if self.outbox.is_open() => self.outbox.close(),
         }
         ControlFlow::Continue(())
     }
 
-    /// Hands the outbox to the next stage, if it has room at once.
-    fn hand_on(&mut self) {
-        let Some(intake) = self.intake.as_ref().filter(|_| !self.outbox.is_empty()) else { return };
-        let gone = match intake.try_reserve() {
-            Ok(permit) => {
-                permit.send(Intake {
-                    publishes: std::mem::take(&mut self.outbox),
-                    window_exhausted: std::mem::take(&mut self.window_exhausted),
-                });
-                false
+    fn hear(&mut self, event: Event) {
+        match event {
+            Event::Publish(delivery) => self.take_in(delivery),
+            Event::AckWritten => self.ledger.written(),
+            Event::Connected { session_present } => {
+                info!(
+                    lane = self.index,
+                    client_id = self.client_id,
+                    session_present,
+                    "broker connected"
+                );
+                (self.was_connected, self.last_fault) = (true, None);
+                self.ledger.connected(session_present);
+                self.subscriptions.ask(&self.requests);
             }
-            Err(full_or_closed) => full_or_closed == TrySendError::Closed(()),
-        };
-        if gone {
-            self.stop_taking_in();
+            Event::Subscribed(answers) => {
+                let complete = self.subscriptions.subscribed(&answers);
+                if let (Some(topic), true) = (&self.status_topic, complete) {
+                    self.requests.publish_retained(topic, ONLINE);
+                }
+            }
+            Event::Unsubscribed => self.subscriptions.unsubscribed(),
+            Event::Other => {}
+        }
+    }
+
+    fn take_in(&mut self, delivery: Delivery) {
+        if !self.outbox.is_open() || self.full {
+            // Not acknowledged: the broker keeps it.
+            return;
+        }
+        let Delivery { topic, payload, packet_id, dup, retain } = delivery;
+        let bytes = topic.len() + payload.len();
+        if self.ledger.held() > 0 && self.ledger.held_bytes() + bytes > self.budget_bytes {
+            return self.no_room(packet_id);
+        }
+        let packet_id = (packet_id != 0).then_some(packet_id);
+        let topic_hash = XxHash3_64::oneshot(&topic);
+        let fingerprint = XxHash3_64::oneshot_with_seed(topic_hash, &payload);
+        match self.ledger.receive(Arrival { packet_id, dup, fingerprint, bytes }) {
+            Received::Adopted => {
+                self.counters.adopted.add(1);
+                self.acknowledge();
+            }
+            Received::New(receipt) if retain && self.config.mqtt.retained == Retained::Skip => {
+                self.counters.received.add(1);
+                self.counters.dropped_retained.add(1);
+                self.settle(&[receipt]);
+            }
+            Received::New(receipt) => {
+                let exhausted = self.window.received(self.ledger.unacknowledged());
+                let rx_ts_ms = unix_ms();
+                self.outbox.push(Publish { topic, payload, rx_ts_ms, receipt }, exhausted);
+            }
+        }
+    }
+
+    /// At QoS 0 the broker keeps nothing: what does not fit is lost, and counted. At QoS 1 this
+    /// publish and all behind it stay with the broker: the connection ends before they are counted.
+    fn no_room(&mut self, packet_id: u16) {
+        if packet_id == 0 {
+            self.counters.received.add(1);
+            self.counters.dropped_memory.add(1);
+        } else {
+            self.full = true;
         }
     }
 
@@ -307,69 +299,6 @@ impl<R: Requests> Session<R> {
         while let Some(packet_id) = self.ledger.next_due() {
             self.requests.acknowledge(packet_id);
         }
-    }
-
-    /// A connection is made: subscribe, whether the broker knows the session or not. It may have
-    /// been made by a run with other filters.
-    fn greet(&mut self, session_present: bool) {
-        info!(lane = self.index, client_id = self.client_id, session_present, "broker connected");
-        (self.connected, self.was_connected, self.last_fault) = (true, true, None);
-        self.ledger.connected(session_present);
-        let unwanted = self.subscriptions.unwanted();
-        for filter in &unwanted {
-            info!(filter, "unsubscribing from a filter that is no longer configured");
-            self.requests.unsubscribe(filter);
-        }
-        self.unanswered = (self.subscriptions.wanted().len(), unwanted.len());
-        for filters in self.subscriptions.wanted().chunks(FILTERS_PER_SUBSCRIBE_MAX) {
-            self.requests.subscribe(filters);
-        }
-    }
-
-    /// Answers come in the order of the requests, one for each filter.
-    fn subscribed(&mut self, answers: &[Result<Qos, String>]) {
-        let wanted = self.subscriptions.wanted();
-        let first = wanted.len().saturating_sub(self.unanswered.0);
-        for (subscription, answer) in wanted.iter().skip(first).zip(answers) {
-            let filter = &subscription.filter;
-            match answer {
-                Ok(granted) if *granted != subscription.qos => {
-                    warn!(filter, ?granted, asked = ?subscription.qos, "subscribed at another QoS");
-                }
-                Ok(_) => info!(filter, "subscribed"),
-                Err(reason) => warn!(
-                    filter,
-                    reason, "the broker refuses this subscription: check its access list"
-                ),
-            }
-        }
-        self.unanswered.0 = self.unanswered.0.saturating_sub(answers.len());
-        self.remember();
-        if let (Some(topic), 0) = (&self.status_topic, self.unanswered.0) {
-            self.requests.publish_retained(topic, "online");
-        }
-    }
-
-    /// Writes down what the broker was asked for, once it has answered everything.
-    fn remember(&self) {
-        if self.unanswered != (0, 0) {
-            return;
-        }
-        if let Err(error) = self.subscriptions.remember(&[]) {
-            warn!(%error, "cannot remember the subscriptions: a filter removed from the \
-                   configuration would stay subscribed");
-        }
-    }
-
-    fn disconnected(&mut self) {
-        self.connected = false;
-        self.ledger.disconnected();
-    }
-
-    /// Publishes that wait in the outbox are forgotten with the stop: the broker keeps them.
-    fn stop_taking_in(&mut self) {
-        self.intake = None;
-        self.outbox.clear();
     }
 
     fn say(&mut self, fault: &Fault, pause: Duration) {
@@ -394,8 +323,9 @@ impl<R: Requests> Session<R> {
         }
     }
 
-    /// Waits, disconnected, until half of the memory budget is free again.
-    async fn until_half_empty(&mut self) {
+    /// Waits, disconnected, until half of the memory budget is free again. Breaks when nothing is
+    /// left to do.
+    async fn until_half_empty(&mut self) -> ControlFlow<()> {
         self.counters.hang_ups.add(1);
         warn!(
             lane = self.index,
@@ -403,20 +333,19 @@ impl<R: Requests> Session<R> {
             "memory budget used up: disconnected, the broker keeps what comes"
         );
         while self.ledger.held_bytes() > self.budget_bytes / 2 {
-            if self.wait(Duration::from_millis(100)).await.is_break() {
-                return;
-            }
+            self.attend().await?;
         }
         self.full = false;
+        ControlFlow::Continue(())
     }
 
     /// Writes the last acknowledgements and leaves.
     async fn goodbye<C: Connection>(&mut self, connection: &mut C) {
-        if !self.connected {
+        if !self.was_connected {
             return;
         }
         if let Some(topic) = &self.status_topic {
-            self.requests.publish_retained(topic, v3::OFFLINE);
+            self.requests.publish_retained(topic, OFFLINE);
         }
         self.requests.disconnect();
         let closed = async { while connection.poll().await.is_ok() {} };
@@ -426,17 +355,7 @@ impl<R: Requests> Session<R> {
     }
 }
 
-/// Ready when the next stage has room, or is gone. Never while nothing waits.
-async fn room(intake: Option<&mpsc::Sender<Intake>>, waiting: bool) {
-    match intake {
-        Some(intake) if waiting => drop(intake.reserve().await),
-        _ => std::future::pending().await,
-    }
-}
-
-/// Ready once the program is to stop, unless that is known already.
-async fn stopped(stop: &mut watch::Receiver<bool>, unknown: bool) {
-    if !unknown || stop.wait_for(|stop| *stop).await.is_err() {
-        std::future::pending().await
-    }
+/// Ready once the program is to stop, or nobody is left to say so.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await);
 }

@@ -1,18 +1,26 @@
-//! What the broker was asked for, remembered between runs: the session of a gateway outlives its
-//! configuration, and a filter that was removed must be unsubscribed.
+//! What the broker is asked for, and what it was asked for before: the session of a gateway
+//! outlives its configuration, and a filter that was removed must be unsubscribed.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Mqtt, Subscription};
+use tracing::{info, warn};
+
+use crate::config::{Mqtt, Qos, Subscription};
+use crate::limits::FILTERS_PER_SUBSCRIBE_MAX;
+
+use super::Requests;
 
 /// The subscriptions of one connection.
 #[derive(Debug)]
 pub(super) struct Subscriptions {
     wanted: Vec<Subscription>,
+    /// The file that remembers, between runs, what the broker was asked for.
     memory: PathBuf,
+    /// How many filters were asked for and not answered, and how many unsubscribed likewise.
+    unanswered: (usize, usize),
 }
 
 impl Subscriptions {
@@ -30,19 +38,52 @@ impl Subscriptions {
                 qos: subscription.qos,
             })
             .collect();
-        // Client ids may hold what file names may not.
-        let name: String = client_id.bytes().map(|byte| format!("{byte:02x}")).collect();
-        let name: String = name.chars().take(200).collect();
-        Self { wanted, memory: state_dir.join(format!("subscriptions-{name}.json")) }
+        Self { wanted, memory: state_dir.join(file_name(client_id)), unanswered: (0, 0) }
     }
 
-    /// The filters to subscribe to.
-    pub(super) fn wanted(&self) -> &[Subscription] {
-        &self.wanted
+    /// Asks a broker that was just connected, whether it knows the session or not: the session may
+    /// have been made by a run with other filters.
+    pub(super) fn ask(&mut self, requests: &impl Requests) {
+        let unwanted = self.unwanted();
+        for filter in &unwanted {
+            info!(filter, "unsubscribing: no longer configured");
+            requests.unsubscribe(filter);
+        }
+        for filters in self.wanted.chunks(FILTERS_PER_SUBSCRIBE_MAX) {
+            requests.subscribe(filters);
+        }
+        self.unanswered = (self.wanted.len(), unwanted.len());
     }
 
-    /// The filters that an earlier run subscribed to and this one does not want.
-    pub(super) fn unwanted(&self) -> Vec<String> {
+    /// Takes the answers to one SUBSCRIBE; they come in the order of the requests, one a filter.
+    /// True when the last filter is answered.
+    pub(super) fn subscribed(&mut self, answers: &[Result<Qos, String>]) -> bool {
+        let first = self.wanted.len().saturating_sub(self.unanswered.0);
+        for (Subscription { filter, qos }, answer) in self.wanted.iter().skip(first).zip(answers) {
+            match answer {
+                Ok(granted) if granted != qos => {
+                    warn!(filter, ?granted, asked = ?qos, "subscribed at another QoS");
+                }
+                Ok(_) => info!(filter, "subscribed"),
+                Err(reason) => warn!(
+                    filter,
+                    reason, "the broker refuses this subscription: check its access list"
+                ),
+            }
+        }
+        self.unanswered.0 = self.unanswered.0.saturating_sub(answers.len());
+        self.remember();
+        self.unanswered.0 == 0
+    }
+
+    /// Takes the answer to one UNSUBSCRIBE.
+    pub(super) fn unsubscribed(&mut self) {
+        self.unanswered.1 = self.unanswered.1.saturating_sub(1);
+        self.remember();
+    }
+
+    /// The filters that an earlier run asked for and this one does not want.
+    fn unwanted(&self) -> Vec<String> {
         let remembered: BTreeSet<String> = fs::read(&self.memory)
             .ok()
             .and_then(|text| serde_json::from_slice(&text).ok())
@@ -51,13 +92,21 @@ impl Subscriptions {
         remembered.into_iter().filter(|filter| !wanted.contains(filter.as_str())).collect()
     }
 
-    /// Remembers what is wanted, and what is still to be unsubscribed with it.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub(super) fn remember(&self, unwanted: &[String]) -> io::Result<()> {
-        let wanted = self.wanted.iter().map(|subscription| &subscription.filter);
-        let filters: BTreeSet<&String> = wanted.chain(unwanted).collect();
+    /// Writes down what the broker was asked for, once it has answered everything.
+    fn remember(&self) {
+        if self.unanswered != (0, 0) {
+            return;
+        }
+        if let Err(error) = self.write() {
+            warn!(
+                %error,
+                "cannot remember the subscriptions: a filter removed later would stay subscribed"
+            );
+        }
+    }
+
+    fn write(&self) -> io::Result<()> {
+        let filters: BTreeSet<&str> = self.wanted.iter().map(|s| s.filter.as_str()).collect();
         let text = serde_json::to_vec(&filters)?;
         if fs::read(&self.memory).is_ok_and(|old| old == text) {
             return Ok(());
@@ -66,4 +115,18 @@ impl Subscriptions {
         fs::write(&fresh, text)?;
         fs::rename(fresh, &self.memory)
     }
+}
+
+/// Client ids may hold what file names may not, and be longer: what is not plain becomes its code.
+fn file_name(client_id: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let name: String = client_id
+        .chars()
+        .map(|c| if plain(c) { c.to_string() } else { format!(".{:x}", u32::from(c)) })
+        .collect();
+    if name.len() <= 200 {
+        return format!("subscriptions-{name}.json");
+    }
+    let hash = twox_hash::XxHash3_128::oneshot(client_id.as_bytes());
+    format!("subscriptions-{hash:032x}.json")
 }

@@ -10,10 +10,7 @@ use crate::config::{Mqtt, Qos, Subscription};
 use crate::limits::{MQTT_PUBLISHES_IN_FLIGHT_MAX, MQTT_REQUESTS_MAX};
 use crate::telemetry::causes;
 
-use super::{Connection, Delivery, Event, Fault, Fresh, Requests, overflow, transport};
-
-/// What the status topic says of a gateway that is gone.
-pub(super) const OFFLINE: &str = "offline";
+use super::{Connection, Delivery, Event, Fault, Fresh, OFFLINE, Requests, overflow, transport};
 
 pub(super) const BAD_LOGIN: &str = "the broker refuses user name or password: check \
      mqtt.username and mqtt.password_file or mqtt.password_env";

@@ -12,7 +12,9 @@ use crate::config::{Mqtt, Qos, Retained, Subscription};
 use crate::limits::{MQTT_PUBLISHES_IN_FLIGHT_MAX, MQTT_REQUESTS_MAX};
 use crate::telemetry::causes;
 
-use super::{Connection, Delivery, Event, Fault, Fresh, Requests, overflow, transport, v3};
+use super::{
+    Connection, Delivery, Event, Fault, Fresh, OFFLINE, Requests, overflow, transport, v3,
+};
 
 /// A connection of protocol version 5.
 pub(super) struct V5(EventLoop);
@@ -43,7 +45,7 @@ pub(super) fn open(mqtt: &Mqtt, client_id: &str, status_topic: Option<&str>) -> 
         .set_outgoing_inflight_upper_limit(MQTT_PUBLISHES_IN_FLIGHT_MAX)
         .set_manual_acks(true);
     if let Some(topic) = status_topic {
-        options.set_last_will(LastWill::new(topic, v3::OFFLINE, QoS::AtLeastOnce, true, None));
+        options.set_last_will(LastWill::new(topic, OFFLINE, QoS::AtLeastOnce, true, None));
     }
     let (client, event_loop) = AsyncClient::new(options, MQTT_REQUESTS_MAX);
     let retain_rule = match mqtt.retained {

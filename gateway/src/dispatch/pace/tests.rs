@@ -150,6 +150,11 @@ fn refusals_lower_the_pace_of_their_shard_only() {
     assert!(other >= 1_750, "{other}");
 }
 
+#[expect(clippy::cast_precision_loss, reason = "KiB of a record: far below 2^52")]
+fn kib_of(bytes: usize) -> f64 {
+    bytes.div_ceil(1024) as f64
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
@@ -165,10 +170,10 @@ proptest! {
         let granted = drawn(&mut pace(now), now, span, |n| mix[n % mix.len()]);
         prop_assert!(worst_second(&granted, |_| 1.0) <= 1000.0);
         // A record larger than the burst was drawn for piece by piece before it went.
-        let largest = mix.iter().max().unwrap().div_ceil(1024) as f64;
-        let kib = worst_second(&granted, |size| size.div_ceil(1024) as f64);
+        let largest = mix.iter().copied().map(kib_of).fold(0.0, f64::max);
+        let kib = worst_second(&granted, kib_of);
         prop_assert!(kib <= 921.6 + 128.0 + largest, "{kib}");
-        let total: f64 = granted.iter().map(|(_, size)| size.div_ceil(1024) as f64).sum();
+        let total: f64 = granted.iter().map(|(_, size)| kib_of(*size)).sum();
         let full = total >= 0.9 * 921.0 * 30.0 - largest || granted.len() >= 26_000;
         prop_assert!(full, "only {total} KiB and {} records in 30 s", granted.len());
     }
