@@ -2,8 +2,6 @@
 
 use std::pin::pin;
 
-use tidegate::rehearsal::stream::Counts;
-
 use super::*;
 
 /// How long a client waits in vain before it gives up.
@@ -18,7 +16,7 @@ async fn left_waiting(
     let mut put = pin!(put_many(client, 3));
     let counts = tokio::select! {
         outcome = &mut put => panic!("answered: {outcome:?}"),
-        counts = tokio::time::timeout(PATIENCE, stream.reached(goal)) => counts.expect("received"),
+        counts = reached(stream, goal) => counts,
     };
     assert!(tokio::time::timeout(GIVING_UP, put).await.is_err(), "an answer came");
     counts
@@ -77,7 +75,7 @@ async fn a_connection_reset_after_storing_leaves_records_that_nobody_was_told_of
     let text = format!("{:?}", outcome.err());
     assert!(text.contains("ConnectionReset"), "{text}");
     put_many(&client, 2).await.expect("on a new connection");
-    let counts = stream.reached(|counts| counts.requests_unanswered == 1).await;
+    let counts = reached(&stream, |counts| counts.requests_unanswered == 1).await;
     assert_eq!((stream.records().len(), counts.records_unanswered), (5, 3));
 }
 

@@ -17,7 +17,7 @@ use aws_sdk_kinesis::types::{
 };
 use jiff::SignedDuration;
 use tidegate::rehearsal::stream::{
-    Action, Clock, HashKey, Limits, Link, LocalStream, Placement, RecordError, RecordFault,
+    Action, Clock, Counts, HashKey, Limits, Link, LocalStream, Placement, RecordError, RecordFault,
     Refusal, RequestFault, Reshard, Settings, ShardId,
 };
 
@@ -55,6 +55,11 @@ async fn put(client: &Client, entries: Vec<PutRecordsRequestEntry>) -> Put {
 /// Puts `count` small records of one key.
 async fn put_many(client: &Client, count: usize) -> Put {
     put(client, (0..count).map(|n| entry("a", n.to_string())).collect()).await
+}
+
+/// Waits for counts that must come.
+async fn reached(stream: &LocalStream, goal: impl FnMut(&Counts) -> bool) -> Counts {
+    tokio::time::timeout(PATIENCE, stream.reached(goal)).await.expect("it never comes to that")
 }
 
 /// The code and the message of a refusal.
@@ -276,7 +281,7 @@ async fn records_that_are_not_kept_are_counted() {
     put(&client, vec![entry("ab", "12345"), entry("c", "1234"), entry("d", "")])
         .await
         .expect("room");
-    let counts = stream.reached(|counts| counts.requests_unanswered == 0).await;
+    let counts = reached(&stream, |counts| counts.requests_unanswered == 0).await;
     assert_eq!((counts.requests, counts.records, counts.bytes), (1, 3, 13));
     assert!(stream.records().is_empty());
 }
