@@ -2,11 +2,11 @@
 //!
 //! It speaks the part of the API that writers and readers of one stream use, places records by the
 //! MD5 of their partition key, enforces each shard's quota with the service's own errors inside
-//! answers of status 200, and misbehaves on demand. What it does not do: check signatures, encrypt,
-//! limit readers, or outlive its process.
+//! answers of status 200, and misbehaves on demand. What it does not do: compute signatures,
+//! encrypt, limit readers, read from a time on, or outlive its process.
 //!
-//! `service` decides (pure, over `shards`, `store`, `faults`), `put` and `read` know the requests
-//! and answers, `server` is the shell around them.
+//! `service` decides (pure, over `shards`, `store` and `faults`); `put` and `read` know the requests
+//! and answers; `endpoint`, `http` and `server` are the shell around them, from the inside out.
 //!
 //! ```
 //! # use tidegate::rehearsal::stream::{LocalStream, Settings};
@@ -22,12 +22,15 @@
 mod action;
 mod auth;
 mod bucket;
+mod endpoint;
 mod faults;
 mod hash;
+mod http;
 mod names;
 mod put;
 mod read;
 mod refusal;
+mod request;
 mod server;
 mod service;
 mod shards;
@@ -53,8 +56,8 @@ pub use shards::{
 };
 pub use store::{Moment, StoredRecord};
 
+use endpoint::Endpoint;
 use names::StreamName;
-use server::Endpoint;
 use service::Service;
 use shards::Shards;
 

@@ -1,14 +1,13 @@
 //! Reading and checking what a client wants to store. This and the writing of the answer are the
 //! hot path: fields are borrowed from the request's body, and nothing is decoded that is not kept.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use data_encoding::BASE64;
 use serde::Deserialize;
 
 use super::hash::HashKey;
 use super::refusal::Refusal;
+use super::request::{StreamFields, Text, Violations, read};
 use super::shards::Entry;
 
 /// Records that one `PutRecords` may carry.
@@ -17,26 +16,6 @@ const REQUEST_RECORDS_MAX: usize = 500;
 const REQUEST_BYTES_MAX: u64 = 10 << 20;
 /// Longest partition key, in characters.
 const PARTITION_KEY_CHARS_MAX: usize = 256;
-/// Faults that one answer names.
-const VIOLATIONS_MAX: usize = 10;
-
-/// A text of the request: borrowed from its body unless it contains escapes.
-///
-/// serde borrows a `Cow` only as a field of its own, hence the type around it.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
-
-/// Which stream a request means.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct StreamFields<'a> {
-    /// By name.
-    #[serde(borrow)]
-    pub stream_name: Option<Text<'a>>,
-    /// By ARN.
-    #[serde(borrow, rename = "StreamARN")]
-    pub stream_arn: Option<Text<'a>>,
-}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -216,15 +195,6 @@ fn decode(base64: &str, keep: bool) -> Result<(Bytes, usize), Refusal> {
     Ok((Bytes::new(), length - padding))
 }
 
-/// Reads a body.
-///
-/// # Errors
-///
-/// `SerializationException` when it is not JSON of this shape.
-pub(super) fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|error| Refusal::serialization(error.to_string()))
-}
-
 /// Where in a request a value is.
 enum Path {
     Top,
@@ -239,41 +209,4 @@ impl Path {
             Self::Member(number) => format!("records.{number}.member.{field}"),
         }
     }
-}
-
-/// What is wrong with the values of a request, in the service's form.
-#[derive(Debug, Default)]
-pub(super) struct Violations(Vec<String>);
-
-impl Violations {
-    /// Notes that the `value` at `path` breaks `rule`. A value is quoted unless it is `null`.
-    pub(super) fn note(&mut self, value: &str, path: &str, rule: &str) {
-        if self.0.len() < VIOLATIONS_MAX {
-            self.0.push(constraint(value, path, rule));
-        }
-    }
-
-    /// The refusal of a request without a value at `path`.
-    #[must_use]
-    pub(super) fn null(path: &str) -> Refusal {
-        Refusal::validation(&[constraint("null", path, "Member must not be null")])
-    }
-
-    fn too_long(&mut self, value: &str, path: &str, max: impl std::fmt::Display) {
-        let rule = format!("Member must have length less than or equal to {max}");
-        self.note(value, path, &rule);
-    }
-
-    /// Passes if nothing was noted.
-    ///
-    /// # Errors
-    ///
-    /// `ValidationException` naming all that was.
-    pub(super) fn none(self) -> Result<(), Refusal> {
-        if self.0.is_empty() { Ok(()) } else { Err(Refusal::validation(&self.0)) }
-    }
-}
-
-fn constraint(value: &str, path: &str, rule: &str) -> String {
-    format!("Value {value} at '{path}' failed to satisfy constraint: {rule}")
 }

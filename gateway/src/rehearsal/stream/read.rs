@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::names::{ACCOUNT, SequenceNumber, ShardId, StreamName};
-use super::put::{StreamFields, Text, Violations};
 use super::refusal::Refusal;
+use super::request::{StreamFields, Text, Violations};
 use super::shards::{Placement, Shard, Shards};
 use super::store::{Moment, StoredRecord};
 use answer::{ChildShard, ListedShard, Page, ShardList};

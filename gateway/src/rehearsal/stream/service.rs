@@ -7,9 +7,10 @@ use std::ops::AddAssign;
 use super::action::Action;
 use super::faults::{Faults, RecordError};
 use super::names::{SequenceNumber, ShardId, StreamName};
-use super::put::{self, Put, Rules};
+use super::put::{Put, Rules};
 use super::read::{GetRecords, GetShardIterator, ListShards, View};
 use super::refusal::{INTERNAL_FAILURE, Refusal, THROTTLED, throttled_text};
+use super::request;
 use super::shards::{Entry, Shards};
 use super::store::Moment;
 
@@ -131,15 +132,15 @@ impl Service {
         body: &[u8],
         now: Moment,
     ) -> Result<Vec<u8>, Refusal> {
-        let (stream, view) = (put::read(body)?, self.view());
+        let (stream, view) = (request::read(body)?, self.view());
         let answer = match action {
-            Action::ListShards => view.list(&stream, &put::read::<ListShards<'_>>(body)?),
+            Action::ListShards => view.list(&stream, &request::read::<ListShards<'_>>(body)?),
             Action::GetShardIterator => {
                 view.is_meant(&stream)?;
-                view.iterator(&put::read::<GetShardIterator<'_>>(body)?, now)
+                view.iterator(&request::read::<GetShardIterator<'_>>(body)?, now)
             }
             // Its iterator says which stream is meant.
-            Action::GetRecords => view.records(&put::read::<GetRecords<'_>>(body)?, now),
+            Action::GetRecords => view.records(&request::read::<GetRecords<'_>>(body)?, now),
             Action::DescribeStreamSummary | Action::PutRecords | Action::PutRecord => {
                 view.is_meant(&stream).map(|()| view.summary())
             }

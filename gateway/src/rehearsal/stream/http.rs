@@ -1,0 +1,154 @@
+//! One request over HTTP: received, performed or met by a fault, answered.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::pending;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header::{CONTENT_TYPE, DATE, HeaderName, HeaderValue};
+use hyper::{Request, Response, StatusCode};
+
+use super::auth;
+use super::endpoint::{Done, Endpoint};
+use super::faults::{Clock, RequestFault};
+use super::refusal::Refusal;
+use super::server::now;
+use super::store::Moment;
+
+/// Largest body that is read: 10 MiB of records in base64, and room for their JSON.
+const BODY_BYTES_MAX: usize = 16 << 20;
+
+/// Why a connection ends without an answer.
+#[derive(Debug)]
+pub(super) struct Cut;
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cut on demand")
+    }
+}
+
+impl std::error::Error for Cut {}
+
+/// Answers one request, or ends its connection without an answer.
+pub(super) async fn answer(
+    endpoint: Arc<Endpoint>,
+    request: Request<Incoming>,
+) -> Result<Response<Answer>, Cut> {
+    let (head, body) = request.into_parts();
+    let Ok(body) = receive(body).await else { return Err(Cut) };
+    let now = now();
+    let (fault, latency, clock) = endpoint.with(|service| {
+        service.counts.requests += 1;
+        (service.faults.meet(), service.faults.latency, service.faults.clock)
+    });
+    let outcome = match (&fault, body) {
+        (Some(RequestFault::Refuse(refusal)), _) => Err(refusal.clone()),
+        (Some(RequestFault::Hang), _) => pending().await,
+        (_, None) => Err(too_large()),
+        (_, Some(body)) => endpoint.perform(&head.headers, &body, now),
+    };
+    match fault {
+        Some(RequestFault::StoreThenHang) => pending().await,
+        Some(RequestFault::StoreThenReset) => return Err(Cut),
+        Some(RequestFault::Refuse(_) | RequestFault::Hang) | None => {}
+    }
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
+    Ok(respond(endpoint, outcome, clock, now))
+}
+
+/// Reads the body into one buffer; `None` if it is too large. Even then it is read to its end, so
+/// that the client is ready to hear so.
+async fn receive(mut body: Incoming) -> Result<Option<Vec<u8>>, hyper::Error> {
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let mut bytes = Some(Vec::with_capacity(announced.min(BODY_BYTES_MAX)));
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame?.into_data() else { continue };
+        bytes = bytes.filter(|bytes| bytes.len() + piece.len() <= BODY_BYTES_MAX);
+        if let Some(bytes) = &mut bytes {
+            bytes.extend_from_slice(&piece);
+        }
+    }
+    Ok(bytes)
+}
+
+fn too_large() -> Refusal {
+    Refusal { status: 413, ..Refusal::new("RequestEntityTooLarge", "The request is too large.") }
+}
+
+fn respond(
+    endpoint: Arc<Endpoint>,
+    outcome: Result<Done, Refusal>,
+    clock: Clock,
+    now: Moment,
+) -> Response<Answer> {
+    let (status, done) = match outcome {
+        Ok(done) => (200, done),
+        Err(refusal) => {
+            endpoint.with(|service| service.counts.requests_refused += 1);
+            (refusal.status, Done { body: refusal.body(), stored: 0 })
+        }
+    };
+    let answer = Answer { body: Some(done.body.into()), stored: done.stored, endpoint };
+    let mut response = Response::new(answer);
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
+    let mut set = |name, value: String| {
+        headers.extend(value.try_into().ok().map(|value: HeaderValue| (name, value)));
+    };
+    set(HeaderName::from_static("x-amzn-requestid"), request_id());
+    // Otherwise hyper adds the machine's time.
+    if let Clock::Checked(ahead) = clock {
+        let date = auth::local_time(now, ahead).strftime("%a, %d %b %Y %H:%M:%S GMT");
+        set(DATE, date.to_string());
+    }
+    response
+}
+
+/// A random identifier in the form of a UUID.
+fn request_id() -> String {
+    let id = fastrand::u128(..);
+    let (a, b, c, d) = (id >> 96, id >> 80 & 0xffff, id >> 64 & 0xffff, id >> 48 & 0xffff);
+    format!("{a:08x}-{b:04x}-{c:04x}-{d:04x}-{:012x}", id & 0xffff_ffff_ffff)
+}
+
+/// The body of an answer. Handing it to the connection is what makes its request answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    body: Option<Bytes>,
+    stored: u64,
+    endpoint: Arc<Endpoint>,
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let body = self.body.take();
+        if body.is_some() {
+            self.endpoint.answered(self.stored);
+        }
+        Poll::Ready(body.map(|body| Ok(Frame::data(body))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.body.as_ref().map_or(0, |body| body.len() as u64))
+    }
+}
