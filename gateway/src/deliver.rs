@@ -77,8 +77,8 @@ pub struct Answer {
 /// is alone: only that one is [`Verdict::Refused`].
 pub async fn deliver(stream: &impl Stream, batch: Vec<Taken>) -> Answer {
     let mut verdicts = vec![Verdict::Unavailable; batch.len()];
-    let mut parts = Vec::from([0..batch.len()]);
-    let (mut trouble, mut calls) = (None, 0);
+    let (mut parts, mut trouble, mut calls) = (Vec::new(), None, 0);
+    parts.push(0..batch.len());
     while let Some(part) = parts.pop() {
         let (Some(records), Some(places)) =
             (batch.get(part.clone()), verdicts.get_mut(part.clone()))
