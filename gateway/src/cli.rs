@@ -15,6 +15,8 @@ pub fn main() -> ExitCode {
     telemetry::init(arguments.log_format);
     let done = match arguments.command {
         Command::Run { config } => commands::run::run(&config),
+        #[cfg(feature = "rehearsal")]
+        Command::Rehearse(arguments) => commands::rehearse::run(&arguments),
     };
     done.unwrap_or_else(|error| {
         tracing::error!("{error:#}");
@@ -43,4 +45,8 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Rehearse: a synthetic fleet publishes to an embedded broker, and the gateway forwards to a
+    /// local stream that enforces the limits of Kinesis. Fails when anything is lost.
+    #[cfg(feature = "rehearsal")]
+    Rehearse(commands::rehearse::Arguments),
 }

@@ -1,3 +1,5 @@
 //! What each subcommand does.
 
+#[cfg(feature = "rehearsal")]
+pub mod rehearse;
 pub mod run;

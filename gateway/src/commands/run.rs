@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use crate::config::Config;
-use crate::deliver::kinesis::Kinesis;
+use crate::deliver::kinesis::{Credentials, Kinesis};
 use crate::metrics::Counters;
 use crate::pipeline::{self, Drained};
 
@@ -26,7 +26,11 @@ const EXIT_INTERRUPTED: i32 = 130;
 /// # Errors
 /// When it cannot start: state directory, TLS roots, signal handlers.
 pub fn run(path: &Path) -> Result<ExitCode> {
-    let config = match Config::load(path) {
+    let checked = Config::load(path).and_then(|config| {
+        config.check_files(&path.display().to_string())?;
+        Ok(config)
+    });
+    let config = match checked {
         Ok(config) => config,
         Err(faults) => {
             // Faults are the answer to a question, not a log: they go out as they are.
@@ -56,7 +60,7 @@ async fn gateway(config: Arc<Config>) -> Result<pipeline::Ended> {
         region = config.stream.region,
         "tidegate starts"
     );
-    let kinesis = Kinesis::connect(&config.stream).await?;
+    let kinesis = Kinesis::connect(&config.stream, Credentials::Environment).await?;
     let (stop, stopped) = oneshot::channel::<()>();
     let twice = async {
         signals.next().await;

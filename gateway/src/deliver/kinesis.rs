@@ -7,7 +7,7 @@ use aws_config::BehaviorVersion;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::config::timeout::TimeoutConfig;
-use aws_sdk_kinesis::config::{Region, StalledStreamProtectionConfig};
+use aws_sdk_kinesis::config::{Region, SharedCredentialsProvider, StalledStreamProtectionConfig};
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::operation::put_records::{PutRecordsError, PutRecordsOutput};
 use aws_sdk_kinesis::primitives::Blob;
@@ -25,6 +25,24 @@ use super::{Stream, Trouble, TroubleKind, Verdict};
 /// Idle connections are dropped before the service resets them: aws-sdk-rust issue 1106.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Whose key signs the calls.
+#[derive(Debug)]
+pub enum Credentials {
+    /// Whatever the SDK finds: environment, profile files, web identity, container, instance.
+    Environment,
+    /// This key.
+    Fixed(SharedCredentialsProvider),
+}
+
+impl Credentials {
+    /// A key that is known, as for a local stream.
+    #[must_use]
+    pub fn fixed(key_id: &str, secret: &str) -> Self {
+        let key = aws_sdk_kinesis::config::Credentials::new(key_id, secret, None, None, "fixed");
+        Self::Fixed(SharedCredentialsProvider::new(key))
+    }
+}
+
 /// One stream of one account.
 #[derive(Debug, Clone)]
 pub struct Kinesis {
@@ -33,14 +51,14 @@ pub struct Kinesis {
 }
 
 impl Kinesis {
-    /// A client with the credentials of the environment. Nothing is sent yet.
+    /// A client. Nothing is sent yet.
     ///
     /// The clock may be wrong: the SDK learns its skew from the `Date` of every answer and signs
     /// the next call with it.
     ///
     /// # Errors
     /// When the TLS roots of the platform cannot be read.
-    pub async fn connect(config: &config::Stream) -> Result<Self> {
+    pub async fn connect(config: &config::Stream, credentials: Credentials) -> Result<Self> {
         let tls = TlsContext::builder()
             .with_trust_store(TrustStore::default())
             .build()
@@ -51,11 +69,13 @@ impl Kinesis {
             .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
             .tls_context(tls)
             .build_https();
-        let shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        let mut shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .region(Region::new(config.region.clone()))
-            .http_client(http.clone())
-            .load()
-            .await;
+            .http_client(http.clone());
+        if let Credentials::Fixed(key) = credentials {
+            shared = shared.credentials_provider(key);
+        }
+        let shared = shared.load().await;
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(config.connect_timeout)
             .operation_attempt_timeout(config.request_timeout)

@@ -187,7 +187,9 @@ fn uplink_cap_spaces_the_requests() {
     dispatcher.hurry();
     while dispatcher.held() > 0 {
         match dispatcher.next(now) {
-            Next::Send(batch) => drop(dispatcher.answered(all(batch, &Verdict::Accepted), now, 0.5)),
+            Next::Send(batch) => {
+                drop(dispatcher.answered(all(batch, &Verdict::Accepted), now, 0.5))
+            }
             Next::WaitUntil(at) => now = at,
             Next::Wait => panic!("something waits"),
         }
