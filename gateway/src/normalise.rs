@@ -177,7 +177,13 @@ impl Normaliser {
             let index = records.len();
             let made = match Leaf::of(element) {
                 Leaf::Object(_) => plan.read(element, origin.rx_ts_ms),
-                other => Err(Reject::new(Reason::NotObject, format!("it is {}", other.kind()))),
+                other @ (Leaf::Null
+                | Leaf::Boolean(_)
+                | Leaf::Number(_)
+                | Leaf::Text(_)
+                | Leaf::Array(_)) => {
+                    Err(Reject::new(Reason::NotObject, format!("it is {}", other.kind())))
+                }
             };
             let record = made
                 .and_then(|reading| self.record(origin, reading, index))

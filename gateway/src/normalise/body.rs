@@ -22,13 +22,11 @@ pub(super) struct Body {
 }
 
 impl Body {
-    /// Bytes of `m` that a reading of 1 KB usually makes.
-    const USUAL_BYTES: usize = 1024;
-
-    pub(super) fn new() -> Self {
+    /// Begins with room for what `bytes` of JSON usually make.
+    pub(super) fn new(bytes: usize) -> Self {
         Self {
-            measurements: Vec::with_capacity(Self::USUAL_BYTES),
-            extra: Vec::new(),
+            measurements: Vec::with_capacity(bytes),
+            extra: Vec::with_capacity(bytes),
             flags: Flags::default(),
             names: Names::new(),
             depth: 0,
@@ -40,8 +38,8 @@ impl Body {
     }
 
     /// Adds a measurement. `name` is snake_case.
-    pub(super) fn measure(&mut self, name: &str, slot: Slot<'_>, rule: Option<&Rule>) {
-        if let Slot::Number(digits) = &slot
+    pub(super) fn measure(&mut self, name: &str, slot: &Slot<'_>, rule: Option<&Rule>) {
+        if let Slot::Number(digits) = slot
             && !numbers_are_finite(digits)
         {
             self.keep(name, digits);
@@ -58,7 +56,7 @@ impl Body {
         }
         out.push(b'"');
         out.extend_from_slice(rule.map_or("", |rule| &rule.channel).as_bytes());
-        push_slot(out, &slot);
+        push_slot(out, slot);
         out.extend_from_slice(rule.map_or("", |rule| &rule.unit).as_bytes());
         out.push(b'}');
     }

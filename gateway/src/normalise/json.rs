@@ -1,5 +1,16 @@
 //! The decoder for JSON of any shape: what is pointed at goes where it is wanted, the rest as
 //! [`Unmapped`] says.
+//!
+//! Nothing is lost on the way but `null`, empty objects and what [`Unmapped::Drop`] drops:
+//! - What is pointed at and cannot be used (a time that cannot be, text where a rule wants a
+//!   number, a second value of the same key) is kept under `x`, by the snake_case name of its way.
+//! - Values whose names meet, repeated keys among them, are all kept: the first has the name, the
+//!   next `name_2`, and `q` says `name_repeated`. Inside what `x` keeps whole, keys repeat as they
+//!   came.
+//! - An array is kept whole under `x`, also if a pointer leads into it.
+//! - Numbers keep their digits. One that no double can hold would make consumers refuse the whole
+//!   record, so it (or the array around it) is kept under `x` as text, and `q` says
+//!   `number_as_text`.
 
 use std::borrow::Cow;
 
@@ -84,7 +95,7 @@ impl Json {
 impl Plan<'_> {
     /// Reads one JSON value that arrived at `rx_ts_ms`.
     pub(super) fn read<'a>(&self, json: &'a str, rx_ts_ms: i64) -> Result<Reading<'a>, Reject> {
-        let mut walk = Walk::new(rx_ts_ms);
+        let mut walk = Walk::new(json.len(), rx_ts_ms);
         walk.document(self, json)?;
         let reading = walk.finish();
         if self.needs_device && reading.device.is_none() {
@@ -115,8 +126,8 @@ struct Candidate<'a, 'p> {
 }
 
 impl<'a, 'p> Walk<'a, 'p> {
-    fn new(rx_ts_ms: i64) -> Self {
-        let reading = Reading { body: Body::new(), ..Reading::default() };
+    fn new(bytes: usize, rx_ts_ms: i64) -> Self {
+        let reading = Reading { body: Body::new(bytes), ..Reading::default() };
         Self { rx_ts_ms, path: String::new(), reading, time: None, unused: Vec::new() }
     }
 
@@ -168,7 +179,7 @@ impl<'a, 'p> Walk<'a, 'p> {
         }
         let name = if self.path.is_empty() { BARE_NAME } else { &self.path };
         if let Some(slot) = Slot::of(leaf) {
-            self.reading.body.measure(name, slot, None);
+            self.reading.body.measure(name, &slot, None);
         } else if let Leaf::Array(_) = leaf {
             self.reading.body.keep(name, json);
             self.seek_elements(node, json)?;
@@ -264,7 +275,7 @@ impl<'a, 'p> Walk<'a, 'p> {
     fn claim_measurement(&mut self, rule: &Rule, leaf: Leaf<'_>) -> bool {
         match rule.slot(leaf) {
             Some(slot) => {
-                self.reading.body.measure(&rule.name, slot, Some(rule));
+                self.reading.body.measure(&rule.name, &slot, Some(rule));
                 true
             }
             None => {
@@ -305,8 +316,8 @@ fn name_once<'a>(
     *place = match leaf {
         Leaf::Text(text) => unquoted(text),
         Leaf::Number(digits) => Some(Cow::Borrowed(digits)),
-        other => {
-            return Err(Reject::new(reason, format!("the pointer leads to {}", other.kind())));
+        Leaf::Null | Leaf::Boolean(_) | Leaf::Array(_) | Leaf::Object(_) => {
+            return Err(Reject::new(reason, format!("the pointer leads to {}", leaf.kind())));
         }
     };
     Ok(true)

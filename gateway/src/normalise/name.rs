@@ -1,6 +1,7 @@
 //! Names of measurements: snake_case, and each once in a record.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use twox_hash::XxHash3_64;
@@ -13,7 +14,6 @@ pub(super) fn push(path: &mut String, key: &str) {
     if !path.is_empty() {
         path.push('_');
     }
-    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     if !key.is_empty() && key.bytes().all(is_plain) {
         path.push_str(key);
         return;
@@ -28,19 +28,32 @@ pub(super) fn push(path: &mut String, key: &str) {
             continue;
         }
         let ends_capitals =
-            before.is_uppercase() && letters.peek().is_some_and(|c| c.is_lowercase());
-        let starts_word = letter.is_uppercase()
-            && (before.is_lowercase() || before.is_numeric() || ends_capitals);
+            is_capital(before) && letters.peek().is_some_and(|next| next.is_lowercase());
+        let starts_word =
+            is_capital(letter) && (before.is_lowercase() || before.is_numeric() || ends_capitals);
         if (parted || starts_word) && path.len() > start {
             path.push('_');
         }
-        path.extend(letter.to_lowercase());
+        if letter.is_ascii() {
+            path.push(letter.to_ascii_lowercase());
+        } else {
+            path.extend(letter.to_lowercase().filter(|small| small.is_alphanumeric()));
+        }
         parted = false;
         before = letter;
     }
     if path.len() == start {
         path.push_str("unnamed");
     }
+}
+
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')
+}
+
+/// Some letters that Unicode calls capital have no small form.
+fn is_capital(letter: char) -> bool {
+    letter.is_ascii_uppercase() || (!letter.is_ascii() && !letter.to_lowercase().eq([letter]))
 }
 
 /// The names that a record already has.
@@ -62,10 +75,12 @@ impl Names {
     /// 2.
     pub(super) fn take(&mut self, name: &str) -> Option<u32> {
         let hash = XxHash3_64::oneshot(name.as_bytes());
-        let taken = self.0.get(&hash).copied();
-        let Some(mut number) = taken else {
-            self.0.insert(hash, 1);
-            return None;
+        let mut number = match self.0.entry(hash) {
+            Entry::Vacant(free) => {
+                free.insert(1);
+                return None;
+            }
+            Entry::Occupied(taken) => *taken.get(),
         };
         // `name_2` may have come as a name of its own.
         loop {

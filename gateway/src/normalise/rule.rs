@@ -82,16 +82,12 @@ impl Rule {
             Leaf::Text(text) => unquoted(text)?,
             Leaf::Null | Leaf::Boolean(_) | Leaf::Array(_) | Leaf::Object(_) => return None,
         };
-        let digits = match digits {
-            Cow::Borrowed(digits) => Cow::Borrowed(digits.trim()),
-            Cow::Owned(digits) => Cow::Owned(digits.trim().to_owned()),
-        };
-        let value: f64 = digits.parse().ok()?;
-        match self.scaling {
+        match (leaf, self.scaling) {
+            (Leaf::Number(digits), None) => Some(Slot::Number(Cow::Borrowed(digits))),
             // `+5`, `.5`, `007` are numbers to us and not to JSON.
-            None if is_json_number(&digits) => Some(Slot::Number(digits)),
-            None => Slot::computed(value),
-            Some(scaling) => Slot::computed(scaling.apply(value)),
+            (_, None) if is_json_number(&digits) => Some(Slot::Number(digits)),
+            (_, None) => Slot::computed(digits.trim().parse().ok()?),
+            (_, Some(scaling)) => Slot::computed(scaling.apply(digits.trim().parse().ok()?)),
         }
     }
 }
