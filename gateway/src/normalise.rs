@@ -173,21 +173,17 @@ impl Normaliser {
     ) -> Result<Normalised, Reject> {
         let mut records = Vec::new();
         let mut bytes: usize = 0;
-        leaf::each_part(array, |place, element| {
+        leaf::each_part(array, |_, element| {
             let index = records.len();
-            let made = match Leaf::of(element) {
-                Leaf::Object(_) => plan.read(element, origin.rx_ts_ms),
-                other @ (Leaf::Null
-                | Leaf::Boolean(_)
-                | Leaf::Number(_)
-                | Leaf::Text(_)
-                | Leaf::Array(_)) => {
-                    Err(Reject::new(Reason::NotObject, format!("it is {}", other.kind())))
-                }
+            let leaf = Leaf::of(element);
+            let read = if matches!(leaf, Leaf::Object(_)) {
+                plan.read(element, origin.rx_ts_ms)
+            } else {
+                Err(Reject::new(Reason::NotObject, format!("it is {}", leaf.kind())))
             };
-            let record = made
+            let record = read
                 .and_then(|reading| self.record(origin, reading, index))
-                .map_err(|reject| reject.within(&place))?;
+                .map_err(|reject| reject.in_element(index))?;
             bytes += record.data.len() + RECORD_OVERHEAD_BYTES;
             if bytes > PUBLISH_BYTES_MAX {
                 let detail = format!("{} records have over {PUBLISH_BYTES_MAX} bytes", index + 1);

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::RECORD_BYTES_MAX;
 use super::flag::{Flag, Flags};
 use super::name::Names;
 use super::rule::{Rule, Slot};
@@ -24,9 +25,10 @@ pub(super) struct Body {
 impl Body {
     /// Begins with room for what `bytes` of JSON usually make.
     pub(super) fn new(bytes: usize) -> Self {
+        let room = bytes.min(RECORD_BYTES_MAX);
         Self {
-            measurements: Vec::with_capacity(bytes),
-            extra: Vec::with_capacity(bytes),
+            measurements: Vec::with_capacity(room),
+            extra: Vec::with_capacity(room),
             flags: Flags::default(),
             names: Names::new(),
             depth: 0,

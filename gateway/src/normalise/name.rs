@@ -1,8 +1,9 @@
 //! Names of measurements: snake_case, and each once in a record.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::hash_map::{Entry, RandomState};
+use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher};
+use std::sync::LazyLock;
 
 use twox_hash::XxHash3_64;
 
@@ -74,25 +75,31 @@ impl Names {
     /// Takes `name`. When it is taken already, gives the number that makes it unique: `name_2` for
     /// 2.
     pub(super) fn take(&mut self, name: &str) -> Option<u32> {
-        let hash = XxHash3_64::oneshot(name.as_bytes());
-        let mut number = match self.0.entry(hash) {
-            Entry::Vacant(free) => {
-                free.insert(1);
-                return None;
-            }
-            Entry::Occupied(taken) => *taken.get(),
-        };
+        let place = hash(name);
+        let Some(last) = self.insert(place) else { return None };
         // `name_2` may have come as a name of its own.
-        loop {
-            number += 1;
-            let numbered = XxHash3_64::oneshot(format!("{name}_{number}").as_bytes());
-            if self.0.insert(numbered, 1).is_none() {
-                break;
-            }
-        }
-        self.0.insert(hash, number);
+        let number =
+            (last + 1..).find(|number| self.insert(hash(&format!("{name}_{number}"))).is_none())?;
+        self.0.insert(place, number);
         Some(number)
     }
+
+    /// Adds a name, or gives the highest number behind it so far when it is there already.
+    fn insert(&mut self, place: u64) -> Option<u32> {
+        match self.0.entry(place) {
+            Entry::Vacant(free) => {
+                free.insert(1);
+                None
+            }
+            Entry::Occupied(taken) => Some(*taken.get()),
+        }
+    }
+}
+
+fn hash(name: &str) -> u64 {
+    /// Nobody outside can choose names that all fall together. No record depends on it.
+    static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0));
+    XxHash3_64::oneshot_with_seed(*SEED, name.as_bytes())
 }
 
 /// Hands on what is a hash already.

@@ -69,6 +69,14 @@ fn arrays_are_kept_as_they_came_but_for_white_space() {
 }
 
 #[test]
+fn objects_inside_sixteen_others_are_kept_whole() {
+    let nested = |depth: usize| format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+    let name = vec!["a"; 16].join("_");
+    check_body(&records(), &nested(16), &format!(r#""m":[{{"n":"{name}","v":1}}]"#));
+    check_body(&records(), &nested(18), &format!(r#""x":{{"{name}":{{"a":{{"a":1}}}}}}"#));
+}
+
+#[test]
 fn names_that_meet_are_numbered_and_nothing_is_lost() {
     for (payload, expected) in [
         (
