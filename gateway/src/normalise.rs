@@ -1,9 +1,9 @@
 //! Bytes to records, or a reason why not. Pure: no clock, no I/O.
 //!
-//! [`Normaliser::normalise`] picks a decoder, which turns the text of a payload into
-//! [`Reading`](reading::Reading)s, and writes each as a canonical record. There is one decoder
-//! today, `json`, for JSON of any shape; one that knows a network's own envelope goes beside it, is
-//! picked by topic in `normalise`, and makes the same readings.
+//! [`Normaliser::normalise`] picks a decoder, which turns the text of a payload into readings, and
+//! writes each as a canonical record. There is one decoder today, `json`, for JSON of any shape; one
+//! that knows a network's own envelope goes beside it, is picked by topic in `normalise`, and makes
+//! the same readings.
 //!
 //! The canonical record is one line of JSON, keys always in this order, absent ones left out:
 //!

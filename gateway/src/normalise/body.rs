@@ -41,12 +41,6 @@ impl Body {
 
     /// Adds a measurement. `name` is snake_case.
     pub(super) fn measure(&mut self, name: &str, slot: &Slot<'_>, rule: Option<&Rule>) {
-        if let Slot::Number(digits) = slot
-            && !numbers_are_finite(digits)
-        {
-            self.keep(name, digits);
-            return;
-        }
         let number = self.take(name);
         let out = &mut self.measurements;
         push_comma(out);

@@ -76,7 +76,8 @@ impl Names {
     /// 2.
     pub(super) fn take(&mut self, name: &str) -> Option<u32> {
         let place = hash(name);
-        let Some(last) = self.insert(place) else { return None };
+        // A name that is new is free as it is.
+        let last = self.insert(place)?;
         // `name_2` may have come as a name of its own.
         let number =
             (last + 1..).find(|number| self.insert(hash(&format!("{name}_{number}"))).is_none())?;

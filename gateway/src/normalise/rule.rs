@@ -7,11 +7,12 @@ use crate::config::{FieldRule, Kind};
 use super::body::push_json;
 use super::leaf::{Leaf, unquoted};
 use super::name;
+use super::text::numbers_are_finite;
 
 /// A value on its way to its slot.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Slot<'a> {
-    /// `v`, in the digits it came with.
+    /// `v`, in the digits it came with. A double can hold it.
     Number(Cow<'a, str>),
     /// `v`, finite.
     Computed(f64),
@@ -83,9 +84,9 @@ impl Rule {
             Leaf::Null | Leaf::Boolean(_) | Leaf::Array(_) | Leaf::Object(_) => return None,
         };
         match (leaf, self.scaling) {
-            (Leaf::Number(digits), None) => Some(Slot::Number(Cow::Borrowed(digits))),
+            (Leaf::Number(_), None) => Slot::of(leaf),
+            (_, None) if is_json_number(&digits) => Slot::number(digits),
             // `+5`, `.5`, `007` are numbers to us and not to JSON.
-            (_, None) if is_json_number(&digits) => Some(Slot::Number(digits)),
             (_, None) => Slot::computed(digits.trim().parse().ok()?),
             (_, Some(scaling)) => Slot::computed(scaling.apply(digits.trim().parse().ok()?)),
         }
@@ -93,14 +94,18 @@ impl Rule {
 }
 
 impl<'a> Slot<'a> {
-    /// The slot by the JSON type; nothing for what is no scalar.
+    /// The slot by the JSON type; nothing for what is no scalar or no double can hold.
     pub(super) fn of(leaf: Leaf<'a>) -> Option<Self> {
         match leaf {
             Leaf::Boolean(value) => Some(Self::Boolean(value)),
-            Leaf::Number(digits) => Some(Self::Number(Cow::Borrowed(digits))),
+            Leaf::Number(digits) => Self::number(Cow::Borrowed(digits)),
             Leaf::Text(text) => Some(Self::Text(text)),
             Leaf::Null | Leaf::Array(_) | Leaf::Object(_) => None,
         }
+    }
+
+    fn number(digits: Cow<'a, str>) -> Option<Self> {
+        numbers_are_finite(&digits).then_some(Self::Number(digits))
     }
 
     fn computed(value: f64) -> Option<Self> {

@@ -37,10 +37,8 @@ static NORMALISERS: LazyLock<Vec<Normaliser>> = LazyLock::new(|| {
         rule("/b/a", "beta", Kind::Boolean, 1.0),
         rule("/b/0", "gamma", Kind::Text, 1.0),
     ];
-    let mapped = Records {
-        mappings: vec![Mapping { filter: "#".to_owned(), fields }],
-        ..plain.clone()
-    };
+    let mapped =
+        Records { mappings: vec![Mapping { filter: "#".to_owned(), fields }], ..plain.clone() };
     let named = Records {
         device_pointer: Some("/b".to_owned()),
         tenant_pointer: Some("/c/a".to_owned()),
@@ -49,9 +47,9 @@ static NORMALISERS: LazyLock<Vec<Normaliser>> = LazyLock::new(|| {
     };
     let shapes = [plain, mapped, named];
     let unmapped = [Unmapped::Measure, Unmapped::Keep, Unmapped::Drop];
-    let all = shapes.iter().flat_map(|shape| {
-        unmapped.map(|unmapped| Records { unmapped, ..shape.clone() })
-    });
+    let all = shapes
+        .iter()
+        .flat_map(|shape| unmapped.map(|unmapped| Records { unmapped, ..shape.clone() }));
     all.map(|records| Normaliser::new(&records).expect("a good configuration")).collect()
 });
 
