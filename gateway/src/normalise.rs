@@ -1,9 +1,9 @@
 //! Bytes to records, or a reason why not. Pure: no clock, no I/O.
 //!
-//! [`Normaliser::normalise`] picks a decoder, which turns the text of a payload into
-//! [`Reading`](reading::Reading)s, and writes each as a canonical record. There is one decoder
-//! today, `json`, for JSON of any shape; one that knows a network's own envelope goes beside it, is
-//! picked by topic in `normalise`, and makes the same readings.
+//! [`Normaliser::normalise`] picks a decoder, which turns the text of a payload into readings, and
+//! writes each as a canonical record. There is one decoder today, `json`, for JSON of any shape; one
+//! that knows a network's own envelope goes beside it, is picked by topic in `normalise`, and makes
+//! the same readings.
 //!
 //! The canonical record is one line of JSON, keys always in this order, absent ones left out:
 //!
@@ -173,15 +173,17 @@ impl Normaliser {
     ) -> Result<Normalised, Reject> {
         let mut records = Vec::new();
         let mut bytes: usize = 0;
-        leaf::each_part(array, |place, element| {
+        leaf::each_part(array, |_, element| {
             let index = records.len();
-            let made = match Leaf::of(element) {
-                Leaf::Object(_) => plan.read(element, origin.rx_ts_ms),
-                other => Err(Reject::new(Reason::NotObject, format!("it is {}", other.kind()))),
+            let leaf = Leaf::of(element);
+            let read = if matches!(leaf, Leaf::Object(_)) {
+                plan.read(element, origin.rx_ts_ms)
+            } else {
+                Err(Reject::new(Reason::NotObject, format!("it is {}", leaf.kind())))
             };
-            let record = made
+            let record = read
                 .and_then(|reading| self.record(origin, reading, index))
-                .map_err(|reject| reject.within(&place))?;
+                .map_err(|reject| reject.in_element(index))?;
             bytes += record.data.len() + RECORD_OVERHEAD_BYTES;
             if bytes > PUBLISH_BYTES_MAX {
                 let detail = format!("{} records have over {PUBLISH_BYTES_MAX} bytes", index + 1);

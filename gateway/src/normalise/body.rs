@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::RECORD_BYTES_MAX;
 use super::flag::{Flag, Flags};
 use super::name::Names;
 use super::rule::{Rule, Slot};
@@ -22,13 +23,12 @@ pub(super) struct Body {
 }
 
 impl Body {
-    /// Bytes of `m` that a reading of 1 KB usually makes.
-    const USUAL_BYTES: usize = 1024;
-
-    pub(super) fn new() -> Self {
+    /// Begins with room for what `bytes` of JSON usually make.
+    pub(super) fn new(bytes: usize) -> Self {
+        let room = bytes.min(RECORD_BYTES_MAX);
         Self {
-            measurements: Vec::with_capacity(Self::USUAL_BYTES),
-            extra: Vec::new(),
+            measurements: Vec::with_capacity(room),
+            extra: Vec::with_capacity(room),
             flags: Flags::default(),
             names: Names::new(),
             depth: 0,
@@ -40,13 +40,7 @@ impl Body {
     }
 
     /// Adds a measurement. `name` is snake_case.
-    pub(super) fn measure(&mut self, name: &str, slot: Slot<'_>, rule: Option<&Rule>) {
-        if let Slot::Number(digits) = &slot
-            && !numbers_are_finite(digits)
-        {
-            self.keep(name, digits);
-            return;
-        }
+    pub(super) fn measure(&mut self, name: &str, slot: &Slot<'_>, rule: Option<&Rule>) {
         let number = self.take(name);
         let out = &mut self.measurements;
         push_comma(out);
@@ -58,7 +52,7 @@ impl Body {
         }
         out.push(b'"');
         out.extend_from_slice(rule.map_or("", |rule| &rule.channel).as_bytes());
-        push_slot(out, &slot);
+        push_slot(out, slot);
         out.extend_from_slice(rule.map_or("", |rule| &rule.unit).as_bytes());
         out.push(b'}');
     }

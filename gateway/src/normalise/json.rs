@@ -1,5 +1,17 @@
 //! The decoder for JSON of any shape: what is pointed at goes where it is wanted, the rest as
 //! [`Unmapped`] says.
+//!
+//! Nothing is lost on the way but `null`, empty objects and what [`Unmapped::Drop`] drops:
+//! - What is pointed at and cannot be used (a time that cannot be, text where a rule wants a
+//!   number, a second value of the same key) is kept under `x`, by the snake_case name of its way.
+//! - Values whose names meet, repeated keys among them, are all kept: the first has the name, the
+//!   next `name_2`, and `q` says `name_repeated`. Inside what `x` keeps whole, keys repeat as they
+//!   came.
+//! - An array, or an object inside 16 others, is kept whole under `x`, also if a pointer leads into
+//!   it.
+//! - Numbers keep their digits. One that no double can hold would make consumers refuse the whole
+//!   record, so it (or the array around it) is kept under `x` as text, and `q` says
+//!   `number_as_text`.
 
 use std::borrow::Cow;
 
@@ -20,6 +32,10 @@ use super::time;
 
 /// What a payload that is a bare number, string or boolean is named.
 const BARE_NAME: &str = "value";
+
+/// Objects inside more objects than this are kept whole, like arrays. Each level reads the text
+/// below it once more, and no sensor should make us read a megabyte sixty times.
+const FLAT_DEPTH_MAX: usize = 16;
 
 /// The compiled rules, for every topic.
 #[derive(Debug)]
@@ -84,7 +100,7 @@ impl Json {
 impl Plan<'_> {
     /// Reads one JSON value that arrived at `rx_ts_ms`.
     pub(super) fn read<'a>(&self, json: &'a str, rx_ts_ms: i64) -> Result<Reading<'a>, Reject> {
-        let mut walk = Walk::new(rx_ts_ms);
+        let mut walk = Walk::new(json.len(), rx_ts_ms);
         walk.document(self, json)?;
         let reading = walk.finish();
         if self.needs_device && reading.device.is_none() {
@@ -99,6 +115,8 @@ struct Walk<'a, 'p> {
     rx_ts_ms: i64,
     /// The snake_case name of where we are.
     path: String,
+    /// How many objects are around it.
+    depth: usize,
     reading: Reading<'a>,
     time: Option<Candidate<'a, 'p>>,
     /// What was pointed at and could not be used. It goes under `x`, so that nothing is lost.
@@ -115,9 +133,9 @@ struct Candidate<'a, 'p> {
 }
 
 impl<'a, 'p> Walk<'a, 'p> {
-    fn new(rx_ts_ms: i64) -> Self {
-        let reading = Reading { body: Body::new(), ..Reading::default() };
-        Self { rx_ts_ms, path: String::new(), reading, time: None, unused: Vec::new() }
+    fn new(bytes: usize, rx_ts_ms: i64) -> Self {
+        let reading = Reading { body: Body::new(bytes), ..Reading::default() };
+        Self { rx_ts_ms, path: String::new(), depth: 0, reading, time: None, unused: Vec::new() }
     }
 
     fn document(&mut self, plan: &Plan<'p>, json: &'a str) -> Result<(), Reject> {
@@ -156,24 +174,31 @@ impl<'a, 'p> Walk<'a, 'p> {
             return self.claim(node, json);
         }
         let leaf = Leaf::of(json);
-        if let Leaf::Object(_) = leaf {
-            return each_part(json, |place, value| {
-                let Place::Key(key) = place else { return Ok(()) };
-                let above = self.path.len();
-                name::push(&mut self.path, key);
-                self.measure(node.and_then(|node| node.member(key)), value)?;
-                self.path.truncate(above);
-                Ok(())
-            });
+        if matches!(leaf, Leaf::Object(_)) && self.depth < FLAT_DEPTH_MAX {
+            return self.measure_members(node, json);
         }
         let name = if self.path.is_empty() { BARE_NAME } else { &self.path };
         if let Some(slot) = Slot::of(leaf) {
-            self.reading.body.measure(name, slot, None);
-        } else if let Leaf::Array(_) = leaf {
+            self.reading.body.measure(name, &slot, None);
+        } else if leaf != Leaf::Null {
             self.reading.body.keep(name, json);
-            self.seek_elements(node, json)?;
+            self.seek_below(node, json)?;
         }
         fits(self.reading.body.bytes())
+    }
+
+    fn measure_members(&mut self, node: Option<&'p Node>, object: &'a str) -> Result<(), Reject> {
+        self.depth += 1;
+        each_part(object, |place, value| {
+            let Place::Key(key) = place else { return Ok(()) };
+            let above = self.path.len();
+            name::push(&mut self.path, key);
+            self.measure(node.and_then(|node| node.member(key)), value)?;
+            self.path.truncate(above);
+            Ok(())
+        })?;
+        self.depth -= 1;
+        Ok(())
     }
 
     /// Takes what is pointed at in `json`, and keeps the rest in `x` as it came.
@@ -188,7 +213,7 @@ impl<'a, 'p> Walk<'a, 'p> {
             }
             (node, _) => {
                 self.reading.body.keep(key, json);
-                self.seek_elements(node, json)?;
+                self.seek_below(node, json)?;
             }
         }
         fits(self.reading.body.bytes())
@@ -201,8 +226,8 @@ impl<'a, 'p> Walk<'a, 'p> {
         })
     }
 
-    /// Takes what is pointed at inside an array. The array itself is kept whole.
-    fn seek_elements(&mut self, node: Option<&'p Node>, json: &'a str) -> Result<(), Reject> {
+    /// Takes what is pointed at inside a value that is kept whole.
+    fn seek_below(&mut self, node: Option<&'p Node>, json: &'a str) -> Result<(), Reject> {
         match node {
             Some(node) if node.has_children() => self.seek(node, json),
             _ => Ok(()),
@@ -264,7 +289,7 @@ impl<'a, 'p> Walk<'a, 'p> {
     fn claim_measurement(&mut self, rule: &Rule, leaf: Leaf<'_>) -> bool {
         match rule.slot(leaf) {
             Some(slot) => {
-                self.reading.body.measure(&rule.name, slot, Some(rule));
+                self.reading.body.measure(&rule.name, &slot, Some(rule));
                 true
             }
             None => {
@@ -305,8 +330,8 @@ fn name_once<'a>(
     *place = match leaf {
         Leaf::Text(text) => unquoted(text),
         Leaf::Number(digits) => Some(Cow::Borrowed(digits)),
-        other => {
-            return Err(Reject::new(reason, format!("the pointer leads to {}", other.kind())));
+        Leaf::Null | Leaf::Boolean(_) | Leaf::Array(_) | Leaf::Object(_) => {
+            return Err(Reject::new(reason, format!("the pointer leads to {}", leaf.kind())));
         }
     };
     Ok(true)

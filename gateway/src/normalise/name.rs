@@ -1,7 +1,9 @@
 //! Names of measurements: snake_case, and each once in a record.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::hash_map::{Entry, RandomState};
+use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher};
+use std::sync::LazyLock;
 
 use twox_hash::XxHash3_64;
 
@@ -13,7 +15,6 @@ pub(super) fn push(path: &mut String, key: &str) {
     if !path.is_empty() {
         path.push('_');
     }
-    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     if !key.is_empty() && key.bytes().all(is_plain) {
         path.push_str(key);
         return;
@@ -28,19 +29,32 @@ pub(super) fn push(path: &mut String, key: &str) {
             continue;
         }
         let ends_capitals =
-            before.is_uppercase() && letters.peek().is_some_and(|c| c.is_lowercase());
-        let starts_word = letter.is_uppercase()
-            && (before.is_lowercase() || before.is_numeric() || ends_capitals);
+            is_capital(before) && letters.peek().is_some_and(|next| next.is_lowercase());
+        let starts_word =
+            is_capital(letter) && (before.is_lowercase() || before.is_numeric() || ends_capitals);
         if (parted || starts_word) && path.len() > start {
             path.push('_');
         }
-        path.extend(letter.to_lowercase());
+        if letter.is_ascii() {
+            path.push(letter.to_ascii_lowercase());
+        } else {
+            path.extend(letter.to_lowercase().filter(|small| small.is_alphanumeric()));
+        }
         parted = false;
         before = letter;
     }
     if path.len() == start {
         path.push_str("unnamed");
     }
+}
+
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')
+}
+
+/// Some letters that Unicode calls capital have no small form.
+fn is_capital(letter: char) -> bool {
+    letter.is_ascii_uppercase() || (!letter.is_ascii() && !letter.to_lowercase().eq([letter]))
 }
 
 /// The names that a record already has.
@@ -61,23 +75,32 @@ impl Names {
     /// Takes `name`. When it is taken already, gives the number that makes it unique: `name_2` for
     /// 2.
     pub(super) fn take(&mut self, name: &str) -> Option<u32> {
-        let hash = XxHash3_64::oneshot(name.as_bytes());
-        let taken = self.0.get(&hash).copied();
-        let Some(mut number) = taken else {
-            self.0.insert(hash, 1);
-            return None;
-        };
+        let place = hash(name);
+        // A name that is new is free as it is.
+        let last = self.insert(place)?;
         // `name_2` may have come as a name of its own.
-        loop {
-            number += 1;
-            let numbered = XxHash3_64::oneshot(format!("{name}_{number}").as_bytes());
-            if self.0.insert(numbered, 1).is_none() {
-                break;
-            }
-        }
-        self.0.insert(hash, number);
+        let number =
+            (last + 1..).find(|number| self.insert(hash(&format!("{name}_{number}"))).is_none())?;
+        self.0.insert(place, number);
         Some(number)
     }
+
+    /// Adds a name, or gives the highest number behind it so far when it is there already.
+    fn insert(&mut self, place: u64) -> Option<u32> {
+        match self.0.entry(place) {
+            Entry::Vacant(free) => {
+                free.insert(1);
+                None
+            }
+            Entry::Occupied(taken) => Some(*taken.get()),
+        }
+    }
+}
+
+fn hash(name: &str) -> u64 {
+    /// Nobody outside can choose names that all fall together. No record depends on it.
+    static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0));
+    XxHash3_64::oneshot_with_seed(*SEED, name.as_bytes())
 }
 
 /// Hands on what is a hash already.

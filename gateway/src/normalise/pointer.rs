@@ -79,7 +79,8 @@ impl Node {
             self.children.push((token.into(), Self { name: path.into(), ..Self::root() }));
             self.children.len() - 1
         });
-        &mut self.children[at].1
+        let child = self.children.get_mut(at).map(|(_, node)| node);
+        child.expect("it was found or put there")
     }
 
     /// The place of the member `key`, if something at or below it is wanted.

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::leaf::Place;
-
 /// Why a publish cannot become records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reject {
@@ -78,11 +76,8 @@ impl Reject {
     }
 
     /// Adds in which element of an array it happened.
-    pub(super) fn within(mut self, place: &Place<'_>) -> Self {
-        if let Place::Index(index) = place {
-            self.detail = format!("element {index}: {}", self.detail);
-        }
-        self
+    pub(super) fn in_element(self, index: usize) -> Self {
+        Self { detail: format!("element {index}: {}", self.detail), ..self }
     }
 }
 

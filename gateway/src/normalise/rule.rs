@@ -7,11 +7,12 @@ use crate::config::{FieldRule, Kind};
 use super::body::push_json;
 use super::leaf::{Leaf, unquoted};
 use super::name;
+use super::text::numbers_are_finite;
 
 /// A value on its way to its slot.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Slot<'a> {
-    /// `v`, in the digits it came with.
+    /// `v`, in the digits it came with. A double can hold it.
     Number(Cow<'a, str>),
     /// `v`, finite.
     Computed(f64),
@@ -82,29 +83,29 @@ impl Rule {
             Leaf::Text(text) => unquoted(text)?,
             Leaf::Null | Leaf::Boolean(_) | Leaf::Array(_) | Leaf::Object(_) => return None,
         };
-        let digits = match digits {
-            Cow::Borrowed(digits) => Cow::Borrowed(digits.trim()),
-            Cow::Owned(digits) => Cow::Owned(digits.trim().to_owned()),
-        };
-        let value: f64 = digits.parse().ok()?;
-        match self.scaling {
+        match (leaf, self.scaling) {
+            (Leaf::Number(_), None) => Slot::of(leaf),
+            (_, None) if is_json_number(&digits) => Slot::number(digits),
             // `+5`, `.5`, `007` are numbers to us and not to JSON.
-            None if is_json_number(&digits) => Some(Slot::Number(digits)),
-            None => Slot::computed(value),
-            Some(scaling) => Slot::computed(scaling.apply(value)),
+            (_, None) => Slot::computed(digits.trim().parse().ok()?),
+            (_, Some(scaling)) => Slot::computed(scaling.apply(digits.trim().parse().ok()?)),
         }
     }
 }
 
 impl<'a> Slot<'a> {
-    /// The slot by the JSON type; nothing for what is no scalar.
+    /// The slot by the JSON type; nothing for what is no scalar or no double can hold.
     pub(super) fn of(leaf: Leaf<'a>) -> Option<Self> {
         match leaf {
             Leaf::Boolean(value) => Some(Self::Boolean(value)),
-            Leaf::Number(digits) => Some(Self::Number(Cow::Borrowed(digits))),
+            Leaf::Number(digits) => Self::number(Cow::Borrowed(digits)),
             Leaf::Text(text) => Some(Self::Text(text)),
             Leaf::Null | Leaf::Array(_) | Leaf::Object(_) => None,
         }
+    }
+
+    fn number(digits: Cow<'a, str>) -> Option<Self> {
+        numbers_are_finite(&digits).then_some(Self::Number(digits))
     }
 
     fn computed(value: f64) -> Option<Self> {
