@@ -29,8 +29,9 @@ mod tests;
 use bytes::Bytes;
 
 use crate::config;
+use crate::filter::FilterFault;
 use crate::record::{DeviceId, Record};
-use crate::topic::{Captured, FilterFault, Template, TemplateFault};
+use crate::topic::{Captured, Template, TemplateFault};
 
 use canonical::Envelope;
 use flag::Flag;

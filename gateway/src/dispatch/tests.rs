@@ -188,7 +188,7 @@ fn uplink_cap_spaces_the_requests() {
     while dispatcher.held() > 0 {
         match dispatcher.next(now) {
             Next::Send(batch) => {
-                drop(dispatcher.answered(all(batch, &Verdict::Accepted), now, 0.5))
+                dispatcher.answered(all(batch, &Verdict::Accepted), now, 0.5);
             }
             Next::WaitUntil(at) => now = at,
             Next::Wait => panic!("something waits"),

@@ -16,7 +16,7 @@
 use std::borrow::Cow;
 
 use crate::config::{Records, Unmapped};
-use crate::topic::TopicFilter;
+use crate::filter::Filter;
 
 use super::Fault;
 use super::body::Body;
@@ -44,7 +44,7 @@ pub(super) struct Json {
     needs_device: bool,
     /// Device and tenant alone.
     names: Node,
-    mapped: Vec<(TopicFilter, Node)>,
+    mapped: Vec<(Filter, Node)>,
     otherwise: Node,
 }
 
@@ -78,7 +78,7 @@ impl Json {
             for field in &mapping.fields {
                 root.want(&field.pointer, Role::Measure(Rule::new(field)))?;
             }
-            mapped.push((TopicFilter::new(&mapping.filter)?, root));
+            mapped.push((Filter::parse(&mapping.filter)?, root));
         }
         let needs_device = records.device_pointer.is_some();
         Ok(Self { unmapped: records.unmapped, needs_device, names, mapped, otherwise })

@@ -3,6 +3,7 @@
 use crate::config::file::Checked;
 use crate::filter::Filter;
 use crate::limits::NAME_BYTES_MAX;
+use crate::topic::Template;
 
 /// A text without control characters, of 1 to `bytes_max` bytes.
 pub(super) fn plain(text: &str, bytes_max: usize) -> Checked<&str> {
@@ -64,24 +65,9 @@ fn unpaired() -> String {
 
 /// A topic template: a topic filter in which a whole level can be a placeholder.
 pub(super) fn topic_template(text: &str) -> Checked<String> {
-    let names = placeholders(text)?;
-    for (index, name) in names.iter().enumerate() {
+    Template::new(text).map_err(|fault| fault.to_string())?;
+    for name in placeholders(text)? {
         snake_case(name)?;
-        if names.iter().skip(index + 1).any(|other| other == name) {
-            return Err(format!("must have {{{name}}} only once"));
-        }
     }
-    let levels: Vec<_> = text.split('/').map(|level| wildcard(level).unwrap_or(level)).collect();
-    let filter = levels.join("/");
-    if filter.contains(['{', '}']) {
-        return Err("must have each placeholder as a whole level of the topic".to_owned());
-    }
-    topic_filter(&filter)?;
     Ok(text.to_owned())
-}
-
-/// The wildcard that a level which is a placeholder stands for.
-fn wildcard(level: &str) -> Option<&'static str> {
-    let name = level.strip_prefix('{')?.strip_suffix('}')?;
-    (!name.contains(['{', '}'])).then_some("+")
 }

@@ -222,18 +222,19 @@ fn a_filter_that_mqtt_does_not_know_is_a_fault() {
 fn what_does_not_name_a_part_of_a_record_is_a_fault() {
     let pointer = "must be a JSON Pointer such as \"/data/temp\" (~0 for ~, ~1 for / in a name)";
     let name = "must be a name in snake_case, such as \"air_temperature\"";
+    let level = "must have each placeholder as a whole level of the topic, as in \"a/{dev}/b\"";
     let template = |written: &str, fault: &str| {
         let line = format!("records.topic_template = '{written}'");
         check_lines(&[(&line, &format!("{line}: {fault}"))]);
     };
-    template("a/{dev", "has a brace without its pair");
-    template("a/dev}", "has a brace without its pair");
-    template("a/{{dev}}", "has a brace without its pair");
+    template("a/{dev", level);
+    template("a/dev}", level);
+    template("a/{{dev}}", level);
     template("{dev}/{dev}", "must have {dev} only once");
     template("{Dev}", name);
-    template("{}", name);
-    template("dev-{dev}", "must have each placeholder as a whole level of the topic");
-    template("{a}{b}", "must have each placeholder as a whole level of the topic");
+    template("{}", level);
+    template("dev-{dev}", level);
+    template("{a}{b}", level);
     template("{dev}/#/a", "'#' must be the last level of a topic filter, and the whole level");
     check_lines(&[
         ("records.topic_template = 'sites/{site}/+/{dev}/#'", ""),
