@@ -291,3 +291,6 @@ impl Exchange {
         self.woken.extend(client.enqueue(publish, (qos, retain), self.limits.queue_max));
     }
 }
+
+#[cfg(test)]
+mod tests;
