@@ -65,6 +65,9 @@ fn session_lives_for_its_expiry_and_no_longer() {
         let welcome = exchange.connect(hello("c", expiry), second + back_after);
         assert_eq!(welcome.session_present, present, "{expiry:?} {back_after:?}");
         assert_eq!(exchange.sends(welcome.link).len(), usize::from(present));
+        exchange.expire(100 * back_after);
+        let onward = exchange.deliver(welcome.link, usize::MAX, &mut Vec::new());
+        assert_eq!(onward, Onward::Stay, "while it is connected, nothing expires");
     }
 }
 
