@@ -114,7 +114,7 @@ impl Exchange {
         }
     }
 
-    /// Forgets the session of every client. Those connected go on with a new one.
+    /// Forgets the session of every client. A connection without a session is told to close.
     pub(super) fn forget_sessions(&mut self) {
         for index in 0..self.clients.len() {
             self.forget(index);
@@ -291,3 +291,6 @@ impl Exchange {
         self.woken.extend(client.enqueue(publish, (qos, retain), self.limits.queue_max));
     }
 }
+
+#[cfg(test)]
+mod tests;

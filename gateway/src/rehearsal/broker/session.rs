@@ -127,7 +127,8 @@ impl Session {
 
     /// The next publish to send, in order: first what an earlier connection left in flight, then
     /// the queue. `None` when nothing waits or the window, stretched by `overrun` once PUBACKs
-    /// flow, is full.
+    /// flow, is full. A client that comes back taking only smaller packets still gets what was in
+    /// flight.
     pub(super) fn next(&mut self, overrun: u16) -> Option<Outgoing> {
         let stretch = if self.acks_flow { usize::from(overrun) } else { 0 };
         let open = self.unacked < usize::from(self.terms.window) + stretch;

@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::*;
+use crate::rehearsal::broker::tests::Watcher;
 use crate::rehearsal::broker::{Broker, Settings};
 
 const AT_MS: i64 = 1_763_692_404_123;
@@ -78,7 +79,7 @@ async fn every_device_publishes_its_numbers_in_order_and_all_are_acknowledged() 
         ..Fleet::default()
     };
     let progress = Progress::default();
-    let watcher = crate::rehearsal::broker::tests::Watcher::subscribe(&broker, "sites/#").await;
+    let watcher = Watcher::subscribe(&broker, "sites/#").await;
     let (seen, ()) = tokio::join!(watcher.take(3000), fleet.run(broker.address(), &progress));
     assert_eq!((progress.published(), progress.acknowledged()), (3000, 3000));
     let mut next: HashMap<String, u64> = HashMap::new();
@@ -92,4 +93,37 @@ async fn every_device_publishes_its_numbers_in_order_and_all_are_acknowledged() 
     for device in 0..7 {
         assert_eq!(next[&fleet.topic_of(device)], fleet.readings_of(device));
     }
+}
+
+#[tokio::test]
+async fn lost_connections_lose_no_reading() {
+    let broker = Broker::start(Settings::default()).await.unwrap();
+    let fleet = Fleet { devices: 5, rate_per_s: 1000, seconds: 2, ..Fleet::default() };
+    let progress = Progress::default();
+    let mut watcher = Watcher::subscribe(&broker, "sites/#").await;
+    let interrupt = async {
+        for at in [300, 800, 1200, 1500] {
+            while progress.acknowledged() < at {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            broker.drop_connections();
+        }
+    };
+    let expected: HashMap<String, u64> =
+        (0..5).map(|it| (fleet.topic_of(it), fleet.readings_of(it))).collect();
+    // Each device's readings arrive with none left out; some may arrive twice.
+    let everything = async {
+        let mut next: HashMap<String, u64> = HashMap::new();
+        while next != expected {
+            let publish = watcher.next().await;
+            let reading: Value = serde_json::from_slice(&publish.payload).unwrap();
+            let topic = String::from_utf8(publish.topic.to_vec()).unwrap();
+            let next = next.entry(topic).or_default();
+            let sequence = reading["seq"].as_u64().unwrap();
+            assert!(sequence <= *next, "{sequence} came before {next}");
+            *next = (*next).max(sequence + 1);
+        }
+    };
+    tokio::join!(fleet.run(broker.address(), &progress), interrupt, everything);
+    assert_eq!(progress.acknowledged(), 2000);
 }

@@ -16,6 +16,8 @@ enum Step {
     AckAny(prop::sample::Index),
     /// The client acknowledges what it does not have.
     AckUnknown(u16),
+    /// The client acknowledges what it got on an earlier connection only.
+    AckStale,
     /// The connection is lost and comes back with this window.
     Reconnect(u16),
 }
@@ -27,6 +29,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => Just(Step::AckOldest),
         2 => any::<prop::sample::Index>().prop_map(Step::AckAny),
         1 => any::<u16>().prop_map(Step::AckUnknown),
+        1 => Just(Step::AckStale),
         1 => (1..6_u16).prop_map(Step::Reconnect),
     ];
     prop::collection::vec(step, 0..400)
@@ -114,6 +117,13 @@ impl Model {
         }
     }
 
+    fn acknowledge_stale(&mut self) {
+        let stale = self.unacked.iter().find(|(number, _)| !self.holds.contains(number));
+        if let Some((_, id)) = stale {
+            assert_eq!(self.session.acknowledge(*id), Puback::NotInFlight);
+        }
+    }
+
     fn reconnect(&mut self, window: u16) {
         self.session.resume(terms(window));
         self.window = window;
@@ -148,6 +158,7 @@ proptest! {
                     }
                 }
                 Step::AckUnknown(id) => model.acknowledge_unknown(id),
+                Step::AckStale => model.acknowledge_stale(),
                 Step::Reconnect(window) => model.reconnect(window),
             }
         }
@@ -212,6 +223,8 @@ fn all_packet_identifiers_in_flight_is_the_end_of_any_window() {
         std::iter::from_fn(|| session.next(u16::MAX)).map(|it| it.packet_id).collect();
     assert_eq!(ids.len(), PACKET_IDS);
     assert_eq!((ids[0], ids[65_534]), (1, 65_535));
+    assert_eq!(session.acknowledge(2), Puback::OutOfOrder);
+    assert!(session.next(u16::MAX).is_none(), "the next identifier is the one still in flight");
     assert_eq!(session.acknowledge(1), Puback::InOrder);
     assert_eq!(session.next(u16::MAX).unwrap().packet_id, 1);
 }

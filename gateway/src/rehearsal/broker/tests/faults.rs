@@ -1,5 +1,8 @@
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
 use super::peer::{BOTH, Heard, Peer, Speaks, Wish};
 use super::*;
 
@@ -53,20 +56,35 @@ async fn forgotten_sessions_are_absent_afterwards() {
 #[tokio::test]
 async fn connection_closes_right_after_the_publish_chosen_and_delivers_the_rest_later() {
     let broker = broker().await;
-    for speaks in BOTH {
-        let mut peer = Peer::subscribed(speaks, &broker, ("c", "t"), &Wish::default()).await;
-        broker.misbehave(|faults| faults.close_after = Some(5));
-        publish(8, &broker);
-        for _ in 0..5 {
-            peer.take().await;
-        }
-        assert!(matches!(peer.hear().await, Heard::Closed(_)));
-        for number in 0..8 {
-            assert_eq!(peer.text().await, number.to_string());
-        }
-        broker.forget_sessions();
-        until(|| broker.connections() == 0).await;
+    broker.misbehave(|faults| faults.close_after = Some(5));
+    let connect = [16, 13, 0, 4, b'M', b'Q', b'T', b'T', 4, 0, 0, 0, 0, 1, b'c'];
+    let subscribe = [0x82, 6, 0, 1, 0, 1, b't', 1];
+    let mut stream = TcpStream::connect(broker.address()).await.unwrap();
+    stream.write_all(&[&connect[..], &subscribe].concat()).await.unwrap();
+    until(|| broker.seen("c").is_some_and(|seen| !seen.subscribed.is_empty())).await;
+    publish(8, &broker);
+    let mut heard = Vec::new();
+    within(stream.read_to_end(&mut heard)).await.unwrap();
+    let (connack_bytes, suback_bytes, publish_bytes) = (4, 5, 8);
+    assert_eq!(heard.len(), connack_bytes + suback_bytes + 5 * publish_bytes);
+    drop(stream);
+    let mut peer = Peer::new(Speaks::V3, &broker, "c", &Wish::default());
+    assert!(peer.connect().await);
+    for number in 0..8 {
+        assert_eq!(peer.text().await, number.to_string());
     }
+    assert_eq!(broker.seen("c").unwrap().redelivered, 5);
+}
+
+#[tokio::test]
+async fn stopped_broker_closes_its_connections_and_its_port() {
+    let broker = broker().await;
+    let address = broker.address();
+    let mut peer = Peer::new(Speaks::V5, &broker, "c", &Wish::default());
+    peer.connect().await;
+    broker.stop().await;
+    assert!(matches!(peer.hear().await, Heard::Closed(_)));
+    assert!(TcpStream::connect(address).await.is_err());
 }
 
 #[tokio::test]

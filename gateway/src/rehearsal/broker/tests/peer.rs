@@ -1,5 +1,10 @@
 //! rumqttc's clients for both protocol levels behind one face.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a peer hears some packets and ignores the rest"
+)]
+
 use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::v5::{Packet as Packet5, SubscribeReasonCode as Code5};
@@ -176,7 +181,8 @@ impl Peer {
 
     /// The next thing the broker says.
     pub(super) async fn hear(&mut self) -> Heard {
-        within(async {
+        // Boxed: a poll of rumqttc's is a large future.
+        within(Box::pin(async {
             loop {
                 let heard = match self {
                     Self::V3(_, eventloop) => hear_v3(eventloop).await,
@@ -186,7 +192,7 @@ impl Peer {
                     return heard;
                 }
             }
-        })
+        }))
         .await
     }
 
@@ -290,10 +296,18 @@ impl Watcher {
     pub(crate) async fn take(mut self, count: usize) -> Vec<Publish> {
         let mut taken = Vec::with_capacity(count);
         while taken.len() < count {
-            let Heard::Publish { topic, payload, id, .. } = self.0.take().await else { continue };
-            self.0.acknowledge(id);
-            taken.push(Publish::new(topic, payload));
+            taken.push(self.next().await);
         }
         taken
+    }
+
+    /// The next publish, over any number of connections.
+    pub(crate) async fn next(&mut self) -> Publish {
+        loop {
+            if let Heard::Publish { topic, payload, id, .. } = self.0.hear().await {
+                self.0.acknowledge(id);
+                return Publish::new(topic, payload);
+            }
+        }
     }
 }

@@ -47,9 +47,11 @@ fn all_forms_of_disconnect_are_understood() {
 
 #[test]
 fn packet_with_wrong_inner_lengths_is_refused_and_not_waited_for() {
-    // A SUBSCRIBE whose filter claims 100 bytes.
-    let mut inbox = BytesMut::from(&[0x82, 6, 0, 1, 0, 0, 100, b'a'][..]);
-    assert!(matches!(read(Level::V5, &mut inbox, 100), Err(WireError::Malformed(_))));
+    // A SUBSCRIBE whose filter claims 100 bytes; a PUBLISH that ends before its properties.
+    for bytes in [&[0x82, 6, 0, 1, 0, 0, 100, b'a'][..], &[0x30, 3, 0, 1, b'a']] {
+        let mut inbox = BytesMut::from(bytes);
+        assert!(matches!(read(Level::V5, &mut inbox, 100), Err(WireError::Malformed(_))));
+    }
 }
 
 #[test]
