@@ -165,11 +165,11 @@ fn faulty_configurations_are_refused_not_relied_on() {
     );
     assert_eq!(
         refused(Records { topic_template: Some("a/{dev".to_owned()), ..records() }),
-        "topic template: `{dev`: a name must fill its level, as in `a/{dev}/b`"
+        "topic template: must have each placeholder as a whole level of the topic, as in \"a/{dev}/b\""
     );
     let mappings = vec![Mapping { filter: "a#".to_owned(), fields: Vec::new() }];
     assert_eq!(
         refused(Records { mappings, ..records() }),
-        "filter of a mapping: `+` and `#` must stand alone between slashes"
+        "filter of a mapping: '#' must be the last level of a topic filter, and the whole level"
     );
 }
