@@ -11,7 +11,9 @@
 //! - [`deliver`]: calls of `PutRecords`, and what became of each record.
 //!
 //! [`pipeline`] wires them; begin there. [`config`] is what the operator said, [`limits`] what we
-//! say, [`metrics`] and [`telemetry`] what we tell. [`rehearsal`] is a world to try it all in.
+//! say, [`metrics`] and [`telemetry`] what we tell. [`topic`] and [`filter`] know how MQTT names
+//! things. [`cli`] reads the command line and [`commands`] does what it says. [`rehearsal`] is a
+//! world to try it all in.
 
 pub mod ack;
 pub mod cli;
