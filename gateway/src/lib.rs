@@ -4,3 +4,4 @@ pub mod config;
 pub mod normalise;
 pub mod record;
 pub mod source;
+pub mod topic;

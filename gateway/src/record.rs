@@ -17,10 +17,13 @@ impl DeviceId {
     /// control characters, at most [`Self::BYTES_MAX`] bytes.
     #[must_use]
     pub fn new(name: &str) -> Option<Self> {
-        let plain = !name.is_empty()
-            && name.len() <= Self::BYTES_MAX
-            && !name.chars().any(char::is_control);
-        plain.then(|| Self(name.into()))
+        Self::accepts(name).then(|| Self(name.into()))
+    }
+
+    /// Tells whether [`Self::new`] takes `name`. The same is asked of a tenant.
+    #[must_use]
+    pub fn accepts(name: &str) -> bool {
+        !name.is_empty() && name.len() <= Self::BYTES_MAX && !name.chars().any(char::is_control)
     }
 
     /// The name.
