@@ -30,6 +30,7 @@ use bytes::Bytes;
 
 use crate::config;
 use crate::filter::FilterFault;
+use crate::limits::PARTITION_KEY_CHARS_MAX;
 use crate::record::{DeviceId, Record};
 use crate::topic::{Captured, Template, TemplateFault};
 
@@ -43,8 +44,8 @@ use reading::Reading;
 pub use reject::{Reason, Reject};
 
 /// Largest record, in bytes: Kinesis counts data and partition key together, 1 MiB by default, and
-/// the key has at most 256 characters.
-pub const RECORD_BYTES_MAX: usize = 1024 * 1024 - 256;
+/// the key has at most 256 characters of up to 4 bytes.
+pub const RECORD_BYTES_MAX: usize = 1024 * 1024 - 4 * PARTITION_KEY_CHARS_MAX;
 
 /// Most bytes that the records of one publish may have together: an array of small objects grows
 /// by its envelopes, and memory has a ceiling.

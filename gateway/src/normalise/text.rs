@@ -19,10 +19,16 @@ pub(super) fn check(payload: &[u8]) -> Result<&str, Reject> {
         let detail = format!("objects and arrays are nested deeper than {DEPTH_MAX}");
         return Err(Reject::new(Reason::TooDeep, detail));
     }
-    if payload.contains(&b'\\') && !surrogates_are_paired(text.as_bytes()) {
+    if has(text, |byte| byte == b'\\') && !surrogates_are_paired(text.as_bytes()) {
         return Err(Reject::new(Reason::NotJson, "half of a surrogate pair in a string"));
     }
     Ok(text)
+}
+
+/// Tells whether a byte of `text` is wanted. There is no way out early, so that it is done many bytes
+/// at a time; most often there is none.
+fn has(text: &str, is_wanted: impl Fn(u8) -> bool) -> bool {
+    text.bytes().fold(false, |found, byte| found | is_wanted(byte))
 }
 
 fn is_too_deep(text: &[u8]) -> bool {
@@ -86,9 +92,7 @@ fn escaped_unit(tail: &[u8]) -> Option<u16> {
 
 /// Appends JSON text, known to be valid, without white space between its parts.
 pub(super) fn push_compact(out: &mut Vec<u8>, json: &str) {
-    // No branch inside, so that it is done many bytes at a time.
-    let has_blank = json.bytes().fold(false, |found, byte| found | (byte <= b' '));
-    if !has_blank {
+    if !has(json, |byte| byte <= b' ') {
         out.extend_from_slice(json.as_bytes());
         return;
     }
