@@ -57,7 +57,8 @@ pub struct Dispatcher {
     uplink: Option<(f64, Instant)>,
     backoff: Backoff,
     not_allowed_backoff: Backoff,
-    in_flight: Room,
+    /// Records and requests whose verdicts are not known.
+    in_flight: usize,
     requests_in_flight: usize,
     /// How many calls failed in a row, of what kind; nothing is sent before `closed_until`.
     failures: u32,
@@ -86,7 +87,7 @@ impl Dispatcher {
             uplink: stream.uplink_kbit_s_max.map(|kbit| (f64::from(kbit) * 1000.0, now)),
             backoff: Backoff::new(stream.backoff),
             not_allowed_backoff: Backoff::new((stream.backoff.0, NOT_ALLOWED_PAUSE_MAX)),
-            in_flight: Room { records: 0, bytes: 0 },
+            in_flight: 0,
             requests_in_flight: 0,
             failures: 0,
             trouble: None,
@@ -111,7 +112,7 @@ impl Dispatcher {
     /// How many records wait or are in flight.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.queues.len() + self.in_flight.records
+        self.queues.len() + self.in_flight
     }
 
     /// Takes the receipts of records that grew older than the operator allows.
@@ -173,11 +174,10 @@ impl Dispatcher {
     }
 
     fn sent(&mut self, batch: &[Taken], now: Instant) {
-        let bytes: usize = batch.iter().map(Taken::bytes).sum();
-        self.in_flight.records += batch.len();
-        self.in_flight.bytes += bytes;
+        self.in_flight += batch.len();
         self.requests_in_flight += 1;
         if let Some((bits_per_s, free_at)) = &mut self.uplink {
+            let bytes: usize = batch.iter().map(Taken::bytes).sum();
             let wire_bytes = bytes / 3 * 4 + batch.len() * WIRE_OVERHEAD_BYTES;
             let bits = f64::from(u32::try_from(wire_bytes).unwrap_or(u32::MAX)) * 8.0;
             *free_at = now.max(*free_at) + Duration::from_secs_f64(bits / *bits_per_s);
@@ -188,8 +188,7 @@ impl Dispatcher {
     /// `0.0..1.0`, spreads the pauses.
     pub fn answered(&mut self, answer: Answer, now: Instant, random: f64) -> Outcome {
         self.requests_in_flight -= 1;
-        self.in_flight.records -= answer.records.len();
-        self.in_flight.bytes -= answer.records.iter().map(|(t, _)| t.bytes()).sum::<usize>();
+        self.in_flight -= answer.records.len();
         self.note(answer.trouble.as_ref(), now, random);
         self.pace.observe(&answer.records, now);
         let mut outcome = Outcome::default();
@@ -242,22 +241,22 @@ impl Dispatcher {
     fn note(&mut self, trouble: Option<&Trouble>, now: Instant, random: f64) {
         let Some(trouble) = trouble else {
             if self.failures > 0 {
-                info!(failures = self.failures, "stream is back");
+                info!(failures = self.failures, "the stream is back");
             }
             self.failures = 0;
             self.trouble = None;
             return;
         };
+        // Too fast is a matter of pace.
         if trouble.kind == TroubleKind::Throttled {
             return;
         }
+        let not_allowed = trouble.kind == TroubleKind::NotAllowed;
         if self.trouble != Some(trouble.kind) {
-            let what = match trouble.kind {
-                TroubleKind::NotAllowed => "stream refuses us: records are kept and tried slowly",
-                TroubleKind::Unavailable
-                | TroubleKind::Unheard
-                | TroubleKind::Throttled
-                | TroubleKind::Invalid => "stream unavailable: records are kept and tried again",
+            let what = if not_allowed {
+                "the stream refuses us: records are kept and tried slowly"
+            } else {
+                "the stream is unavailable: records are kept and tried again"
             };
             warn!(kind = ?trouble.kind, detail = %trouble, "{what}");
         }
@@ -265,13 +264,7 @@ impl Dispatcher {
         // Requests that were in flight together and failed together are one failure.
         if now >= self.closed_until {
             self.failures = self.failures.saturating_add(1);
-            let backoff = match trouble.kind {
-                TroubleKind::NotAllowed => self.not_allowed_backoff,
-                TroubleKind::Unavailable
-                | TroubleKind::Unheard
-                | TroubleKind::Throttled
-                | TroubleKind::Invalid => self.backoff,
-            };
+            let backoff = if not_allowed { self.not_allowed_backoff } else { self.backoff };
             self.closed_until = now + backoff.pause(self.failures, random);
         }
     }

@@ -201,8 +201,40 @@ fn uplink_cap_spaces_the_requests() {
 }
 
 proptest! {
-    /// Batches keep their limits and never leave later than linger where nothing holds them back;
-    /// every record ends accepted or refused for good, whatever the stream answers on the way.
+    /// Where the stream answers at once, no record waits longer than linger, and none leaves alone
+    /// that could have waited for company.
+    #[test]
+    fn no_record_leaves_later_than_linger(
+        gaps_ms in prop::collection::vec((0_u32..40, 0_usize..5), 1..100),
+    ) {
+        let mut now = start();
+        let mut dispatcher = Dispatcher::new(&config(|config| config.batch.records_max = 8), now);
+        let mut gaps_ms = gaps_ms.into_iter().enumerate();
+        let mut arrival = gaps_ms.next();
+        let mut due = now;
+        loop {
+            match dispatcher.next(now) {
+                Next::Send(batch) => {
+                    let oldest = batch.iter().map(|taken| taken.record.since).min().unwrap();
+                    prop_assert!(now <= oldest + 50 * MS, "late");
+                    prop_assert!(now == oldest + 50 * MS || batch.len() == 8, "hasty");
+                    dispatcher.answered(all(batch, &Verdict::Accepted), now, 0.5);
+                    continue;
+                }
+                Next::WaitUntil(at) if arrival.is_none() || at <= due => now = at,
+                Next::WaitUntil(_) | Next::Wait => {
+                    let Some((number, (gap_ms, key))) = arrival else { break };
+                    now = due;
+                    push(&mut dispatcher, &key.to_string(), number as u64, 10, now);
+                    due = now + gap_ms * MS;
+                    arrival = gaps_ms.next();
+                }
+            }
+        }
+        prop_assert_eq!(dispatcher.held(), 0);
+    }
+
+    /// Batches keep their limits; every record ends accepted or refused for good, whatever the stream answers on the way.
     #[test]
     fn every_record_ends_accepted_or_refused(
         sizes in prop::collection::vec((0_usize..12, 1_usize..400), 1..120),
