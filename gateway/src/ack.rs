@@ -165,6 +165,18 @@ impl Ledger {
         self.acking.pop_front();
     }
 
+    /// How many PUBACKs were handed out and are not known to be written.
+    #[must_use]
+    pub fn unwritten(&self) -> usize {
+        self.acking.len()
+    }
+
+    /// Whether a PUBACK may be sent.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.order.front().is_some_and(|slot| slot.settled)
+    }
+
     /// Notes that the connection is gone: what it did not acknowledge may come again.
     pub fn disconnected(&mut self) {
         self.popped += self.order.len() as u64;

@@ -17,7 +17,7 @@ use twox_hash::XxHash3_64;
 use crate::ack::{Arrival, Ledger, Receipt, Received};
 use crate::config::{Config, Mqtt, MqttVersion, Retained};
 use crate::deliver::backoff::Backoff;
-use crate::limits::GOODBYE_MAX;
+use crate::limits::{ACKS_QUEUED_MAX, GOODBYE_MAX};
 use crate::metrics::Counters;
 
 use super::outbox::Outbox;
@@ -200,6 +200,7 @@ impl<R: Requests> Session<R> {
             if self.full {
                 return End::Full;
             }
+            self.acknowledge();
             self.outbox.hand_on();
         }
     }
@@ -259,10 +260,7 @@ impl<R: Requests> Session<R> {
         let topic_hash = XxHash3_64::oneshot(&topic);
         let fingerprint = XxHash3_64::oneshot_with_seed(topic_hash, &payload);
         match self.ledger.receive(Arrival { packet_id, dup, fingerprint, bytes }) {
-            Received::Adopted => {
-                self.counters.adopted.add(1);
-                self.acknowledge();
-            }
+            Received::Adopted => self.counters.adopted.add(1),
             Received::New(receipt) if retain && self.config.mqtt.retained == Retained::Skip => {
                 self.counters.received.add(1);
                 self.counters.dropped_retained.add(1);
@@ -295,8 +293,11 @@ impl<R: Requests> Session<R> {
         self.acknowledge();
     }
 
+    /// Asks for the acknowledgements that are due, as far as the connection keeps up with them.
     fn acknowledge(&mut self) {
-        while let Some(packet_id) = self.ledger.next_due() {
+        while self.ledger.unwritten() < ACKS_QUEUED_MAX
+            && let Some(packet_id) = self.ledger.next_due()
+        {
             self.requests.acknowledge(packet_id);
         }
     }
@@ -344,13 +345,22 @@ impl<R: Requests> Session<R> {
         if !self.was_connected {
             return;
         }
-        if let Some(topic) = &self.status_topic {
-            self.requests.publish_retained(topic, OFFLINE);
-        }
-        self.requests.disconnect();
-        let closed = async { while connection.poll().await.is_ok() {} };
-        if timeout(GOODBYE_MAX, closed).await.is_err() {
-            warn!(lane = self.index, "the broker did not take our leave in time");
+        let lane = self.index;
+        let left = async {
+            while self.ledger.is_due()
+                && let Ok(event) = connection.poll().await
+            {
+                self.hear(event);
+                self.acknowledge();
+            }
+            if let Some(topic) = &self.status_topic {
+                self.requests.publish_retained(topic, OFFLINE);
+            }
+            self.requests.disconnect();
+            while connection.poll().await.is_ok() {}
+        };
+        if timeout(GOODBYE_MAX, left).await.is_err() {
+            warn!(lane, "the broker did not take our leave in time");
         }
     }
 }

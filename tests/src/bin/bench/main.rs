@@ -1,0 +1,102 @@
+//! The whole path, measured: mosquitto, the gateway and the local stream, with the gateway beside
+//! the least that could do its work, the [`bare`] loop, in the same run.
+//!
+//! Mosquitto and what is measured are processes of their own; the stream and the load live here.
+//! `--help` says what can be chosen.
+
+mod bare;
+mod broker;
+mod load;
+mod reading;
+mod runs;
+mod subject;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand, ValueEnum};
+
+use runs::Plan;
+use table::Table;
+
+/// Measures the gateway from MQTT broker to stream, with a bare loop beside it.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    role: Option<Role>,
+    /// How often each measurement is made; medians are printed.
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+    /// Readings in the broker's backlog.
+    #[arg(long, default_value_t = 300_000)]
+    backlog: u64,
+    /// How long the paced load lasts.
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+    /// One measurement instead of all.
+    #[arg(long)]
+    only: Option<Part>,
+}
+
+/// What this program is started again as, to be measured.
+#[derive(Debug, Subcommand)]
+enum Role {
+    /// The gateway, whole.
+    Gateway { config: PathBuf },
+    /// The least that could do its work.
+    Bare { broker_port: u16, endpoint: String },
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Readings that waited at the broker, as fast as they go.
+    Backlog,
+    /// A thousand readings a second.
+    Paced,
+    /// Connected, with nothing to do.
+    Idle,
+    /// A thousand a second, of which the stream refuses a fifth at random.
+    Refusals,
+}
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    if let Some(Role::Gateway { config }) = &arguments.role {
+        tidegate::telemetry::init(tidegate::telemetry::LogFormat::Text);
+        return tidegate::commands::run::run(config);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match &arguments.role {
+        Some(Role::Bare { broker_port, endpoint }) => {
+            runtime.block_on(bare::run(*broker_port, endpoint))?;
+        }
+        _ => runtime.block_on(measure(&arguments))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn measure(arguments: &Arguments) -> Result<()> {
+    let cores = std::thread::available_parallelism().context("cannot count the cores")?;
+    let mut table = Table::default();
+    let plan = Plan { backlog: arguments.backlog, seconds: arguments.seconds };
+    let wanted = |part| arguments.only.is_none_or(|only| only == part);
+    for run in 1..=arguments.runs.max(1) {
+        table.say(&format!("run {run} of {}, on {cores} cores", arguments.runs.max(1)))?;
+        if wanted(Part::Backlog) {
+            runs::backlog(&plan, &mut table).await?;
+        }
+        if wanted(Part::Idle) {
+            runs::idle(&mut table).await?;
+        }
+        if wanted(Part::Paced) {
+            runs::paced(&plan, &mut table).await?;
+        }
+        if wanted(Part::Refusals) {
+            runs::refusals(&plan, &mut table).await?;
+        }
+    }
+    table.print()
+}
