@@ -171,7 +171,7 @@ fn explicit_hash_key(
         violations.note(&format!("'{text}'"), &path.to("explicitHashKey"), rule);
         return Ok(HashKey::of(text));
     }
-    HashKey::explicit(text).ok_or_else(|| {
+    text.parse().ok().map(HashKey).ok_or_else(|| {
         Refusal::invalid_argument(format!(
             "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. \
              Specified value was {text}"

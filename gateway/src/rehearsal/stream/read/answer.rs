@@ -108,8 +108,8 @@ impl From<&Shard> for ChildShard {
 impl From<HashRange> for HashKeyRange {
     fn from(range: HashRange) -> Self {
         Self {
-            starting_hash_key: range.start.get().to_string(),
-            ending_hash_key: range.end.get().to_string(),
+            starting_hash_key: range.start.0.to_string(),
+            ending_hash_key: range.end.0.to_string(),
         }
     }
 }

@@ -36,7 +36,7 @@ fn keys_go_to_the_shard_that_owns_their_md5() {
     let mut shards = Shards::new(4, 0, start().instant);
     // The first hexadecimal digits of their MD5 are 0, 4, 8 and e.
     for (key, shard) in [("a", 0), ("c", 1), ("d", 2), ("e", 3)] {
-        let first_digit = HashKey::of(key).get() >> 124;
+        let first_digit = HashKey::of(key).0 >> 124;
         assert_eq!(shards.place(HashKey::of(key)), ShardId(shard), "{key}: {first_digit:x}");
         assert_eq!(u32::try_from(first_digit / 4), Ok(shard), "{key}");
     }
