@@ -54,6 +54,10 @@ static NORMALISERS: LazyLock<Vec<Normaliser>> = LazyLock::new(|| {
 });
 
 fuzz_target!(|payload: &[u8]| {
+    // A key that serde_json, our judge of what is valid, takes for a command of its own.
+    if payload.windows(12).any(|part| part == b"$serde_json:") {
+        return;
+    }
     let payload = Bytes::copy_from_slice(payload);
     for normaliser in NORMALISERS.iter() {
         let Ok(records) = normaliser.normalise(b"sites/a", &payload, 1_763_692_404_456, 1) else {

@@ -119,6 +119,14 @@ fn numbers_beyond_a_double_are_kept_as_text() {
         ),
         (format!(r#"{{"n":0.{digits}}}"#), format!(r#""m":[{{"n":"n","v":0.{digits}}}]"#)),
         (r#"{"n":1e-999}"#.to_owned(), r#""m":[{"n":"n","v":1e-999}]"#.to_owned()),
+        (
+            r#"{"a":[true,{"$serde_json::private::RawValue":1},1e5]}"#.to_owned(),
+            r#""x":{"a":[true,{"$serde_json::private::RawValue":1},1e5]}"#.to_owned(),
+        ),
+        (
+            r#"{"a":["\"",{"b":1.5e+309}]}"#.to_owned(),
+            r#""x":{"a":"[\"\\\"\",{\"b\":1.5e+309}]"},"q":["number_as_text"]"#.to_owned(),
+        ),
         (r#"{"id":["7e999"]}"#.to_owned(), r#""x":{"id":["7e999"]}"#.to_owned()),
     ] {
         check_body(&records(), &payload, &expected);
