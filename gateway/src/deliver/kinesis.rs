@@ -100,7 +100,7 @@ impl Stream for Kinesis {
             .iter()
             .map(|taken| {
                 PutRecordsRequestEntry::builder()
-                    .data(Blob::new(taken.record.data.to_vec()))
+                    .data(Blob::from_maybe_shared(taken.record.data.clone()))
                     .partition_key(taken.key.as_str())
                     .build()
                     .map_err(|error| invalid(error.to_string()))
