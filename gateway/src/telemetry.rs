@@ -18,7 +18,8 @@ pub enum LogFormat {
 /// Starts logging to standard error. `RUST_LOG` chooses what; by default, `info`.
 pub fn init(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        EnvFilter::new("info,rumqttc=warn,aws_config=warn,aws_smithy_runtime=warn,hyper=warn")
+        // What the libraries say, we say once and shorter.
+        EnvFilter::new("info,rumqttc=error,aws=error,hyper=error")
     });
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second start, in a test, keeps the first.

@@ -1,9 +1,11 @@
 //! Kinesis Data Streams through the AWS SDK: one attempt a call, every refusal told apart.
 
+use std::error::Error;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use aws_config::BehaviorVersion;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::config::timeout::TimeoutConfig;
@@ -153,24 +155,33 @@ fn trouble(error: &SdkError<PutRecordsError, HttpResponse>) -> Trouble {
         SdkError::ConstructionFailure(_) => TroubleKind::NotAllowed,
         SdkError::DispatchFailure(failure) if failure.is_user() => TroubleKind::NotAllowed,
         // Whether the connection broke before or after the service read the call is not known.
+        SdkError::DispatchFailure(_) if without_credentials(error) => TroubleKind::NotAllowed,
         SdkError::DispatchFailure(_) if never_connected(error) => TroubleKind::Unavailable,
         _ => TroubleKind::Unheard,
     };
     Trouble { kind, detail: describe(error, code, status) }
 }
 
-/// Whether a connection was never made, so that no request can have arrived.
-fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut cause = Some(error);
+/// Whether some cause of `error` is an `E` of which `says` is true.
+fn caused_by<E: Error + 'static>(error: &dyn Error, says: impl Fn(&E) -> bool) -> bool {
+    let mut cause = error.source();
     while let Some(inner) = cause {
-        if let Some(io) = inner.downcast_ref::<std::io::Error>()
-            && io.kind() == std::io::ErrorKind::ConnectionRefused
-        {
+        if inner.downcast_ref().is_some_and(&says) {
             return true;
         }
         cause = inner.source();
     }
     false
+}
+
+/// Whether a connection was never made, so that no request can have arrived: name not resolved,
+/// connection refused, TLS not agreed upon.
+fn never_connected(error: &dyn Error) -> bool {
+    caused_by(error, hyper_util::client::legacy::Error::is_connect)
+}
+
+fn without_credentials(error: &dyn Error) -> bool {
+    caused_by(error, |_: &CredentialsError| true)
 }
 
 fn kind_of(code: &str, status: Option<u16>) -> TroubleKind {
@@ -218,7 +229,14 @@ fn describe(
         (_, Some(status)) => format!("HTTP {status}"),
         (_, None) => causes(error),
     };
-    match advice(code) {
+    let advice = if without_credentials(error) {
+        Some(
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or another source that the AWS SDK knows",
+        )
+    } else {
+        advice(code)
+    };
+    match advice {
         Some(advice) => format!("{said}; {advice}"),
         None => said,
     }

@@ -1,0 +1,155 @@
+//! What the SDK says of a call that failed, told apart: each kind of trouble against the local
+//! stream, or against nothing at all.
+
+#![cfg(feature = "rehearsal")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tidegate::ack::Receipt;
+use tidegate::config::{self, Config, Order};
+use tidegate::deliver::kinesis::{Credentials, Kinesis};
+use tidegate::deliver::{Stream, Trouble, TroubleKind, Verdict};
+use tidegate::queue::{Admission, Gate, Queues, Room, ShardIndex, Taken};
+use tidegate::rehearsal::stream::{
+    Action, Clock, Faults, LocalStream, RecordError, RecordFault, Refusal, RequestFault, Settings,
+};
+use tidegate::route::{PartitionKey, Routed};
+
+/// Ten records of ten keys.
+#[expect(clippy::disallowed_methods, reason = "the queue wants some instant")]
+fn records() -> Vec<Taken> {
+    let (mut queues, now) = (Queues::new(Order::Device), Instant::now());
+    for number in 0..10 {
+        let key = PartitionKey::new(&format!("device-{number}"));
+        let (data, receipt) = (Bytes::from_static(b"{}\n"), Receipt { lane: 0, number });
+        queues.push(Routed { key, data, rx_ts_ms: 0, receipt }, now, |_| ShardIndex(0));
+    }
+    queues.take(Room { records: 500, bytes: 1 << 20 }, &mut Open, now)
+}
+
+struct Open;
+
+impl Gate for Open {
+    fn draw(&mut self, _: ShardIndex, _: usize, _: Instant) -> Admission {
+        Admission::Granted
+    }
+
+    fn records_per_key(&self, _: ShardIndex, _: Instant) -> usize {
+        usize::MAX
+    }
+}
+
+fn settings(endpoint: &str) -> config::Stream {
+    let mut stream = Config::parse(&format!(
+        "[mqtt]\nurl = 'mqtt://localhost'\nclient_id = 'c'\ntopics = ['t']\n\
+         [stream]\nname = 'telemetry'\nregion = 'us-east-1'\nendpoint = '{endpoint}'\n"
+    ))
+    .unwrap()
+    .stream;
+    stream.request_timeout = Duration::from_millis(500);
+    stream
+}
+
+async fn kinesis(endpoint: &str) -> Kinesis {
+    Kinesis::connect(&settings(endpoint), Credentials::fixed("KEY", "secret")).await.unwrap()
+}
+
+/// A local stream with these faults, and a client of it.
+async fn world(change: impl FnOnce(&mut Faults)) -> (LocalStream, Kinesis) {
+    let stream = LocalStream::start(Settings::default()).await.unwrap();
+    stream.faults(change);
+    let client = kinesis(&stream.endpoint()).await;
+    (stream, client)
+}
+
+async fn trouble(client: &Kinesis) -> Trouble {
+    client.put(&records()).await.expect_err("the call should fail")
+}
+
+#[tokio::test]
+async fn accepted_and_refused_records_are_told_apart() {
+    let (_stream, client) = world(|_| {}).await;
+    assert_eq!(client.put(&records()).await.unwrap(), vec![Verdict::Accepted; 10]);
+    for (error, verdict) in [
+        (RecordError::Throttled, Verdict::Throttled),
+        (RecordError::InternalFailure, Verdict::Unavailable),
+    ] {
+        let (_stream, client) =
+            world(|faults| faults.records = Some(RecordFault { share: 1.0, error })).await;
+        assert_eq!(client.put(&records()).await.unwrap(), vec![verdict; 10]);
+    }
+}
+
+#[tokio::test]
+async fn refused_calls_say_what_to_do() {
+    for (fault, kind) in [
+        (RequestFault::Refuse(Refusal::internal_failure()), TroubleKind::Unavailable),
+        (RequestFault::Refuse(Refusal::service_unavailable()), TroubleKind::Unavailable),
+        (RequestFault::Hang, TroubleKind::Unheard),
+        (RequestFault::StoreThenHang, TroubleKind::Unheard),
+        (RequestFault::StoreThenReset, TroubleKind::Unheard),
+        (
+            RequestFault::Refuse(Refusal::new("ProvisionedThroughputExceededException", "slow")),
+            TroubleKind::Throttled,
+        ),
+        (RequestFault::Refuse(Refusal::new("ValidationException", "no")), TroubleKind::Invalid),
+        (
+            RequestFault::Refuse(Refusal::new("InvalidArgumentException", "no")),
+            TroubleKind::Invalid,
+        ),
+        (
+            RequestFault::Refuse(Refusal::new("KMSDisabledException", "off")),
+            TroubleKind::NotAllowed,
+        ),
+        (RequestFault::Refuse(Refusal::new("KMSThrottlingException", "-")), TroubleKind::Throttled),
+        (
+            RequestFault::Refuse(Refusal::new("ExpiredTokenException", "old")),
+            TroubleKind::NotAllowed,
+        ),
+        (RequestFault::Refuse(Refusal::new("NeverHeardOf", "?")), TroubleKind::Unavailable),
+    ] {
+        let (_stream, client) = world(|faults| faults.next.push_back(fault.clone())).await;
+        let trouble = trouble(&client).await;
+        assert_eq!(trouble.kind, kind, "{fault:?}: {trouble}");
+        let verdicts = client.put(&records()).await.unwrap();
+        assert_eq!(verdicts, vec![Verdict::Accepted; 10], "after {fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn missing_permission_and_missing_stream_are_named_with_the_fix() {
+    let (_stream, client) = world(|faults| faults.permitted = vec![Action::ListShards]).await;
+    let denied = trouble(&client).await;
+    assert_eq!(denied.kind, TroubleKind::NotAllowed);
+    assert!(denied.detail.contains("allow the key kinesis:PutRecords"), "{denied}");
+
+    let settings = Settings { name: "another".to_owned(), ..Settings::default() };
+    let stream = LocalStream::start(settings).await.unwrap();
+    let missing = trouble(&kinesis(&stream.endpoint()).await).await;
+    assert_eq!(missing.kind, TroubleKind::NotAllowed);
+    assert!(missing.detail.contains("check stream.name"), "{missing}");
+}
+
+#[tokio::test]
+async fn call_that_reached_nobody_carried_nothing() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let plain = LocalStream::start(Settings::default()).await.unwrap();
+    for endpoint in [
+        format!("http://{nobody}"),
+        "http://no-such-host.invalid".to_owned(),
+        plain.endpoint().replace("http:", "https:"),
+    ] {
+        let trouble = trouble(&kinesis(&endpoint).await).await;
+        assert_eq!(trouble.kind, TroubleKind::Unavailable, "{endpoint}: {trouble}");
+    }
+}
+
+#[tokio::test]
+async fn wrong_clock_costs_one_call() {
+    let ahead = jiff::SignedDuration::from_hours(240);
+    let (_stream, client) = world(|faults| faults.clock = Clock::Checked(ahead)).await;
+    assert_eq!(trouble(&client).await.kind, TroubleKind::NotAllowed);
+    assert_eq!(client.put(&records()).await.unwrap(), vec![Verdict::Accepted; 10]);
+}
