@@ -2,7 +2,7 @@
 //! stream, or against nothing at all.
 
 #![cfg(feature = "rehearsal")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::{Duration, Instant};
 
