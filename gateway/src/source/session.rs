@@ -304,7 +304,7 @@ impl<R: Requests> Session<R> {
 
     fn say(&mut self, fault: &Fault, pause: Duration) {
         if self.last_fault.as_ref() != Some(&fault.detail) {
-            let (lane, pause_ms) = (self.index, pause.as_millis());
+            let (lane, pause_ms) = (self.index, u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
             warn!(lane, fault = fault.detail, pause_ms, "broker not connected, trying again");
             self.last_fault = Some(fault.detail.clone());
         }
