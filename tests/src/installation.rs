@@ -1,7 +1,6 @@
 //! The gateway on its machine: a configuration, a state directory, and one run after the other.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -137,16 +136,15 @@ impl Installation {
     }
 
     fn text(&self) -> String {
-        let mut text = String::new();
+        let mut lines = Vec::new();
         for (table, keys) in &self.tables {
+            // The keys outside all tables have the least name, so they come first.
             if !table.is_empty() {
-                let _ = writeln!(text, "[{table}]");
+                lines.push(format!("[{table}]"));
             }
-            for (key, value) in keys {
-                let _ = writeln!(text, "{key} = {value}");
-            }
+            lines.extend(keys.iter().map(|(key, value)| format!("{key} = {value}")));
         }
-        text
+        lines.join("\n")
     }
 
     fn filters(&self) -> usize {
@@ -173,10 +171,13 @@ impl Run {
         self.process.times_said(text)
     }
 
-    /// Everything it logged so far, line by line.
-    #[must_use]
-    pub fn said(&self) -> Vec<String> {
-        self.process.said()
+    /// The field `name` of the first line of the log that says `text`, once there is one.
+    pub async fn field(&self, text: &str, name: &str) -> Value {
+        self.says(text).await;
+        let lines = self.process.said();
+        let line = lines.iter().find(|line| line.contains(text)).expect("just said");
+        let line: Value = serde_json::from_str(line).expect("logs are JSON");
+        line.get(name).cloned().unwrap_or_default()
     }
 
     /// Kills it.

@@ -1,6 +1,5 @@
 //! Debian's mosquitto.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
@@ -50,20 +49,15 @@ impl Mosquitto {
     /// Starts a broker and waits until it listens.
     pub async fn start(settings: Settings) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
-        for _ in 1..ATTEMPTS {
-            let ports = [free_port(), free_port()];
+        for _ in 0..ATTEMPTS {
+            let ports @ [port, guarded_port] = [free_port(), free_port()];
             write_config(&dir, ports, &settings);
-            let [port, guarded_port] = ports;
             let mut process = launch(&dir);
             if listens(&mut process).await {
                 return Self { port, guarded_port, dir, process };
             }
         }
-        let ports @ [port, guarded_port] = [free_port(), free_port()];
-        write_config(&dir, ports, &settings);
-        let process = launch(&dir);
-        process.says(" running").await;
-        Self { port, guarded_port, dir, process }
+        unreachable!("{ATTEMPTS} times in a row a free port was taken, or mosquitto does not start")
     }
 
     /// The open door.
@@ -102,22 +96,19 @@ pub fn password_file(dir: &TempDir, user: &str, password: &str) -> PathBuf {
 }
 
 fn write_config(dir: &TempDir, [port, guarded_port]: [u16; 2], settings: &Settings) {
-    let mut text = String::from("user root\nper_listener_settings true\n");
-    for line in &settings.general {
-        let _ = writeln!(text, "{line}");
-    }
+    let mut lines = vec!["user root".to_owned(), "per_listener_settings true".to_owned()];
+    lines.extend_from_slice(&settings.general);
     if settings.persistent {
-        let location = dir.path().display();
-        let _ = writeln!(text, "persistence true\npersistence_location {location}/");
+        lines.push("persistence true".to_owned());
+        lines.push(format!("persistence_location {}/", dir.path().display()));
     }
-    let _ = writeln!(text, "listener {port} 127.0.0.1\nallow_anonymous true");
+    lines.push(format!("listener {port} 127.0.0.1"));
+    lines.push("allow_anonymous true".to_owned());
     if !settings.guarded.is_empty() {
-        let _ = writeln!(text, "listener {guarded_port} 127.0.0.1");
+        lines.push(format!("listener {guarded_port} 127.0.0.1"));
     }
-    for line in &settings.guarded {
-        let _ = writeln!(text, "{line}");
-    }
-    fs::write(dir.path().join("mosquitto.conf"), text).expect("a writable directory");
+    lines.extend_from_slice(&settings.guarded);
+    fs::write(dir.path().join("mosquitto.conf"), lines.join("\n")).expect("a writable directory");
 }
 
 fn launch(dir: &TempDir) -> Process {

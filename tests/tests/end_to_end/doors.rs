@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use serde_json::Value;
 use tempfile::TempDir;
 use tests::certificates::Certificates;
 use tests::fleet::Load;
@@ -160,13 +159,11 @@ async fn bad_password_is_named(world: World) {
     let file = world.gateway.dir().join("password");
     fs::write(&file, "high tide\n").expect("writable");
     let run = world.gateway.launch();
-    run.says("broker not connected").await;
-    let log = run.said();
-    let line = log.iter().find(|line| line.contains("broker not connected")).expect("just said");
-    let line: Value = serde_json::from_str(line).expect("JSON");
-    let fault = line["fault"].as_str().expect("a text");
+    let fault = run.field("broker not connected", "fault").await;
+    let fault = fault.as_str().expect("a text");
     assert!(fault.contains("password") && !fault.contains("high tide"), "{fault}");
-    let pause_ms = line["pause_ms"].as_u64().expect("a number");
+    let pause_ms = run.field("broker not connected", "pause_ms").await;
+    let pause_ms = pause_ms.as_u64().expect("a number");
     assert!((1_000..=2_000).contains(&pause_ms), "retried after {pause_ms} ms");
 
     fs::write(&file, "low tide\n").expect("writable");
