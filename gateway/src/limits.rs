@@ -167,6 +167,10 @@ pub const INTAKE_BATCHES_MAX: usize = 4;
 /// Batches of settled receipts that may wait for a connection.
 pub const SETTLED_BATCHES_MAX: usize = 4;
 
+/// A connection that ends sooner after its CONNACK counts as a failure, so that pauses grow: two
+/// clients of one client id would otherwise throw each other out several times a second.
+pub const CONNECTION_PROVEN_AFTER_MS: i64 = 10_000;
+
 /// Longest wait for the broker to take our last acknowledgements and the DISCONNECT.
 pub const GOODBYE_MAX: Duration = Duration::from_secs(2);
 

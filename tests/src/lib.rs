@@ -1,1 +1,22 @@
-//! What the suites share.
+//! The language of the suites: the parts of the whole path as processes, what is published into
+//! it, and what comes out of it.
+//!
+//! - [`mosquitto`]: the broker. [`certificates`], [`websocket`]: its other doors.
+//! - [`installation`]: the gateway on its machine, run after run.
+//! - [`moto`]: somebody else's Kinesis; ours is [`tidegate::rehearsal::stream`].
+//! - [`fleet`]: devices that publish. [`reading`]: what they publish, and what arrived of it.
+//! - [`process`], [`patience`]: how the parts are watched, and how long.
+//!
+//! Whatever does not come true in time fails the test, with what was waited for and with the last
+//! words of every process.
+#![expect(clippy::missing_panics_doc, reason = "panicking is how a test fails")]
+
+pub mod certificates;
+pub mod fleet;
+pub mod installation;
+pub mod mosquitto;
+pub mod moto;
+pub mod patience;
+pub mod process;
+pub mod reading;
+pub mod websocket;

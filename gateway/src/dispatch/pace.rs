@@ -87,6 +87,7 @@ impl Pace {
     /// Learns from the verdicts of one request.
     pub fn observe(&mut self, records: &[(Taken, Verdict)], now: Instant) {
         let mut counts: Vec<(ShardIndex, Verdicts)> = Vec::new();
+        let mut failed = false;
         for (taken, verdict) in records {
             let count = match counts.iter_mut().find(|(shard, _)| *shard == taken.shard) {
                 Some((_, count)) => count,
@@ -99,13 +100,15 @@ impl Pace {
             match verdict {
                 Verdict::Accepted => count.accepted += 1,
                 Verdict::Throttled => count.throttled += 1,
-                Verdict::Unavailable | Verdict::Unheard | Verdict::Refused(_) => {}
+                Verdict::Unavailable => failed = true,
+                Verdict::Unheard | Verdict::Refused(_) => {}
             }
         }
         let since_start = now.saturating_duration_since(self.started);
         for (ShardIndex(index), verdicts) in counts {
             let Some(shard) = self.shards.get_mut(index) else { continue };
-            if verdicts.throttled > 0 {
+            // A record that failed while others were accepted is overtaken like a throttled one.
+            if verdicts.throttled > 0 || (failed && verdicts.accepted > 0) {
                 shard.refused_at = Some(now);
             }
             match &mut shard.limit {

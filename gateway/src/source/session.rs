@@ -17,7 +17,7 @@ use twox_hash::XxHash3_64;
 use crate::ack::{Arrival, Ledger, Receipt, Received};
 use crate::config::{Config, Mqtt, MqttVersion, Retained};
 use crate::deliver::backoff::Backoff;
-use crate::limits::{ACKS_QUEUED_MAX, GOODBYE_MAX};
+use crate::limits::{ACKS_QUEUED_MAX, CONNECTION_PROVEN_AFTER_MS, GOODBYE_MAX};
 use crate::metrics::Counters;
 
 use super::outbox::Outbox;
@@ -89,7 +89,8 @@ async fn live<C: Connection>(mut connection: C, mut session: Session<C::Requests
             End::Full => continue,
             End::Fault(fault) => fault,
         };
-        failures = if session.was_connected { 1 } else { failures + 1 };
+        failures = if session.was_brief() { failures + 1 } else { 1 };
+        let fault = if session.was_connected() { fault.after_connects(failures) } else { fault };
         let pause = match fault.refused {
             true => mqtt.reconnect.1.mul_f64(0.5 + 0.5 * fastrand::f64()),
             false => backoff.pause(failures, fastrand::f64()),
@@ -132,8 +133,8 @@ struct Session<R> {
     settled: mpsc::Receiver<Vec<Receipt>>,
     stop: watch::Receiver<bool>,
     counters: Arc<Counters>,
-    /// Whether this conversation, or the last one, got as far as a CONNACK.
-    was_connected: bool,
+    /// When this conversation, or the last one, got as far as a CONNACK, if it did.
+    connected_ms: Option<i64>,
     /// Whether the memory budget is used up.
     full: bool,
     last_fault: Option<String>,
@@ -163,7 +164,7 @@ impl<R: Requests> Session<R> {
             settled: lane.settled,
             stop: lane.stop,
             counters: lane.counters,
-            was_connected: false,
+            connected_ms: None,
             full: false,
             last_fault: None,
         }
@@ -171,7 +172,7 @@ impl<R: Requests> Session<R> {
 
     /// One connection, from connect to end.
     async fn converse<C: Connection<Requests = R>>(&mut self, connection: &mut C) -> End {
-        self.was_connected = false;
+        self.connected_ms = None;
         loop {
             let event = {
                 // Pinned, not restarted: a dropped poll loses a connect in progress.
@@ -231,7 +232,7 @@ impl<R: Requests> Session<R> {
                     session_present,
                     "broker connected"
                 );
-                (self.was_connected, self.last_fault) = (true, None);
+                (self.connected_ms, self.last_fault) = (Some(unix_ms()), None);
                 self.ledger.connected(session_present);
                 self.subscriptions.ask(&self.requests);
             }
@@ -244,6 +245,16 @@ impl<R: Requests> Session<R> {
             Event::Unsubscribed => self.subscriptions.unsubscribed(),
             Event::Other => {}
         }
+    }
+
+    /// Whether this conversation, or the last one, got as far as a CONNACK.
+    fn was_connected(&self) -> bool {
+        self.connected_ms.is_some()
+    }
+
+    /// Whether the last conversation ended before it was worth anything.
+    fn was_brief(&self) -> bool {
+        self.connected_ms.is_none_or(|since| unix_ms() - since < CONNECTION_PROVEN_AFTER_MS)
     }
 
     fn take_in(&mut self, delivery: Delivery) {
@@ -304,7 +315,8 @@ impl<R: Requests> Session<R> {
 
     fn say(&mut self, fault: &Fault, pause: Duration) {
         if self.last_fault.as_ref() != Some(&fault.detail) {
-            let (lane, pause_ms) = (self.index, pause.as_millis());
+            let (lane, pause_ms) =
+                (self.index, u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
             warn!(lane, fault = fault.detail, pause_ms, "broker not connected, trying again");
             self.last_fault = Some(fault.detail.clone());
         }
@@ -342,7 +354,7 @@ impl<R: Requests> Session<R> {
 
     /// Writes the last acknowledgements and leaves.
     async fn goodbye<C: Connection>(&mut self, connection: &mut C) {
-        if !self.was_connected {
+        if !self.was_connected() {
             return;
         }
         let lane = self.index;

@@ -14,8 +14,8 @@ use super::{Connection, Delivery, Event, Fault, Fresh, OFFLINE, Requests, overfl
 
 pub(super) const BAD_LOGIN: &str = "the broker refuses user name or password: check \
      mqtt.username and mqtt.password_file or mqtt.password_env";
-pub(super) const NOT_AUTHORISED: &str =
-    "the broker does not authorise this client: check its access list for mqtt.client_id";
+pub(super) const NOT_AUTHORISED: &str = "the broker does not authorise this client: check \
+     mqtt.username and its password, and the broker's access list for mqtt.client_id";
 pub(super) const TAKEN_OVER: &str = "another client connected with our client id: give each \
      gateway its own mqtt.client_id";
 

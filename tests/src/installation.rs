@@ -1,0 +1,248 @@
+//! The gateway on its machine: a configuration, a state directory, and one run after the other.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::process::{Process, Signal};
+
+/// What its filter is unless said otherwise.
+pub const FILTER: &str = "sites/+/devices/+/telemetry";
+
+/// The gateway as installed. Its runs share the state directory.
+#[derive(Debug)]
+pub struct Installation {
+    program: &'static str,
+    dir: TempDir,
+    /// Keys and values of each table, as TOML.
+    tables: BTreeMap<String, BTreeMap<String, String>>,
+    environment: BTreeMap<String, String>,
+}
+
+/// One run of the gateway.
+#[derive(Debug)]
+pub struct Run {
+    process: Process,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit code; `None` after a signal.
+    pub code: Option<i32>,
+    /// The last ledger that was logged.
+    pub ledger: Option<Ledger>,
+    /// Everything it wrote to standard error.
+    pub log: Vec<String>,
+}
+
+/// The conservation ledger as logged, in records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as the gateway documents them")]
+pub struct Ledger {
+    pub received: u64,
+    pub delivered: u64,
+    pub in_flight: u64,
+    pub dead_lettered: u64,
+    pub dropped: u64,
+    pub retried: u64,
+    pub reordered: u64,
+    pub unheard: u64,
+}
+
+impl Installation {
+    /// The complete configuration of a beginner, for a stream of 4 shards at `endpoint`.
+    #[must_use]
+    pub fn new(program: &'static str, broker_url: &str, endpoint: &str) -> Self {
+        let dir = TempDir::new().expect("a temporary directory");
+        let credentials = [("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+        let environment = credentials.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let installation =
+            Self { program, dir, tables: BTreeMap::new(), environment: environment.into() };
+        installation
+            .set("mqtt.url", &quoted(broker_url))
+            .set("mqtt.client_id", "\"edge-1\"")
+            .set("mqtt.topics", &format!("[{FILTER:?}]"))
+            .set("stream.name", "\"telemetry\"")
+            .set("stream.region", "\"us-east-1\"")
+            .set("stream.endpoint", &quoted(endpoint))
+            .set("stream.shards", "4")
+    }
+
+    /// Says a key, with its tables before it, and its value as TOML.
+    #[must_use]
+    pub fn set(mut self, key: &str, value: &str) -> Self {
+        let (table, key) = key.rsplit_once('.').unwrap_or(("", key));
+        self.tables.entry(table.to_owned()).or_default().insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Says a key whose value is a path.
+    #[must_use]
+    pub fn set_path(self, key: &str, path: &Path) -> Self {
+        self.set(key, &quoted(&path.display().to_string()))
+    }
+
+    /// Takes a key back.
+    #[must_use]
+    pub fn unset(mut self, key: &str) -> Self {
+        let (table, key) = key.rsplit_once('.').unwrap_or(("", key));
+        self.tables.entry(table.to_owned()).or_default().remove(key);
+        self
+    }
+
+    /// Starts the gateway and waits until all its filters are subscribed.
+    pub async fn start(&self) -> Run {
+        let run = self.launch();
+        run.says_times("\"message\":\"subscribed\"", self.filters()).await;
+        run
+    }
+
+    /// Starts the gateway and waits for nothing.
+    #[must_use]
+    pub fn launch(&self) -> Run {
+        let path = self.dir.path().join("tidegate.toml");
+        fs::write(&path, self.text()).expect("a writable directory");
+        let mut command = Command::new(self.program);
+        command
+            .args(["run", "--log-format", "json", "--config"])
+            .arg(path)
+            .current_dir(self.dir.path())
+            .envs(&self.environment)
+            .env_remove("RUST_LOG");
+        Run { process: Process::start("tidegate", &mut command, "it is built with this test") }
+    }
+
+    /// The dead letters of all runs so far, oldest first.
+    #[must_use]
+    pub fn dead_letters(&self) -> Vec<Value> {
+        let dir = self.dir.path().join("tidegate-state/dead-letters");
+        let entries = fs::read_dir(dir).expect("made at the first start");
+        let mut files: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
+        files.sort_unstable();
+        let text: String =
+            files.iter().map(|file| fs::read_to_string(file).expect("readable")).collect();
+        text.lines().map(|line| serde_json::from_str(line).expect("one letter a line")).collect()
+    }
+
+    /// Where its files are.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn text(&self) -> String {
+        let mut lines = Vec::new();
+        for (table, keys) in &self.tables {
+            // The keys outside all tables have the least name, so they come first.
+            if !table.is_empty() {
+                lines.push(format!("[{table}]"));
+            }
+            lines.extend(keys.iter().map(|(key, value)| format!("{key} = {value}")));
+        }
+        lines.join("\n")
+    }
+
+    fn filters(&self) -> usize {
+        let mqtt = self.tables.get("mqtt");
+        let value = |key| mqtt.and_then(|mqtt| mqtt.get(key));
+        value("lanes").or(value("topics")).map_or(0, |text| text.matches('"').count() / 2)
+    }
+}
+
+impl Run {
+    /// Waits until the log says `text`.
+    pub async fn says(&self, text: &str) {
+        self.process.says(text).await;
+    }
+
+    /// Waits until so many lines of the log say `text`.
+    pub async fn says_times(&self, text: &str, times: usize) {
+        self.process.says_times(text, times).await;
+    }
+
+    /// How many lines of the log say `text`.
+    #[must_use]
+    pub fn times_said(&self, text: &str) -> usize {
+        self.process.times_said(text)
+    }
+
+    /// The field `name` of the first line of the log that says `text`, once there is one.
+    pub async fn field(&self, text: &str, name: &str) -> Value {
+        self.says(text).await;
+        let lines = self.process.said();
+        let line = lines.iter().find(|line| line.contains(text)).expect("just said");
+        let line: Value = serde_json::from_str(line).expect("logs are JSON");
+        line.get(name).cloned().unwrap_or_default()
+    }
+
+    /// Kills it.
+    pub async fn kill(mut self) {
+        self.process.signal(Signal::Kill);
+        self.process.ended().await;
+        self.is_sound();
+    }
+
+    /// Stops it with SIGTERM and waits until it is gone.
+    pub async fn stop(mut self) -> Ended {
+        self.process.signal(Signal::Terminate);
+        self.end().await
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn end(mut self) -> Ended {
+        let status = self.process.ended().await;
+        self.is_sound();
+        let log = self.process.said();
+        let ledger = log.iter().rev().find_map(|line| Ledger::of_line(line));
+        Ended { code: status.code(), ledger, log }
+    }
+
+    /// Nothing may ever panic, and the ledger must balance.
+    fn is_sound(&self) {
+        for words in ["panicked at", "please report this"] {
+            assert_eq!(self.times_said(words), 0, "the log says {words:?}");
+        }
+    }
+}
+
+impl Ended {
+    /// The ledger of a run that must have ended well: nothing is left, and it adds up.
+    pub fn books(&self) -> Ledger {
+        assert_eq!(self.code, Some(0), "the log:\n{}", self.log.join("\n"));
+        let ledger = self.ledger.expect("a ledger is logged at every stop");
+        assert_eq!(ledger.in_flight, 0);
+        let gone = ledger.delivered + ledger.dead_lettered + ledger.dropped;
+        assert_eq!(ledger.received, gone, "{ledger:?}");
+        ledger
+    }
+}
+
+impl Ledger {
+    fn of_line(line: &str) -> Option<Self> {
+        let line: Value = serde_json::from_str(line).ok()?;
+        if line.get("message")?.as_str()? != "ledger" {
+            return None;
+        }
+        let count = |name: &str| line.get(name)?.as_u64();
+        Some(Self {
+            received: count("received")?,
+            delivered: count("delivered")?,
+            in_flight: count("in_flight")?,
+            dead_lettered: count("dead_lettered")?,
+            dropped: count("dropped")?,
+            retried: count("retried")?,
+            reordered: count("reordered")?,
+            unheard: count("unheard")?,
+        })
+    }
+}
+
+/// A TOML string; those of the suites need no escapes beyond these.
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}

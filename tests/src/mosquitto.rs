@@ -1,0 +1,137 @@
+//! Debian's mosquitto.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::process::{Process, Signal};
+
+const INSTALL: &str = "apt-get install mosquitto";
+
+/// Ports may be taken between choosing and listening: so often others are chosen.
+const ATTEMPTS: usize = 5;
+
+/// A broker with an open door, and perhaps a guarded one.
+#[derive(Debug)]
+pub struct Mosquitto {
+    /// Where everybody may come in: loopback, plain TCP.
+    pub port: u16,
+    /// Where the gateway must show something, if so configured.
+    pub guarded_port: u16,
+    dir: TempDir,
+    process: Process,
+}
+
+/// What is said beyond the defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Lines for the broker as a whole.
+    pub general: Vec<String>,
+    /// Lines of the guarded door. It exists if there are any.
+    pub guarded: Vec<String>,
+    /// Whether sessions and messages outlive the process.
+    pub persistent: bool,
+}
+
+impl Settings {
+    /// A broker that queues whatever a gateway leaves waiting, instead of the default thousand
+    /// messages: what it drops by itself is not the gateway's to lose.
+    #[must_use]
+    pub fn patient() -> Self {
+        Self { general: vec!["max_queued_messages 0".to_owned()], ..Self::default() }
+    }
+}
+
+impl Mosquitto {
+    /// Starts a broker and waits until it listens.
+    pub async fn start(settings: Settings) -> Self {
+        let dir = TempDir::new().expect("a temporary directory");
+        for _ in 0..ATTEMPTS {
+            let ports @ [port, guarded_port] = [free_port(), free_port()];
+            write_config(&dir, ports, &settings);
+            let mut process = launch(&dir);
+            if listens(&mut process).await {
+                return Self { port, guarded_port, dir, process };
+            }
+        }
+        unreachable!("{ATTEMPTS} times in a row a free port was taken, or mosquitto does not start")
+    }
+
+    /// The open door.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("mqtt://127.0.0.1:{}", self.port)
+    }
+
+    /// Stops in order, so that what is persistent is written.
+    pub async fn stop(&mut self) {
+        self.process.signal(Signal::Terminate);
+        self.process.ended().await;
+    }
+
+    /// Starts again, on the same ports.
+    pub async fn start_again(&mut self) {
+        self.process = launch(&self.dir);
+        self.process.says(" running").await;
+    }
+}
+
+/// Writes a password file that knows one user.
+#[must_use]
+pub fn password_file(dir: &TempDir, user: &str, password: &str) -> PathBuf {
+    let path = dir.path().join("passwords");
+    let made = Command::new("mosquitto_passwd")
+        .args(["-b", "-c"])
+        .arg(&path)
+        .args([user, password])
+        .status();
+    assert!(
+        made.is_ok_and(|status| status.success()),
+        "this test needs mosquitto_passwd: {INSTALL}"
+    );
+    path
+}
+
+fn write_config(dir: &TempDir, [port, guarded_port]: [u16; 2], settings: &Settings) {
+    let mut lines = vec!["user root".to_owned(), "per_listener_settings true".to_owned()];
+    lines.extend_from_slice(&settings.general);
+    if settings.persistent {
+        lines.push("persistence true".to_owned());
+        lines.push(format!("persistence_location {}/", dir.path().display()));
+    }
+    lines.push(format!("listener {port} 127.0.0.1"));
+    lines.push("allow_anonymous true".to_owned());
+    if !settings.guarded.is_empty() {
+        lines.push(format!("listener {guarded_port} 127.0.0.1"));
+    }
+    lines.extend_from_slice(&settings.guarded);
+    fs::write(dir.path().join("mosquitto.conf"), lines.join("\n")).expect("a writable directory");
+}
+
+fn launch(dir: &TempDir) -> Process {
+    let mut command = Command::new("mosquitto");
+    // Debian's daemons are not on everybody's path.
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{path}:/usr/sbin:/usr/local/sbin"));
+    command.arg("-c").arg(dir.path().join("mosquitto.conf"));
+    Process::start("mosquitto", &mut command, INSTALL)
+}
+
+/// Whether it listens; not if a port was taken.
+async fn listens(process: &mut Process) -> bool {
+    crate::patience::until("mosquitto listens", || {
+        process.times_said(" running") > 0 || !process.is_running()
+    })
+    .await;
+    process.is_running()
+}
+
+/// A port of loopback that nobody listens on now.
+#[must_use]
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
+    listener.local_addr().expect("bound").port()
+}

@@ -1,0 +1,117 @@
+//! A process that is watched.
+
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::patience::until;
+
+/// So many of a process's last lines are shown when a test fails.
+const LAST_WORDS: usize = 60;
+
+/// A running process. Dropping it kills it; if the test is failing, its last words are shown.
+#[derive(Debug)]
+pub struct Process {
+    name: &'static str,
+    child: Child,
+    said: Arc<Mutex<Vec<String>>>,
+}
+
+/// Signals that ask a process to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM: in order.
+    Terminate,
+    /// SIGKILL: at once.
+    Kill,
+}
+
+impl Process {
+    /// Starts `command` and listens to its standard error. If there is no such program, the test
+    /// fails with `install`, which says how to get it.
+    #[must_use]
+    pub fn start(name: &'static str, command: &mut Command, install: &str) -> Self {
+        let started =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+        let missing = started.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+        assert!(!missing, "this test needs {name}: {install}");
+        let mut child = started.expect("a program that is there can be started");
+        let stderr = child.stderr.take().expect("piped above");
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let listened = Arc::clone(&said);
+        // Ends with the process, which closes the pipe.
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                listened.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            }
+        });
+        Self { name, child, said }
+    }
+
+    /// Everything it said so far, line by line.
+    #[must_use]
+    pub fn said(&self) -> Vec<String> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// In how many lines it said `text` so far.
+    #[must_use]
+    pub fn times_said(&self, text: &str) -> usize {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.iter().filter(|line| line.contains(text)).count()
+    }
+
+    /// Waits until it has said `text` in so many lines.
+    pub async fn says_times(&self, text: &str, times: usize) {
+        let what = format!("{} says {text:?}, {times} times", self.name);
+        until(&what, || self.times_said(text) >= times).await;
+    }
+
+    /// Waits until it has said `text`.
+    pub async fn says(&self, text: &str) {
+        self.says_times(text, 1).await;
+    }
+
+    /// Sends a signal.
+    pub fn signal(&mut self, signal: Signal) {
+        match signal {
+            Signal::Kill => self.child.kill().expect("a child that was not waited for"),
+            Signal::Terminate => {
+                let kill = format!("kill -TERM {}", self.child.id());
+                let sent = Command::new("sh").args(["-c", &kill]).status();
+                assert!(sent.is_ok_and(|status| status.success()), "{kill}");
+            }
+        }
+    }
+
+    /// Whether it is still there.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("our own child").is_none()
+    }
+
+    /// Waits until it has ended and everything it said is heard.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let mut status = None;
+        until(&format!("{} ends", self.name), || {
+            status = self.child.try_wait().expect("our own child");
+            // The listener lets go of the lines when the pipe is closed.
+            status.is_some() && Arc::strong_count(&self.said) == 1
+        })
+        .await;
+        status.expect("that was waited for")
+    }
+}
+
+impl Drop for Process {
+    #[expect(clippy::print_stderr, reason = "the last words belong to the test's failure")]
+    fn drop(&mut self) {
+        // An error says that it has ended already.
+        let ended = self.child.kill().and_then(|()| self.child.wait());
+        if std::thread::panicking() {
+            let said = self.said();
+            let skipped = said.len().saturating_sub(LAST_WORDS);
+            eprintln!("--- {}, {ended:?}, {skipped} lines and:", self.name);
+            said.iter().skip(skipped).for_each(|line| eprintln!("{line}"));
+        }
+    }
+}
