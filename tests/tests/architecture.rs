@@ -200,8 +200,12 @@ fn governor_is_known_to_the_pace_only() {
 
 #[test]
 fn tasks_are_spawned_where_the_shutdown_awaits_them() {
-    let homes =
-        ["gateway/src/pipeline", "gateway/src/rehearsal/broker", "gateway/src/rehearsal/stream"];
+    let homes = [
+        "gateway/src/pipeline",
+        "gateway/src/commands/rehearse",
+        "gateway/src/rehearsal/broker",
+        "gateway/src/rehearsal/stream",
+    ];
     let words = ["spawn(", "spawn_local(", "spawn_blocking("];
     only_in(&homes, &words, "return a future and let the pipeline spawn and await it");
 }
