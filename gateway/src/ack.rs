@@ -160,21 +160,9 @@ impl Ledger {
         Some(slot.packet_id)
     }
 
-    /// Notes that the oldest PUBACK handed out by [`Self::next_due`] was written to the socket.
+    /// Notes that every PUBACK handed out by [`Self::next_due`] was written to the socket.
     pub fn written(&mut self) {
-        self.acking.pop_front();
-    }
-
-    /// How many PUBACKs were handed out and are not known to be written.
-    #[must_use]
-    pub fn unwritten(&self) -> usize {
-        self.acking.len()
-    }
-
-    /// Whether a PUBACK may be sent.
-    #[must_use]
-    pub fn is_due(&self) -> bool {
-        self.order.front().is_some_and(|slot| slot.settled)
+        self.acking.clear();
     }
 
     /// Notes that the connection is gone: what it did not acknowledge may come again.

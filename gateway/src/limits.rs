@@ -147,19 +147,6 @@ pub const CALM_AFTER: Duration = Duration::from_secs(10);
 /// up to a burst.
 pub const LIMITER_LIFE_MIN: Duration = Duration::from_secs(1);
 
-/// Requests that may wait for the MQTT connection: acknowledgements, subscriptions and status.
-pub const MQTT_REQUESTS_MAX: usize = 65_535 + 10;
-
-/// Acknowledgements among them; more wait in the ledger of receipts. While much is coming in, rumqttc
-/// writes one of them for every ten publishes that it reads, and mosquitto, which sends up to a
-/// receive maximum of publishes for every acknowledgement, uses packet identifiers twice: those do not
-/// bound them.
-pub const ACKS_QUEUED_MAX: usize = 1000;
-const _: () = assert!(ACKS_QUEUED_MAX < MQTT_REQUESTS_MAX);
-
-/// Publishes of ours in flight on the MQTT connection: status messages only.
-pub const MQTT_PUBLISHES_IN_FLIGHT_MAX: u16 = 4;
-
 /// Batches of publishes that may wait for the normaliser. More waits with the connection, under the
 /// memory budget.
 pub const INTAKE_BATCHES_MAX: usize = 4;

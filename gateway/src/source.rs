@@ -5,9 +5,9 @@
 //! configuration of an encrypted one, `window` finds out how much the broker sends without being
 //! acknowledged, `subscriptions` remembers what the broker was asked for.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::ack::Receipt;
 use crate::config::{Qos, Subscription};
@@ -15,12 +15,13 @@ use crate::config::{Qos, Subscription};
 mod login;
 mod outbox;
 pub mod session;
+mod socket;
 mod subscriptions;
 mod tls;
-mod transport;
 mod v3;
 mod v5;
 mod window;
+mod wire;
 
 pub use session::{Lane, run};
 
@@ -54,15 +55,15 @@ const OFFLINE: &str = "offline";
 /// What a connection tells the session.
 #[derive(Debug)]
 enum Event {
+    /// CONNACK, with the keep-alive if the broker wants another one.
     Connected {
         session_present: bool,
+        keep_alive: Option<Duration>,
     },
     Publish(Delivery),
     /// One entry a filter: the granted quality of service, or the reason for the refusal.
     Subscribed(Vec<Result<Qos, String>>),
     Unsubscribed,
-    /// The oldest PUBACK that was asked for is on the wire.
-    AckWritten,
     Other,
 }
 
@@ -85,38 +86,6 @@ struct Fault {
     detail: String,
 }
 
-/// So many brief connections in a row are no accident.
-const BRIEF_CONNECTIONS: u32 = 3;
-
-impl Fault {
-    /// The same, of a connection that ended soon after its CONNACK, the `failures`th in a row.
-    /// Brokers seldom say that another client took the session over, and never in 3.1.1.
-    fn after_connects(mut self, failures: u32) -> Self {
-        if failures >= BRIEF_CONNECTIONS && !self.refused {
-            self.detail += ", soon after every connect: does another client use mqtt.client_id?";
-        }
-        self
-    }
-}
-
-/// The event loop of one connection.
-trait Connection: Send {
-    type Requests: Requests;
-
-    /// Waits for the next event; connects where there is no connection. Not to be dropped
-    /// unfinished, except to end: a connect in progress and a request not yet written would be lost.
-    fn poll(&mut self) -> impl Future<Output = Result<Event, Fault>> + Send;
-
-    /// The next event that came with the last one.
-    fn buffered(&mut self) -> Option<Event>;
-
-    /// Closes the socket and forgets what was buffered.
-    fn hang_up(&mut self);
-
-    /// Sets what may have changed since the last connect.
-    fn prepare(&mut self, fresh: Fresh);
-}
-
 /// What is read anew before every connect.
 #[derive(Debug, Default)]
 struct Fresh {
@@ -124,18 +93,27 @@ struct Fresh {
     tls: Option<std::sync::Arc<rustls::ClientConfig>>,
 }
 
-/// What a session asks of its connection, answered by events. Never waits.
-trait Requests: Send {
-    fn acknowledge(&mut self, packet_id: u16);
-    fn subscribe(&self, filters: &[Subscription]);
-    fn unsubscribe(&self, filter: &str);
-    fn publish_retained(&self, topic: &str, payload: &'static str);
-    fn disconnect(&self);
+/// What a session says to the broker.
+#[derive(Debug)]
+enum Request<'a> {
+    Acknowledge(u16),
+    Subscribe { packet_id: u16, filters: &'a [Subscription] },
+    Unsubscribe { packet_id: u16, filter: &'a str },
+    PublishRetained { packet_id: u16, topic: &'a str, payload: &'static str },
+    Ping,
+    Disconnect,
 }
 
-/// A request could not be queued: the queue holds more than packet identifiers allow.
-fn overflow(what: &str) {
-    tracing::error!(what, "MQTT request queue is full: please report this");
+/// One version of the protocol: packets to and from bytes.
+trait Dialect: Send + Sync {
+    /// Writes CONNECT.
+    fn hello(&self, login: Option<(String, String)>, keep_alive: Duration, out: &mut BytesMut);
+
+    /// Takes the next packet off `inbox`; `None` while it is not complete.
+    fn next(&self, inbox: &mut BytesMut) -> Result<Option<Event>, Fault>;
+
+    /// Writes `request`.
+    fn write(&self, request: Request<'_>, out: &mut BytesMut);
 }
 
 #[expect(clippy::disallowed_methods, reason = "the moment of arrival is noted at the door")]

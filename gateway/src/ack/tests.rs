@@ -193,11 +193,11 @@ proptest! {
                     }
                 }
                 Step::Reconnect { session_present, heard } => {
-                    // Some acknowledgements are written, the rest die with the connection.
+                    // The broker hears some acknowledgements, the rest die with the connection:
+                    // the ledger cannot know which.
                     let ids = due(&mut ledger);
                     for id in ids.iter().take(heard.index(ids.len() + 1)) {
                         broker.acknowledged(*id);
-                        ledger.written();
                     }
                     ledger.disconnected();
                     ledger.connected(session_present);

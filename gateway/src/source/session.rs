@@ -17,14 +17,17 @@ use twox_hash::XxHash3_64;
 use crate::ack::{Arrival, Ledger, Receipt, Received};
 use crate::config::{Config, Mqtt, MqttVersion, Retained};
 use crate::deliver::backoff::Backoff;
-use crate::limits::{ACKS_QUEUED_MAX, CONNECTION_PROVEN_AFTER_MS, GOODBYE_MAX};
+use crate::limits::GOODBYE_MAX;
 use crate::metrics::Counters;
 
 use super::outbox::Outbox;
 use super::subscriptions::Subscriptions;
+use super::v3::V3;
+use super::v5::V5;
 use super::window::Window;
-use super::{Connection, Delivery, Event, Fault, Fresh, Intake, Publish, Requests};
-use super::{OFFLINE, ONLINE, login, tls, unix_ms, v3, v5};
+use super::wire::{Reading, Wire};
+use super::{Delivery, Dialect, Event, Fault, Fresh, Intake, Publish, Request};
+use super::{OFFLINE, ONLINE, login, tls, unix_ms};
 
 /// What a connection is given.
 #[derive(Debug)]
@@ -54,34 +57,29 @@ pub async fn run(lane: Lane) {
     let status = status_topic.as_deref();
     match mqtt.version {
         MqttVersion::V5 => {
-            let (connection, requests) = v5::open(mqtt, &client_id, status);
+            let wire = Wire::new(V5::new(mqtt, &client_id, status), mqtt);
             let window = Window::new(Some(mqtt.receive_maximum));
-            let session = Session::new(lane, requests, window, client_id, status_topic);
-            Box::pin(live(connection, session)).await;
+            Box::pin(live(wire, Session::new(lane, window, client_id, status_topic))).await;
         }
         MqttVersion::V3 => {
-            let (connection, requests) = v3::open(mqtt, &client_id, status);
+            let wire = Wire::new(V3::new(mqtt, &client_id, status), mqtt);
             let window = Window::new(None);
-            let session = Session::new(lane, requests, window, client_id, status_topic);
-            Box::pin(live(connection, session)).await;
+            Box::pin(live(wire, Session::new(lane, window, client_id, status_topic))).await;
         }
     }
 }
 
 /// Connects again and again until the session is over.
-async fn live<C: Connection>(mut connection: C, mut session: Session<C::Requests>) {
+async fn live<D: Dialect>(mut wire: Wire<D>, mut session: Session) {
     let mqtt = session.config.mqtt.clone();
     let backoff = Backoff::new(mqtt.reconnect);
     let mut failures = 0;
     loop {
         let end = match fresh(&mqtt) {
-            Ok(fresh) => {
-                connection.prepare(fresh);
-                session.converse(&mut connection).await
-            }
+            Ok(fresh) => session.converse(&mut wire, fresh).await,
             Err(error) => End::Fault(Fault { refused: true, detail: format!("{error:#}") }),
         };
-        connection.hang_up();
+        wire.hang_up();
         session.ledger.disconnected();
         let fault = match end {
             End::Over => return,
@@ -89,8 +87,7 @@ async fn live<C: Connection>(mut connection: C, mut session: Session<C::Requests
             End::Full => continue,
             End::Fault(fault) => fault,
         };
-        failures = if session.was_brief() { failures + 1 } else { 1 };
-        let fault = if session.was_connected() { fault.after_connects(failures) } else { fault };
+        failures = if session.was_connected { 1 } else { failures + 1 };
         let pause = match fault.refused {
             true => mqtt.reconnect.1.mul_f64(0.5 + 0.5 * fastrand::f64()),
             false => backoff.pause(failures, fastrand::f64()),
@@ -119,12 +116,11 @@ enum End {
 }
 
 /// What is remembered between connections.
-struct Session<R> {
+struct Session {
     index: u16,
     config: Arc<Config>,
     client_id: String,
     status_topic: Option<String>,
-    requests: R,
     subscriptions: Subscriptions,
     ledger: Ledger,
     window: Window,
@@ -133,21 +129,15 @@ struct Session<R> {
     settled: mpsc::Receiver<Vec<Receipt>>,
     stop: watch::Receiver<bool>,
     counters: Arc<Counters>,
-    /// When this conversation, or the last one, got as far as a CONNACK, if it did.
-    connected_ms: Option<i64>,
+    /// Whether this conversation, or the last one, got as far as a CONNACK.
+    was_connected: bool,
     /// Whether the memory budget is used up.
     full: bool,
     last_fault: Option<String>,
 }
 
-impl<R: Requests> Session<R> {
-    fn new(
-        lane: Lane,
-        requests: R,
-        window: Window,
-        client_id: String,
-        status_topic: Option<String>,
-    ) -> Self {
+impl Session {
+    fn new(lane: Lane, window: Window, client_id: String, status_topic: Option<String>) -> Self {
         let config = &lane.config;
         let index = usize::from(lane.index);
         Self {
@@ -156,7 +146,6 @@ impl<R: Requests> Session<R> {
             budget_bytes: config.memory_bytes_max / config.mqtt.lanes.len().max(1),
             client_id,
             status_topic,
-            requests,
             ledger: Ledger::new(lane.index),
             window,
             config: lane.config,
@@ -164,46 +153,75 @@ impl<R: Requests> Session<R> {
             settled: lane.settled,
             stop: lane.stop,
             counters: lane.counters,
-            connected_ms: None,
+            was_connected: false,
             full: false,
             last_fault: None,
         }
     }
 
     /// One connection, from connect to end.
-    async fn converse<C: Connection<Requests = R>>(&mut self, connection: &mut C) -> End {
-        self.connected_ms = None;
+    async fn converse<D: Dialect>(&mut self, wire: &mut Wire<D>, fresh: Fresh) -> End {
+        self.was_connected = false;
+        match self.open(wire, fresh).await {
+            ControlFlow::Break(()) => return End::Over,
+            ControlFlow::Continue(Err(fault)) => return End::Fault(fault),
+            ControlFlow::Continue(Ok(session_present)) => self.greet(wire, session_present),
+        }
+        let window = usize::from(self.config.mqtt.receive_maximum);
         loop {
-            let event = {
-                // Pinned, not restarted: a dropped poll loses a connect in progress.
-                let mut poll = pin!(connection.poll());
-                loop {
-                    tokio::select! {
-                        biased;
-                        news = self.attend() => if news.is_break() {
-                            break None;
-                        },
-                        event = &mut poll => break Some(event),
-                    }
-                }
-            };
-            match event {
-                None => {
-                    self.goodbye(connection).await;
+            // Brokers that overrun their window (mosquitto 2.0.11 sends up to as much again for each
+            // acknowledgement) wait in the socket.
+            let exhausted = self.ledger.unacknowledged() >= window;
+            let reading = if exhausted { Reading::Paused } else { Reading::On };
+            tokio::select! {
+                biased;
+                news = self.attend() => if news.is_break() {
+                    self.goodbye(wire).await;
                     return End::Over;
-                }
-                Some(Err(fault)) => return End::Fault(fault),
-                Some(Ok(event)) => self.hear(event),
+                },
+                turned = wire.turn(reading) => if let Err(fault) = turned {
+                    return End::Fault(fault);
+                },
             }
-            while let Some(event) = connection.buffered() {
-                self.hear(event);
+            if wire.is_written() {
+                self.ledger.written();
+            }
+            loop {
+                match wire.next() {
+                    Ok(Some(event)) => self.hear(event, wire),
+                    Ok(None) => break,
+                    Err(fault) => return End::Fault(fault),
+                }
             }
             if self.full {
                 return End::Full;
             }
-            self.acknowledge();
+            self.acknowledge(wire);
             self.outbox.hand_on();
         }
+    }
+
+    /// Connects; breaks when nothing is left to do.
+    async fn open<D: Dialect>(
+        &mut self,
+        wire: &mut Wire<D>,
+        fresh: Fresh,
+    ) -> ControlFlow<(), Result<bool, Fault>> {
+        let mut opened = pin!(wire.open(fresh));
+        loop {
+            tokio::select! {
+                biased;
+                news = self.attend() => news?,
+                opened = &mut opened => return ControlFlow::Continue(opened),
+            }
+        }
+    }
+
+    fn greet(&mut self, wire: &mut Wire<impl Dialect>, session_present: bool) {
+        info!(lane = self.index, client_id = self.client_id, session_present, "broker connected");
+        (self.was_connected, self.last_fault) = (true, None);
+        self.ledger.connected(session_present);
+        self.subscriptions.ask(wire);
     }
 
     /// Waits for news that do not come from the broker, and deals with them. Breaks when nothing
@@ -221,40 +239,19 @@ impl<R: Requests> Session<R> {
         ControlFlow::Continue(())
     }
 
-    fn hear(&mut self, event: Event) {
+    fn hear(&mut self, event: Event, wire: &mut Wire<impl Dialect>) {
         match event {
             Event::Publish(delivery) => self.take_in(delivery),
-            Event::AckWritten => self.ledger.written(),
-            Event::Connected { session_present } => {
-                info!(
-                    lane = self.index,
-                    client_id = self.client_id,
-                    session_present,
-                    "broker connected"
-                );
-                (self.connected_ms, self.last_fault) = (Some(unix_ms()), None);
-                self.ledger.connected(session_present);
-                self.subscriptions.ask(&self.requests);
-            }
             Event::Subscribed(answers) => {
                 let complete = self.subscriptions.subscribed(&answers);
                 if let (Some(topic), true) = (&self.status_topic, complete) {
-                    self.requests.publish_retained(topic, ONLINE);
+                    let payload = ONLINE;
+                    wire.say(|packet_id| Request::PublishRetained { packet_id, topic, payload });
                 }
             }
             Event::Unsubscribed => self.subscriptions.unsubscribed(),
-            Event::Other => {}
+            Event::Connected { .. } | Event::Other => {}
         }
-    }
-
-    /// Whether this conversation, or the last one, got as far as a CONNACK.
-    fn was_connected(&self) -> bool {
-        self.connected_ms.is_some()
-    }
-
-    /// Whether the last conversation ended before it was worth anything.
-    fn was_brief(&self) -> bool {
-        self.connected_ms.is_none_or(|since| unix_ms() - since < CONNECTION_PROVEN_AFTER_MS)
     }
 
     fn take_in(&mut self, delivery: Delivery) {
@@ -301,22 +298,17 @@ impl<R: Requests> Session<R> {
         for receipt in receipts {
             self.ledger.settle(*receipt);
         }
-        self.acknowledge();
     }
 
-    /// Asks for the acknowledgements that are due, as far as the connection keeps up with them.
-    fn acknowledge(&mut self) {
-        while self.ledger.unwritten() < ACKS_QUEUED_MAX
-            && let Some(packet_id) = self.ledger.next_due()
-        {
-            self.requests.acknowledge(packet_id);
+    fn acknowledge(&mut self, wire: &mut Wire<impl Dialect>) {
+        while let Some(packet_id) = self.ledger.next_due() {
+            wire.say(|_| Request::Acknowledge(packet_id));
         }
     }
 
     fn say(&mut self, fault: &Fault, pause: Duration) {
         if self.last_fault.as_ref() != Some(&fault.detail) {
-            let (lane, pause_ms) =
-                (self.index, u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+            let (lane, pause_ms) = (self.index, pause.as_millis());
             warn!(lane, fault = fault.detail, pause_ms, "broker not connected, trying again");
             self.last_fault = Some(fault.detail.clone());
         }
@@ -353,26 +345,21 @@ impl<R: Requests> Session<R> {
     }
 
     /// Writes the last acknowledgements and leaves.
-    async fn goodbye<C: Connection>(&mut self, connection: &mut C) {
-        if !self.was_connected() {
-            return;
+    async fn goodbye<D: Dialect>(&mut self, wire: &mut Wire<D>) {
+        self.acknowledge(wire);
+        if let Some(topic) = &self.status_topic {
+            let payload = OFFLINE;
+            wire.say(|packet_id| Request::PublishRetained { packet_id, topic, payload });
         }
-        let lane = self.index;
-        let left = async {
-            while self.ledger.is_due()
-                && let Ok(event) = connection.poll().await
-            {
-                self.hear(event);
-                self.acknowledge();
+        wire.say(|_| Request::Disconnect);
+        // What still comes stays with the broker: it is not acknowledged.
+        let closed = async {
+            while wire.turn(Reading::On).await.is_ok() {
+                while matches!(wire.next(), Ok(Some(_))) {}
             }
-            if let Some(topic) = &self.status_topic {
-                self.requests.publish_retained(topic, OFFLINE);
-            }
-            self.requests.disconnect();
-            while connection.poll().await.is_ok() {}
         };
-        if timeout(GOODBYE_MAX, left).await.is_err() {
-            warn!(lane, "the broker did not take our leave in time");
+        if timeout(GOODBYE_MAX, closed).await.is_err() {
+            warn!(lane = self.index, "the broker did not take our leave in time");
         }
     }
 }

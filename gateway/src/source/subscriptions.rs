@@ -11,7 +11,8 @@ use tracing::{info, warn};
 use crate::config::{Mqtt, Qos, Subscription};
 use crate::limits::FILTERS_PER_SUBSCRIBE_MAX;
 
-use super::Requests;
+use super::wire::Wire;
+use super::{Dialect, Request};
 
 /// The subscriptions of one connection.
 #[derive(Debug)]
@@ -43,14 +44,14 @@ impl Subscriptions {
 
     /// Asks a broker that was just connected, whether it knows the session or not: the session may
     /// have been made by a run with other filters.
-    pub(super) fn ask(&mut self, requests: &impl Requests) {
+    pub(super) fn ask(&mut self, wire: &mut Wire<impl Dialect>) {
         let unwanted = self.unwanted();
         for filter in &unwanted {
             info!(filter, "unsubscribing: no longer configured");
-            requests.unsubscribe(filter);
+            wire.say(|packet_id| Request::Unsubscribe { packet_id, filter });
         }
         for filters in self.wanted.chunks(FILTERS_PER_SUBSCRIBE_MAX) {
-            requests.subscribe(filters);
+            wire.say(|packet_id| Request::Subscribe { packet_id, filters });
         }
         self.unanswered = (self.wanted.len(), unwanted.len());
     }

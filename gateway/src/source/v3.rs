@@ -1,16 +1,18 @@
 //! MQTT 3.1.1.
 
-use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, EventLoop, LastWill, MqttOptions,
-    NetworkOptions, Outgoing, Packet, Publish, QoS, SubscribeFilter, SubscribeReasonCode,
-    Transport,
-};
+use std::time::Duration;
 
-use crate::config::{Mqtt, Qos, Subscription};
-use crate::limits::{MQTT_PUBLISHES_IN_FLIGHT_MAX, MQTT_REQUESTS_MAX};
+use bytes::BytesMut;
+use rumqttc::mqttbytes::v4::{
+    ConnAck, Connect, ConnectReturnCode, LastWill, Login, Packet, PubAck, Publish, Subscribe,
+    SubscribeFilter, SubscribeReasonCode, Unsubscribe,
+};
+use rumqttc::mqttbytes::{Error, QoS};
+
+use crate::config::{Mqtt, Qos};
 use crate::telemetry::causes;
 
-use super::{Connection, Delivery, Event, Fault, Fresh, OFFLINE, Requests, overflow, transport};
+use super::{Delivery, Dialect, Event, Fault, OFFLINE, Request};
 
 pub(super) const BAD_LOGIN: &str = "the broker refuses user name or password: check \
      mqtt.username and mqtt.password_file or mqtt.password_env";
@@ -19,100 +21,68 @@ pub(super) const NOT_AUTHORISED: &str = "the broker does not authorise this clie
 pub(super) const TAKEN_OVER: &str = "another client connected with our client id: give each \
      gateway its own mqtt.client_id";
 
-/// A connection of protocol version 3.1.1.
-pub(super) struct V3(EventLoop);
-
-/// Its request queue.
-pub(super) struct V3Requests {
-    client: AsyncClient,
-    /// The packet to acknowledge: only its identifier is looked at.
-    acknowledged: Publish,
+/// Protocol version 3.1.1.
+pub(super) struct V3 {
+    client_id: String,
+    will: Option<LastWill>,
+    packet_bytes_max: usize,
 }
 
-pub(super) fn open(mqtt: &Mqtt, client_id: &str, status_topic: Option<&str>) -> (V3, V3Requests) {
-    let (address, port) = transport::address(&mqtt.broker);
-    let bytes_max = usize::try_from(mqtt.packet_bytes_max).unwrap_or(usize::MAX);
-    let mut options = MqttOptions::new(client_id, address, port);
-    options
-        .set_transport(transport::plain(&mqtt.broker))
-        .set_keep_alive(mqtt.keep_alive)
-        .set_clean_session(false)
-        .set_max_packet_size(bytes_max, bytes_max)
-        .set_inflight(MQTT_PUBLISHES_IN_FLIGHT_MAX)
-        .set_manual_acks(true);
-    if let Some(topic) = status_topic {
-        options.set_last_will(LastWill::new(topic, OFFLINE, QoS::AtLeastOnce, true));
-    }
-    let (client, mut event_loop) = AsyncClient::new(options, MQTT_REQUESTS_MAX);
-    let mut network = NetworkOptions::new();
-    network.set_tcp_nodelay(true);
-    network.set_connection_timeout(mqtt.connect_timeout.as_secs());
-    event_loop.set_network_options(network);
-    let acknowledged = Publish::new("", QoS::AtLeastOnce, Vec::new());
-    (V3(event_loop), V3Requests { client, acknowledged })
-}
-
-impl Connection for V3 {
-    type Requests = V3Requests;
-
-    async fn poll(&mut self) -> Result<Event, Fault> {
-        self.0.poll().await.map(event).map_err(|error| fault(&error))
-    }
-
-    fn buffered(&mut self) -> Option<Event> {
-        self.0.state.events.pop_front().map(event)
-    }
-
-    fn hang_up(&mut self) {
-        self.0.clean();
-        self.0.state.events.clear();
-    }
-
-    fn prepare(&mut self, fresh: Fresh) {
-        if let Some((username, password)) = fresh.login {
-            self.0.mqtt_options.set_credentials(username, password);
-        }
-        if let Some(tls) = fresh.tls {
-            let current = self.0.mqtt_options.transport();
-            let websocket = matches!(current, Transport::Ws | Transport::Wss(_));
-            self.0.mqtt_options.set_transport(transport::encrypted(websocket, tls));
+impl V3 {
+    pub(super) fn new(mqtt: &Mqtt, client_id: &str, status_topic: Option<&str>) -> Self {
+        Self {
+            client_id: client_id.to_owned(),
+            will: status_topic.map(|topic| LastWill::new(topic, OFFLINE, QoS::AtLeastOnce, true)),
+            packet_bytes_max: usize::try_from(mqtt.packet_bytes_max).unwrap_or(usize::MAX),
         }
     }
 }
 
-impl Requests for V3Requests {
-    fn acknowledge(&mut self, packet_id: u16) {
-        self.acknowledged.pkid = packet_id;
-        if self.client.try_ack(&self.acknowledged).is_err() {
-            overflow("PUBACK");
+impl Dialect for V3 {
+    fn hello(&self, login: Option<(String, String)>, keep_alive: Duration, out: &mut BytesMut) {
+        let mut connect = Connect::new(&self.client_id);
+        connect.keep_alive = u16::try_from(keep_alive.as_secs()).unwrap_or(u16::MAX);
+        connect.clean_session = false;
+        connect.last_will.clone_from(&self.will);
+        connect.login = login.map(|(username, password)| Login::new(username, password));
+        put(&Packet::Connect(connect), out);
+    }
+
+    fn next(&self, inbox: &mut BytesMut) -> Result<Option<Event>, Fault> {
+        match Packet::read(inbox, self.packet_bytes_max) {
+            Ok(packet) => event(packet).map(Some),
+            Err(Error::InsufficientBytes(_)) => Ok(None),
+            Err(error) => Err(Fault { refused: false, detail: causes(&error) }),
         }
     }
 
-    fn subscribe(&self, filters: &[Subscription]) {
-        let filters = filters.iter().map(|subscription| {
-            SubscribeFilter::new(subscription.filter.clone(), qos(subscription.qos))
-        });
-        if self.client.try_subscribe_many(filters).is_err() {
-            overflow("SUBSCRIBE");
-        }
+    fn write(&self, request: Request<'_>, out: &mut BytesMut) {
+        let packet = match request {
+            Request::Acknowledge(packet_id) => Packet::PubAck(PubAck::new(packet_id)),
+            Request::Subscribe { packet_id, filters } => {
+                let filters = filters.iter().map(|subscription| {
+                    SubscribeFilter::new(subscription.filter.clone(), qos(subscription.qos))
+                });
+                Packet::Subscribe(Subscribe { pkid: packet_id, ..Subscribe::new_many(filters) })
+            }
+            Request::Unsubscribe { packet_id, filter } => {
+                Packet::Unsubscribe(Unsubscribe { pkid: packet_id, ..Unsubscribe::new(filter) })
+            }
+            Request::PublishRetained { packet_id, topic, payload } => Packet::Publish(Publish {
+                pkid: packet_id,
+                retain: true,
+                ..Publish::new(topic, QoS::AtLeastOnce, payload)
+            }),
+            Request::Ping => Packet::PingReq,
+            Request::Disconnect => Packet::Disconnect,
+        };
+        put(&packet, out);
     }
+}
 
-    fn unsubscribe(&self, filter: &str) {
-        if self.client.try_unsubscribe(filter).is_err() {
-            overflow("UNSUBSCRIBE");
-        }
-    }
-
-    fn publish_retained(&self, topic: &str, payload: &'static str) {
-        if self.client.try_publish(topic, QoS::AtLeastOnce, true, payload).is_err() {
-            overflow("PUBLISH");
-        }
-    }
-
-    fn disconnect(&self) {
-        if self.client.try_disconnect().is_err() {
-            overflow("DISCONNECT");
-        }
+fn put(packet: &Packet, out: &mut BytesMut) {
+    if let Err(error) = packet.write(out, usize::MAX) {
+        tracing::error!(%error, "cannot write an MQTT packet: please report this");
     }
 }
 
@@ -123,14 +93,9 @@ fn qos(qos: Qos) -> QoS {
     }
 }
 
-fn event(event: rumqttc::Event) -> Event {
-    let packet = match event {
-        rumqttc::Event::Incoming(packet) => packet,
-        rumqttc::Event::Outgoing(Outgoing::PubAck(_)) => return Event::AckWritten,
-        rumqttc::Event::Outgoing(_) => return Event::Other,
-    };
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the library deals with the other packets")]
-    match packet {
+fn event(packet: Packet) -> Result<Event, Fault> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the other packets need no answer")]
+    Ok(match packet {
         Packet::Publish(publish) => Event::Publish(Delivery {
             topic: publish.topic.into(),
             payload: publish.payload,
@@ -138,13 +103,13 @@ fn event(event: rumqttc::Event) -> Event {
             dup: publish.dup,
             retain: publish.retain,
         }),
-        Packet::ConnAck(connack) => Event::Connected { session_present: connack.session_present },
+        Packet::ConnAck(connack) => connected(&connack)?,
         Packet::SubAck(suback) => {
             Event::Subscribed(suback.return_codes.iter().map(granted).collect())
         }
         Packet::UnsubAck(_) => Event::Unsubscribed,
         _ => Event::Other,
-    }
+    })
 }
 
 fn granted(code: &SubscribeReasonCode) -> Result<Qos, String> {
@@ -155,11 +120,12 @@ fn granted(code: &SubscribeReasonCode) -> Result<Qos, String> {
     }
 }
 
-fn fault(error: &ConnectionError) -> Fault {
-    let ConnectionError::ConnectionRefused(code) = error else {
-        return Fault { refused: false, detail: causes(error) };
-    };
-    let detail = match code {
+fn connected(connack: &ConnAck) -> Result<Event, Fault> {
+    let detail = match connack.code {
+        ConnectReturnCode::Success => {
+            let session_present = connack.session_present;
+            return Ok(Event::Connected { session_present, keep_alive: None });
+        }
         ConnectReturnCode::BadUserNamePassword => BAD_LOGIN.to_owned(),
         ConnectReturnCode::NotAuthorized => NOT_AUTHORISED.to_owned(),
         ConnectReturnCode::BadClientId => {
@@ -168,9 +134,9 @@ fn fault(error: &ConnectionError) -> Fault {
         ConnectReturnCode::RefusedProtocolVersion => {
             "the broker does not speak MQTT 3.1.1: set mqtt.version = 5".to_owned()
         }
-        ConnectReturnCode::ServiceUnavailable | ConnectReturnCode::Success => {
-            format!("the broker refuses the connection: {code:?}")
+        ConnectReturnCode::ServiceUnavailable => {
+            format!("the broker refuses the connection: {:?}", connack.code)
         }
     };
-    Fault { refused: true, detail }
+    Err(Fault { refused: true, detail })
 }

@@ -1,122 +1,108 @@
 //! MQTT 5.
 
-use rumqttc::v5::mqttbytes::QoS;
+use std::time::Duration;
+
+use bytes::BytesMut;
 use rumqttc::v5::mqttbytes::v5::{
-    ConnectReturnCode, DisconnectReasonCode, Filter, LastWill, Packet, Publish, RetainForwardRule,
-    SubscribeReasonCode,
+    ConnAck, Connect, ConnectProperties, ConnectReturnCode, Disconnect, DisconnectReasonCode,
+    Filter, LastWill, Login, Packet, PingReq, PubAck, Publish, RetainForwardRule, Subscribe,
+    SubscribeReasonCode, Unsubscribe,
 };
-use rumqttc::v5::{self, AsyncClient, ConnectionError, EventLoop, MqttOptions, StateError};
-use rumqttc::{NetworkOptions, Outgoing, Transport};
+use rumqttc::v5::mqttbytes::{Error, QoS};
 
 use crate::config::{Mqtt, Qos, Retained, Subscription};
-use crate::limits::{MQTT_PUBLISHES_IN_FLIGHT_MAX, MQTT_REQUESTS_MAX};
 use crate::telemetry::causes;
 
-use super::{
-    Connection, Delivery, Event, Fault, Fresh, OFFLINE, Requests, overflow, transport, v3,
-};
+use super::{Delivery, Dialect, Event, Fault, OFFLINE, Request, v3};
 
-/// A connection of protocol version 5.
-pub(super) struct V5(EventLoop);
-
-/// Its request queue.
-pub(super) struct V5Requests {
-    client: AsyncClient,
+/// Protocol version 5.
+pub(super) struct V5 {
+    client_id: String,
+    properties: ConnectProperties,
+    will: Option<LastWill>,
     retain_rule: RetainForwardRule,
-    /// The packet to acknowledge: only its identifier is looked at.
-    acknowledged: Publish,
+    packet_bytes_max: u32,
 }
 
-pub(super) fn open(mqtt: &Mqtt, client_id: &str, status_topic: Option<&str>) -> (V5, V5Requests) {
-    let (address, port) = transport::address(&mqtt.broker);
-    let mut options = MqttOptions::new(client_id, address, port);
-    let mut network = NetworkOptions::new();
-    network.set_tcp_nodelay(true);
-    let expiry_s = u32::try_from(mqtt.session_expiry.as_secs()).unwrap_or(u32::MAX);
-    options
-        .set_network_options(network)
-        .set_transport(transport::plain(&mqtt.broker))
-        .set_keep_alive(mqtt.keep_alive)
-        .set_connection_timeout(mqtt.connect_timeout.as_secs())
-        .set_clean_start(false)
-        .set_session_expiry_interval(Some(expiry_s))
-        .set_receive_maximum(Some(mqtt.receive_maximum))
-        .set_max_packet_size(Some(mqtt.packet_bytes_max))
-        .set_outgoing_inflight_upper_limit(MQTT_PUBLISHES_IN_FLIGHT_MAX)
-        .set_manual_acks(true);
-    if let Some(topic) = status_topic {
-        options.set_last_will(LastWill::new(topic, OFFLINE, QoS::AtLeastOnce, true, None));
-    }
-    let (client, event_loop) = AsyncClient::new(options, MQTT_REQUESTS_MAX);
-    let retain_rule = match mqtt.retained {
-        Retained::Deliver => RetainForwardRule::OnNewSubscribe,
-        Retained::Skip => RetainForwardRule::Never,
-    };
-    let acknowledged = Publish { qos: QoS::AtLeastOnce, ..Publish::default() };
-    (V5(event_loop), V5Requests { client, retain_rule, acknowledged })
-}
-
-impl Connection for V5 {
-    type Requests = V5Requests;
-
-    async fn poll(&mut self) -> Result<Event, Fault> {
-        self.0.poll().await.map(event).map_err(|error| fault(&error))
-    }
-
-    fn buffered(&mut self) -> Option<Event> {
-        self.0.state.events.pop_front().map(event)
-    }
-
-    fn hang_up(&mut self) {
-        self.0.clean();
-        self.0.state.events.clear();
-    }
-
-    fn prepare(&mut self, fresh: Fresh) {
-        if let Some((username, password)) = fresh.login {
-            self.0.options.set_credentials(username, password);
-        }
-        if let Some(tls) = fresh.tls {
-            let websocket = matches!(self.0.options.transport(), Transport::Ws | Transport::Wss(_));
-            self.0.options.set_transport(transport::encrypted(websocket, tls));
-        }
-    }
-}
-
-impl Requests for V5Requests {
-    fn acknowledge(&mut self, packet_id: u16) {
-        self.acknowledged.pkid = packet_id;
-        if self.client.try_ack(&self.acknowledged).is_err() {
-            overflow("PUBACK");
+impl V5 {
+    pub(super) fn new(mqtt: &Mqtt, client_id: &str, status_topic: Option<&str>) -> Self {
+        let mut properties = ConnectProperties::new();
+        let expiry_s = u32::try_from(mqtt.session_expiry.as_secs()).unwrap_or(u32::MAX);
+        properties.session_expiry_interval = Some(expiry_s);
+        properties.receive_maximum = Some(mqtt.receive_maximum);
+        properties.max_packet_size = Some(mqtt.packet_bytes_max);
+        Self {
+            client_id: client_id.to_owned(),
+            properties,
+            will: status_topic
+                .map(|topic| LastWill::new(topic, OFFLINE, QoS::AtLeastOnce, true, None)),
+            retain_rule: match mqtt.retained {
+                Retained::Deliver => RetainForwardRule::OnNewSubscribe,
+                Retained::Skip => RetainForwardRule::Never,
+            },
+            packet_bytes_max: mqtt.packet_bytes_max,
         }
     }
 
-    fn subscribe(&self, filters: &[Subscription]) {
-        let filters = filters.iter().map(|subscription| Filter {
+    fn filter(&self, subscription: &Subscription) -> Filter {
+        Filter {
             retain_forward_rule: self.retain_rule.clone(),
             ..Filter::new(&subscription.filter, qos(subscription.qos))
-        });
-        if self.client.try_subscribe_many(filters).is_err() {
-            overflow("SUBSCRIBE");
+        }
+    }
+}
+
+impl Dialect for V5 {
+    fn hello(&self, login: Option<(String, String)>, keep_alive: Duration, out: &mut BytesMut) {
+        let connect = Connect {
+            keep_alive: u16::try_from(keep_alive.as_secs()).unwrap_or(u16::MAX),
+            client_id: self.client_id.clone(),
+            clean_start: false,
+            properties: Some(self.properties.clone()),
+        };
+        let login = login.map(|(username, password)| Login::new(username, password));
+        put(&Packet::Connect(connect, self.will.clone(), login), out);
+    }
+
+    fn next(&self, inbox: &mut BytesMut) -> Result<Option<Event>, Fault> {
+        match Packet::read(inbox, Some(self.packet_bytes_max)) {
+            Ok(packet) => event(packet).map(Some),
+            Err(Error::InsufficientBytes(_)) => Ok(None),
+            Err(error) => Err(Fault { refused: false, detail: causes(&error) }),
         }
     }
 
-    fn unsubscribe(&self, filter: &str) {
-        if self.client.try_unsubscribe(filter).is_err() {
-            overflow("UNSUBSCRIBE");
-        }
+    fn write(&self, request: Request<'_>, out: &mut BytesMut) {
+        let packet = match request {
+            Request::Acknowledge(packet_id) => Packet::PubAck(PubAck::new(packet_id, None)),
+            Request::Subscribe { packet_id, filters } => {
+                let filters = filters.iter().map(|subscription| self.filter(subscription));
+                Packet::Subscribe(Subscribe {
+                    pkid: packet_id,
+                    ..Subscribe::new_many(filters, None)
+                })
+            }
+            Request::Unsubscribe { packet_id, filter } => Packet::Unsubscribe(Unsubscribe {
+                pkid: packet_id,
+                ..Unsubscribe::new(filter, None)
+            }),
+            Request::PublishRetained { packet_id, topic, payload } => Packet::Publish(Publish {
+                pkid: packet_id,
+                retain: true,
+                ..Publish::new(topic, QoS::AtLeastOnce, payload, None)
+            }),
+            Request::Ping => Packet::PingReq(PingReq),
+            Request::Disconnect => {
+                Packet::Disconnect(Disconnect::new(DisconnectReasonCode::NormalDisconnection))
+            }
+        };
+        put(&packet, out);
     }
+}
 
-    fn publish_retained(&self, topic: &str, payload: &'static str) {
-        if self.client.try_publish(topic, QoS::AtLeastOnce, true, payload).is_err() {
-            overflow("PUBLISH");
-        }
-    }
-
-    fn disconnect(&self) {
-        if self.client.try_disconnect().is_err() {
-            overflow("DISCONNECT");
-        }
+fn put(packet: &Packet, out: &mut BytesMut) {
+    if let Err(error) = packet.write(out, None) {
+        tracing::error!(%error, "cannot write an MQTT packet: please report this");
     }
 }
 
@@ -127,14 +113,9 @@ fn qos(qos: Qos) -> QoS {
     }
 }
 
-fn event(event: v5::Event) -> Event {
-    let packet = match event {
-        v5::Event::Incoming(packet) => packet,
-        v5::Event::Outgoing(Outgoing::PubAck(_)) => return Event::AckWritten,
-        v5::Event::Outgoing(_) => return Event::Other,
-    };
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the library deals with the other packets")]
-    match packet {
+fn event(packet: Packet) -> Result<Event, Fault> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the other packets need no answer")]
+    Ok(match packet {
         Packet::Publish(publish) => Event::Publish(Delivery {
             topic: publish.topic,
             payload: publish.payload,
@@ -142,13 +123,37 @@ fn event(event: v5::Event) -> Event {
             dup: publish.dup,
             retain: publish.retain,
         }),
-        Packet::ConnAck(connack) => Event::Connected { session_present: connack.session_present },
+        Packet::ConnAck(connack) => connected(&connack)?,
         Packet::SubAck(suback) => {
             Event::Subscribed(suback.return_codes.iter().map(granted).collect())
         }
         Packet::UnsubAck(_) => Event::Unsubscribed,
+        Packet::Disconnect(Disconnect { reason_code, .. }) => {
+            let detail = match reason_code {
+                DisconnectReasonCode::SessionTakenOver => v3::TAKEN_OVER.to_owned(),
+                code => format!("the broker closed the connection: {code:?}"),
+            };
+            return Err(Fault { refused: true, detail });
+        }
         _ => Event::Other,
-    }
+    })
+}
+
+fn connected(connack: &ConnAck) -> Result<Event, Fault> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is said as it is")]
+    let detail = match connack.code {
+        ConnectReturnCode::Success => {
+            let asked = connack.properties.as_ref().and_then(|asked| asked.server_keep_alive);
+            return Ok(Event::Connected {
+                session_present: connack.session_present,
+                keep_alive: asked.filter(|s| *s > 0).map(|s| Duration::from_secs(s.into())),
+            });
+        }
+        ConnectReturnCode::BadUserNamePassword => v3::BAD_LOGIN.to_owned(),
+        ConnectReturnCode::NotAuthorized => v3::NOT_AUTHORISED.to_owned(),
+        code => format!("the broker refuses the connection: {code:?}"),
+    };
+    Err(Fault { refused: true, detail })
 }
 
 fn granted(code: &SubscribeReasonCode) -> Result<Qos, String> {
@@ -157,25 +162,5 @@ fn granted(code: &SubscribeReasonCode) -> Result<Qos, String> {
         SubscribeReasonCode::Success(QoS::AtMostOnce) => Ok(Qos::AtMostOnce),
         SubscribeReasonCode::Success(_) => Ok(Qos::AtLeastOnce),
         refused => Err(format!("{refused:?}")),
-    }
-}
-
-fn fault(error: &ConnectionError) -> Fault {
-    let refused = |detail: String| Fault { refused: true, detail };
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is said as it is")]
-    match error {
-        ConnectionError::ConnectionRefused(code) => match code {
-            ConnectReturnCode::BadUserNamePassword => refused(v3::BAD_LOGIN.to_owned()),
-            ConnectReturnCode::NotAuthorized => refused(v3::NOT_AUTHORISED.to_owned()),
-            code => refused(format!("the broker refuses the connection: {code:?}")),
-        },
-        ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => {
-            let detail = match reason_code {
-                DisconnectReasonCode::SessionTakenOver => v3::TAKEN_OVER.to_owned(),
-                code => format!("the broker closed the connection: {code:?}"),
-            };
-            refused(detail)
-        }
-        other => Fault { refused: false, detail: causes(other) },
     }
 }

@@ -41,21 +41,20 @@ pub(crate) async fn run(broker_port: u16, endpoint: &str) -> Result<()> {
             () = sleep_until(due), if !batch.is_empty() && requests.len() < REQUESTS_IN_FLIGHT => {
                 requests.push(put(&stream, std::mem::take(&mut batch)));
             }
-            event = events.poll(), if !full => match event? {
-                Event::Incoming(Packet::Publish(publish)) => {
+            event = events.poll(), if !full => {
+                let event = event?;
+                if let Event::Incoming(Packet::Publish(publish)) = &event {
                     if batch.is_empty() {
                         due = now() + LINGER;
                     }
-                    batch.push(entry(&publish)?);
+                    batch.push(entry(publish)?);
                     if batch.len() == BATCH_RECORDS {
                         due = now();
                     }
-                }
-                Event::Incoming(Packet::ConnAck(_)) => {
+                } else if let Event::Incoming(Packet::ConnAck(_)) = &event {
                     client.try_subscribe(FILTER, QoS::AtLeastOnce)?;
                     std::io::Write::write_all(&mut std::io::stderr(), CONNECTED.as_bytes())?;
                 }
-                _ => {}
             }
         }
     }
