@@ -86,6 +86,20 @@ struct Fault {
     detail: String,
 }
 
+/// So many brief connections in a row are no accident.
+const BRIEF_CONNECTIONS: u32 = 3;
+
+impl Fault {
+    /// The same, of a connection that ended soon after its CONNACK, the `failures`th in a row.
+    /// Brokers seldom say that another client took the session over, and never in 3.1.1.
+    fn after_connects(mut self, failures: u32) -> Self {
+        if failures >= BRIEF_CONNECTIONS && !self.refused {
+            self.detail += ", soon after every connect: does another client use mqtt.client_id?";
+        }
+        self
+    }
+}
+
 /// What is read anew before every connect.
 #[derive(Debug, Default)]
 struct Fresh {

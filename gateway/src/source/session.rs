@@ -17,7 +17,7 @@ use twox_hash::XxHash3_64;
 use crate::ack::{Arrival, Ledger, Receipt, Received};
 use crate::config::{Config, Mqtt, MqttVersion, Retained};
 use crate::deliver::backoff::Backoff;
-use crate::limits::GOODBYE_MAX;
+use crate::limits::{CONNECTION_PROVEN_AFTER_MS, GOODBYE_MAX};
 use crate::metrics::Counters;
 
 use super::outbox::Outbox;
@@ -87,7 +87,8 @@ async fn live<D: Dialect>(mut wire: Wire<D>, mut session: Session) {
             End::Full => continue,
             End::Fault(fault) => fault,
         };
-        failures = if session.was_connected { 1 } else { failures + 1 };
+        failures = if session.was_brief() { failures + 1 } else { 1 };
+        let fault = if session.was_connected() { fault.after_connects(failures) } else { fault };
         let pause = match fault.refused {
             true => mqtt.reconnect.1.mul_f64(0.5 + 0.5 * fastrand::f64()),
             false => backoff.pause(failures, fastrand::f64()),
@@ -129,8 +130,8 @@ struct Session {
     settled: mpsc::Receiver<Vec<Receipt>>,
     stop: watch::Receiver<bool>,
     counters: Arc<Counters>,
-    /// Whether this conversation, or the last one, got as far as a CONNACK.
-    was_connected: bool,
+    /// When this conversation, or the last one, got as far as a CONNACK, if it did.
+    connected_ms: Option<i64>,
     /// Whether the memory budget is used up.
     full: bool,
     last_fault: Option<String>,
@@ -153,7 +154,7 @@ impl Session {
             settled: lane.settled,
             stop: lane.stop,
             counters: lane.counters,
-            was_connected: false,
+            connected_ms: None,
             full: false,
             last_fault: None,
         }
@@ -161,7 +162,7 @@ impl Session {
 
     /// One connection, from connect to end.
     async fn converse<D: Dialect>(&mut self, wire: &mut Wire<D>, fresh: Fresh) -> End {
-        self.was_connected = false;
+        self.connected_ms = None;
         match self.open(wire, fresh).await {
             ControlFlow::Break(()) => return End::Over,
             ControlFlow::Continue(Err(fault)) => return End::Fault(fault),
@@ -219,7 +220,7 @@ impl Session {
 
     fn greet(&mut self, wire: &mut Wire<impl Dialect>, session_present: bool) {
         info!(lane = self.index, client_id = self.client_id, session_present, "broker connected");
-        (self.was_connected, self.last_fault) = (true, None);
+        (self.connected_ms, self.last_fault) = (Some(unix_ms()), None);
         self.ledger.connected(session_present);
         self.subscriptions.ask(wire);
     }
@@ -252,6 +253,16 @@ impl Session {
             Event::Unsubscribed => self.subscriptions.unsubscribed(),
             Event::Connected { .. } | Event::Other => {}
         }
+    }
+
+    /// Whether this conversation, or the last one, got as far as a CONNACK.
+    fn was_connected(&self) -> bool {
+        self.connected_ms.is_some()
+    }
+
+    /// Whether the last conversation ended before it was worth anything.
+    fn was_brief(&self) -> bool {
+        self.connected_ms.is_none_or(|since| unix_ms() - since < CONNECTION_PROVEN_AFTER_MS)
     }
 
     fn take_in(&mut self, delivery: Delivery) {
@@ -308,7 +319,8 @@ impl Session {
 
     fn say(&mut self, fault: &Fault, pause: Duration) {
         if self.last_fault.as_ref() != Some(&fault.detail) {
-            let (lane, pause_ms) = (self.index, pause.as_millis());
+            let (lane, pause_ms) =
+                (self.index, u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
             warn!(lane, fault = fault.detail, pause_ms, "broker not connected, trying again");
             self.last_fault = Some(fault.detail.clone());
         }
