@@ -20,6 +20,9 @@ use crate::telemetry::causes;
 use super::socket::{self, Socket};
 use super::{Dialect, Event, Fault, Fresh, Request};
 
+#[cfg(test)]
+mod tests;
+
 /// Room for what is read at once.
 const READ_BYTES: usize = 32 << 10;
 /// After a read of less than this the connection is not looked at for [`REST`]: at a thousand
@@ -28,7 +31,8 @@ const READ_BYTES: usize = 32 << 10;
 const REST_BELOW_BYTES: usize = READ_BYTES / 2;
 /// Far below the linger of a batch.
 const REST: Duration = Duration::from_millis(3);
-/// The connection is dead when it was silent for so many halves of the keep-alive.
+/// The connection is dead when it was silent for so many halves of the keep-alive: two of them
+/// began with a ping.
 const SILENT_HALVES_MAX: u32 = 3;
 
 /// Whether more is wanted of the broker.
@@ -176,7 +180,7 @@ impl Link {
     fn poll_write(&mut self, dialect: &impl Dialect, context: &mut Context<'_>) -> io::Result<()> {
         while self.half_keep_alive.poll_tick(context).is_ready() {
             self.silent_halves += 1;
-            if self.silent_halves > SILENT_HALVES_MAX {
+            if self.silent_halves >= SILENT_HALVES_MAX {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             dialect.write(Request::Ping, &mut self.outbox);
