@@ -34,15 +34,6 @@ pub struct Arrival {
     pub bytes: usize,
 }
 
-/// Whether an arrival is news.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Received {
-    /// A new publish: make records of it and settle this receipt.
-    New(Receipt),
-    /// A redelivery of a publish that is on its way already, or safe but never acknowledged.
-    Adopted,
-}
-
 /// The publishes of one connection that are not acknowledged yet.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -92,46 +83,50 @@ impl Ledger {
         Self { lane, ..Self::default() }
     }
 
-    /// Notes a publish of the current connection.
-    ///
-    /// A redelivery (`dup`) whose packet identifier and fingerprint match a publish that an earlier
-    /// connection never acknowledged *adopts* that publish: its records are not made twice. A
-    /// mismatch is a new publish under a reused identifier.
-    pub fn receive(&mut self, arrival: Arrival) -> Received {
-        let Some(packet_id) = arrival.packet_id else {
-            return Received::New(self.hold(arrival, Place::Nowhere));
-        };
-        let orphan = self.orphans.remove(&packet_id);
-        let position = self.popped + self.order.len() as u64;
-        match orphan {
-            Some(slot) if arrival.dup && slot.fingerprint == arrival.fingerprint => {
-                if let Some(held) = self.held.get_mut(&slot.number) {
-                    held.place = Place::Order(position);
-                }
-                self.order.push_back(slot);
-                Received::Adopted
-            }
-            other => {
-                if let Some(held) = other.and_then(|slot| self.held.get_mut(&slot.number)) {
-                    held.place = Place::Nowhere;
-                }
-                let receipt = self.hold(arrival, Place::Order(position));
-                self.order.push_back(Slot {
-                    packet_id,
-                    number: receipt.number,
-                    fingerprint: arrival.fingerprint,
-                    settled: false,
-                });
-                Received::New(receipt)
-            }
+    /// Whether `arrival` is a publish that an earlier connection received and never acknowledged:
+    /// a redelivery (`dup`) with its packet identifier and fingerprint. Such a publish is on its
+    /// way already, or safe: it is *adopted*, to be acknowledged on the current connection, and no
+    /// records are made of it. Any other arrival goes to [`Self::receive`].
+    pub fn adopt(&mut self, arrival: &Arrival) -> bool {
+        let Some(packet_id) = arrival.packet_id.filter(|_| arrival.dup) else { return false };
+        let same = |slot: &Slot| slot.fingerprint == arrival.fingerprint;
+        if !self.orphans.get(&packet_id).is_some_and(same) {
+            return false;
         }
+        let Some(slot) = self.orphans.remove(&packet_id) else { return false };
+        if let Some(held) = self.held.get_mut(&slot.number) {
+            held.place = Place::Order(self.popped + self.order.len() as u64);
+        }
+        self.order.push_back(slot);
+        true
     }
 
-    fn hold(&mut self, arrival: Arrival, place: Place) -> Receipt {
+    /// Notes a new publish of the current connection: make records of it, and settle the receipt
+    /// once they are safe. Its packet identifier is no longer that of an earlier publish.
+    pub fn receive(&mut self, arrival: &Arrival) -> Receipt {
+        let Some(packet_id) = arrival.packet_id else {
+            return self.hold(arrival.bytes, Place::Nowhere);
+        };
+        if let Some(slot) = self.orphans.remove(&packet_id)
+            && let Some(held) = self.held.get_mut(&slot.number)
+        {
+            held.place = Place::Nowhere;
+        }
+        let receipt = self.hold(arrival.bytes, Place::Order(self.popped + self.order.len() as u64));
+        self.order.push_back(Slot {
+            packet_id,
+            number: receipt.number,
+            fingerprint: arrival.fingerprint,
+            settled: false,
+        });
+        receipt
+    }
+
+    fn hold(&mut self, bytes: usize, place: Place) -> Receipt {
         let number = self.next_number;
         self.next_number += 1;
-        self.held_bytes += arrival.bytes;
-        self.held.insert(number, Held { bytes: arrival.bytes, place });
+        self.held_bytes += bytes;
+        self.held.insert(number, Held { bytes, place });
         Receipt { lane: self.lane, number }
     }
 
@@ -145,7 +140,9 @@ impl Ledger {
             Place::Order(position) => usize::try_from(position - self.popped)
                 .ok()
                 .and_then(|index| self.order.get_mut(index)),
-            Place::Orphan(packet_id) => self.orphans.get_mut(&packet_id),
+            Place::Orphan(packet_id) => {
+                self.orphans.get_mut(&packet_id).filter(|slot| slot.number == receipt.number)
+            }
         };
         if let Some(slot) = slot {
             slot.settled = true;

@@ -6,7 +6,6 @@ use std::future::Future;
 
 use crate::queue::Taken;
 
-pub mod backoff;
 pub mod kinesis;
 #[cfg(test)]
 mod tests;
@@ -73,6 +72,10 @@ pub struct Answer {
     pub calls: u32,
 }
 
+/// So many records refused for good, and none accepted, are no matter of records: the call itself
+/// is wrong, or what it is sent to.
+const REFUSED_TOGETHER: usize = 10;
+
 /// Sends a batch. A call that is refused as invalid is halved, in order, until the record at fault
 /// is alone: only that one is [`Verdict::Refused`].
 pub async fn deliver(stream: &impl Stream, batch: Vec<Taken>) -> Answer {
@@ -108,8 +111,19 @@ pub async fn deliver(stream: &impl Stream, batch: Vec<Taken>) -> Answer {
                     trouble = Some(failure);
                     break;
                 }
+                if all_refused(&verdicts) {
+                    verdicts.fill(Verdict::Unavailable);
+                    trouble = Some(Trouble { kind: TroubleKind::NotAllowed, ..failure });
+                    break;
+                }
             }
         }
     }
     Answer { records: batch.into_iter().zip(verdicts).collect(), trouble, calls }
+}
+
+fn all_refused(verdicts: &[Verdict]) -> bool {
+    let refused = |verdict: &&Verdict| matches!(verdict, Verdict::Refused(_));
+    !verdicts.contains(&Verdict::Accepted)
+        && verdicts.iter().filter(refused).count() >= REFUSED_TOGETHER
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 use crate::ack::Receipt;
+use crate::backoff::Backoff;
 use crate::config::{Batch, Config};
-use crate::deliver::backoff::Backoff;
 use crate::deliver::{Answer, Trouble, TroubleKind, Verdict};
 use crate::limits::NOT_ALLOWED_PAUSE_MAX;
 use crate::queue::{Queued, Queues, Room, Taken};
@@ -60,18 +60,27 @@ pub struct Dispatcher {
     /// Records and requests whose verdicts are not known.
     in_flight: usize,
     requests_in_flight: usize,
-    /// How many calls failed in a row, of what kind; nothing is sent before `closed_until`.
+    /// How many calls failed in a row; nothing is sent before `closed_until`.
     failures: u32,
-    trouble: Option<TroubleKind>,
     closed_until: Instant,
+    /// The trouble that the log speaks of.
+    said: Option<TroubleKind>,
     /// Everything that is ready leaves without lingering.
     hurried: bool,
-    expired: Vec<Receipt>,
+    /// When to look for records over their age again.
+    expiry_at: Instant,
 }
 
-/// What a record costs on the wire beside its data in base64: JSON keys, quotes, and its share of
-/// headers, in bytes.
-const WIRE_OVERHEAD_BYTES: usize = 40;
+/// What a record costs on the wire beside its data in base64: JSON keys and quotes, in bytes.
+const RECORD_WIRE_BYTES: usize = 40;
+/// What a call costs on the wire beside its records: request line, headers, signature, and TCP's
+/// share, in bytes.
+const CALL_WIRE_BYTES: usize = 1_500;
+
+/// How often records over their age are looked for.
+const EXPIRY_EVERY: Duration = Duration::from_secs(1);
+/// So many failures in a row are worth a line in the log; fewer are counted.
+const FAILURES_SAID: u32 = 3;
 
 impl Dispatcher {
     /// Nothing waits, nothing is in flight. `now` starts the pace.
@@ -90,10 +99,10 @@ impl Dispatcher {
             in_flight: 0,
             requests_in_flight: 0,
             failures: 0,
-            trouble: None,
             closed_until: now,
+            said: None,
             hurried: false,
-            expired: Vec::new(),
+            expiry_at: now,
         }
     }
 
@@ -115,13 +124,28 @@ impl Dispatcher {
         self.queues.len() + self.in_flight
     }
 
-    /// Takes the receipts of records that grew older than the operator allows.
-    pub fn take_expired(&mut self) -> Vec<Receipt> {
-        std::mem::take(&mut self.expired)
+    /// Takes the receipts of records that grew older than the operator allows while they waited.
+    /// Looks for them once a second.
+    pub fn take_expired(&mut self, now: Instant) -> Vec<Receipt> {
+        let Some(age_max) = self.record_age_max else { return Vec::new() };
+        if now < self.expiry_at {
+            return Vec::new();
+        }
+        self.expiry_at = now + EXPIRY_EVERY;
+        now.checked_sub(age_max).map_or_else(Vec::new, |oldest| self.queues.expire(oldest))
     }
 
     /// Says what to do at `now`.
     pub fn next(&mut self, now: Instant) -> Next {
+        match self.next_batch(now) {
+            Next::WaitUntil(at) if self.record_age_max.is_some() => {
+                Next::WaitUntil(at.min(self.expiry_at))
+            }
+            next @ (Next::Send(_) | Next::WaitUntil(_) | Next::Wait) => next,
+        }
+    }
+
+    fn next_batch(&mut self, now: Instant) -> Next {
         self.queues.wake(now);
         // After a failure one request at a time probes whether the stream is back.
         let slots = if self.failures > 0 { 1 } else { self.requests_in_flight_max };
@@ -142,14 +166,10 @@ impl Dispatcher {
             if !self.hurried && due > now && !self.queues.fills(room) {
                 return Next::WaitUntil(self.queues.next_wake().map_or(due, |at| at.min(due)));
             }
-            let taken = self.queues.take(room, &mut self.pace, now);
-            if !taken.is_empty() {
+            let batch = self.queues.take(room, &mut self.pace, now);
+            if !batch.is_empty() {
                 // What is left lingers again until the broker falls silent again.
                 self.hurried = false;
-                let batch = self.without_expired(taken, now);
-                if batch.is_empty() {
-                    return Next::WaitUntil(now);
-                }
                 self.sent(&batch, now);
                 return Next::Send(batch);
             }
@@ -157,28 +177,12 @@ impl Dispatcher {
         self.queues.next_wake().map_or(Next::Wait, Next::WaitUntil)
     }
 
-    fn without_expired(&mut self, taken: Vec<Taken>, now: Instant) -> Vec<Taken> {
-        let Some(age_max) = self.record_age_max else { return taken };
-        let (young, old): (Vec<_>, Vec<_>) = taken
-            .into_iter()
-            .partition(|taken| now.saturating_duration_since(taken.record.since) <= age_max);
-        self.expired.extend(old.iter().map(|taken| taken.record.receipt));
-        for run in old.chunk_by(|a, b| a.slot == b.slot) {
-            let Some(first) = run.first() else { continue };
-            // A key that keeps younger records in this batch is still in flight.
-            if !young.iter().any(|taken| taken.slot == first.slot) {
-                self.queues.answered(first.slot, std::iter::empty(), now);
-            }
-        }
-        young
-    }
-
     fn sent(&mut self, batch: &[Taken], now: Instant) {
         self.in_flight += batch.len();
         self.requests_in_flight += 1;
         if let Some((bits_per_s, free_at)) = &mut self.uplink {
             let bytes: usize = batch.iter().map(Taken::bytes).sum();
-            let wire_bytes = bytes / 3 * 4 + batch.len() * WIRE_OVERHEAD_BYTES;
+            let wire_bytes = bytes / 3 * 4 + batch.len() * RECORD_WIRE_BYTES + CALL_WIRE_BYTES;
             let bits = f64::from(u32::try_from(wire_bytes).unwrap_or(u32::MAX)) * 8.0;
             *free_at = now.max(*free_at) + Duration::from_secs_f64(bits / *bits_per_s);
         }
@@ -224,7 +228,8 @@ impl Dispatcher {
                 Verdict::Refused(reason) => outcome.refused.push((taken.key, record, reason)),
                 Verdict::Throttled | Verdict::Unavailable | Verdict::Unheard => {
                     outcome.unheard += usize::from(verdict == Verdict::Unheard);
-                    record.attempts += 1;
+                    // An outage is not the record's fault: it pauses the stream, not the key.
+                    record.attempts += u32::from(self.failures == 0);
                     again.push(record);
                 }
             }
@@ -239,33 +244,32 @@ impl Dispatcher {
 
     /// Notes whether the stream as a whole works, and says so when that changes.
     fn note(&mut self, trouble: Option<&Trouble>, now: Instant, random: f64) {
-        let Some(trouble) = trouble else {
-            if self.failures > 0 {
+        // Too fast is an answer like any other: a matter of pace.
+        let Some(trouble) = trouble.filter(|trouble| trouble.kind != TroubleKind::Throttled) else {
+            if self.said.take().is_some() {
                 info!(failures = self.failures, "the stream is back");
             }
             self.failures = 0;
-            self.trouble = None;
             return;
         };
-        // Too fast is a matter of pace.
-        if trouble.kind == TroubleKind::Throttled {
-            return;
-        }
-        let not_allowed = trouble.kind == TroubleKind::NotAllowed;
-        if self.trouble != Some(trouble.kind) {
-            let what = if not_allowed {
-                "the stream refuses us: records are kept and tried slowly"
-            } else {
-                "the stream is unavailable: records are kept and tried again"
-            };
-            warn!(kind = ?trouble.kind, detail = %trouble, "{what}");
-        }
-        self.trouble = Some(trouble.kind);
         // Requests that were in flight together and failed together are one failure.
+        let not_allowed = trouble.kind == TroubleKind::NotAllowed;
         if now >= self.closed_until {
             self.failures = self.failures.saturating_add(1);
             let backoff = if not_allowed { self.not_allowed_backoff } else { self.backoff };
             self.closed_until = now + backoff.pause(self.failures, random);
         }
+        // A single failure now and then is no change of state.
+        let brief = trouble.kind == TroubleKind::Unavailable && self.failures < FAILURES_SAID;
+        if self.said == Some(trouble.kind) || brief {
+            return;
+        }
+        let what = if not_allowed {
+            "the stream refuses us: records are kept and tried slowly"
+        } else {
+            "the stream is unavailable: records are kept and tried again"
+        };
+        warn!(kind = ?trouble.kind, detail = %trouble, "{what}");
+        self.said = Some(trouble.kind);
     }
 }

@@ -16,6 +16,7 @@
 //! world to try it all in.
 
 pub mod ack;
+pub mod backoff;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -147,6 +147,13 @@ pub const CALM_AFTER: Duration = Duration::from_secs(10);
 /// up to a burst.
 pub const LIMITER_LIFE_MIN: Duration = Duration::from_secs(1);
 
+/// What a publish costs in memory beside its bytes: its record's envelope, its places in ledger and
+/// queue, its partition key. Counted against the memory budget.
+pub const PUBLISH_OVERHEAD_BYTES: usize = 512;
+
+/// How long until a subscription that the broker refused is asked for again.
+pub const RESUBSCRIBE_AFTER_MS: i64 = 30_000;
+
 /// Batches of publishes that may wait for the normaliser. More waits with the connection, under the
 /// memory budget.
 pub const INTAKE_BATCHES_MAX: usize = 4;

@@ -33,8 +33,8 @@ pub struct Counters {
     pub dropped_retained: Count,
     /// Dropped because they grew older than the operator allows.
     pub dropped_age: Count,
-    /// QoS 0, dropped because the memory budget was used up.
-    pub dropped_memory: Count,
+    /// QoS 0, dropped because the memory budget was used up or the gateway was stopping.
+    pub dropped_qos_0: Count,
     /// Attempts after the first.
     pub retried: Count,
     /// Accepted ahead of an earlier record of their key.
@@ -62,7 +62,7 @@ impl Counters {
             dead_lettered: self.dead_lettered.get(),
             dropped: self.dropped_retained.get()
                 + self.dropped_age.get()
-                + self.dropped_memory.get(),
+                + self.dropped_qos_0.get(),
             retried: self.retried.get(),
             reordered: self.reordered.get(),
             unheard: self.unheard.get(),

@@ -240,11 +240,10 @@ impl Normaliser {
         };
         let device = device(origin, &reading)?;
         let tenant = tenant(origin, &reading)?.map(Into::into);
-        let data = if self.newline && !payload.ends_with(b"\n") {
-            [payload, b"\n".as_slice()].concat().into()
-        } else {
-            payload.clone()
-        };
+        let wants_newline = self.newline && !payload.ends_with(b"\n");
+        let end: &[u8] = if wants_newline { b"\n" } else { b"" };
+        // A copy: a slice would keep all of what was read with it in memory.
+        let data = Bytes::from([payload, end].concat());
         canonical::fits(data.len())?;
         Ok(Record { device, tenant, data })
     }

@@ -167,14 +167,21 @@ impl Queues {
         }
     }
 
-    /// Puts a key that stands in no list among the ready ones, if it may go.
+    /// Puts a key that stands in no list among the ready ones, if it may go; forgets it when
+    /// nothing of it waits or is in flight.
     fn enlist(&mut self, slot: usize) {
         let Some(queue) = self.keys.get_mut(slot) else { return };
         let gated = queue.requests > 0 && self.order != Order::None;
         if gated || queue.list != List::Neither {
             return;
         }
-        let Some(oldest) = queue.records.front() else { return };
+        let Some(oldest) = queue.records.front() else {
+            if queue.requests == 0 {
+                self.index.remove(&queue.key);
+                self.keys.remove(slot);
+            }
+            return;
+        };
         queue.list = List::Ready;
         self.ready.push(Reverse((oldest.since, slot)));
         self.ready_now.add(queue.records.len(), queue.bytes);
@@ -279,12 +286,25 @@ impl Queues {
             queue.list = List::Asleep;
             self.asleep.push(Reverse((not_before, slot)));
         }
-        if queue.records.is_empty() && queue.requests == 0 {
-            self.index.remove(&queue.key);
-            self.keys.remove(slot);
-        } else {
-            self.enlist(slot);
+        self.enlist(slot);
+    }
+
+    /// Drops every waiting record that entered the queue before `oldest`, and gives their receipts.
+    pub fn expire(&mut self, oldest: Instant) -> Vec<Receipt> {
+        let mut expired = Vec::new();
+        for (_, queue) in &mut self.keys {
+            let key_bytes = queue.key.as_str().len();
+            while let Some(record) = queue.records.pop_front_if(|record| record.since < oldest) {
+                let bytes = record.data.len() + key_bytes;
+                queue.bytes -= bytes;
+                self.waiting.sub(1, bytes);
+                if queue.list == List::Ready {
+                    self.ready_now.sub(1, bytes);
+                }
+                expired.push(record.receipt);
+            }
         }
+        expired
     }
 
     /// Since when the longest waiting ready key waits.

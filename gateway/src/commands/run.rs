@@ -42,7 +42,10 @@ pub fn run(path: &Path) -> Result<ExitCode> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let ended = runtime.block_on(gateway(Arc::new(config)))?;
+    let ended = runtime.block_on(gateway(Arc::new(config)));
+    // What still blocks a thread, a disk or a name server that hangs, is not waited for.
+    runtime.shutdown_background();
+    let ended = ended?;
     Ok(match ended.drained {
         Drained::Clean => ExitCode::SUCCESS,
         Drained::TimedOut => EXIT_NOT_DRAINED.into(),

@@ -87,3 +87,14 @@ async fn outage_while_halving_leaves_the_rest_to_be_sent_again() {
     assert_eq!(verdicts, [accepted.clone(), accepted, unavailable.clone(), unavailable]);
     assert_eq!(answer.trouble.unwrap().kind, TroubleKind::Unavailable);
 }
+
+#[tokio::test]
+async fn stream_that_refuses_everything_makes_no_dead_letters() {
+    let stream = SmallStream::default();
+    let answer = deliver(&stream, batch(vec![101; 300])).await;
+    assert!(answer.records.iter().all(|(_, verdict)| *verdict == Verdict::Unavailable));
+    assert_eq!(answer.trouble.unwrap().kind, TroubleKind::NotAllowed);
+    assert!(answer.calls < 40, "{} calls to find out", answer.calls);
+    let answer = deliver(&stream, batch(vec![101; 3])).await;
+    assert!(answer.records.iter().all(|(_, verdict)| matches!(verdict, Verdict::Refused(_))));
+}

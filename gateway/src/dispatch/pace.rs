@@ -1,6 +1,7 @@
 //! How fast: a limiter for each shard, sized by `shard-estimator`, that reacts to refusals. The
 //! only place that knows governor.
 
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,12 +42,14 @@ pub struct Pace {
 struct Shard {
     limit: Limit,
     refused_at: Option<Instant>,
+    /// Until when nothing is drawn, because a draw was refused.
+    closed_until: Option<Instant>,
 }
 
 #[derive(Debug)]
 enum Limit {
     None,
-    Sized(Box<Sized>),
+    Sized(Box<ShardLimit>),
     Learned(Feedback),
 }
 
@@ -62,7 +65,7 @@ impl Pace {
         let instances = pace.instances.and_then(NonZeroU32::new);
         let limit = || match (pace.mode, ranges) {
             (PaceMode::Off, _) => Limit::None,
-            (PaceMode::Shards, Some(_)) => Limit::Sized(Box::new(Sized::new(
+            (PaceMode::Shards, Some(_)) => Limit::Sized(Box::new(ShardLimit::new(
                 Aimd::new(instances, fraction, Duration::ZERO),
                 now,
             ))),
@@ -71,7 +74,9 @@ impl Pace {
         Self {
             order: config.order,
             ranges,
-            shards: (0..count).map(|_| Shard { limit: limit(), refused_at: None }).collect(),
+            shards: (0..count)
+                .map(|_| Shard { limit: limit(), refused_at: None, closed_until: None })
+                .collect(),
             linger: config.batch.linger,
             started: now,
         }
@@ -86,51 +91,61 @@ impl Pace {
 
     /// Learns from the verdicts of one request.
     pub fn observe(&mut self, records: &[(Taken, Verdict)], now: Instant) {
-        let mut counts: Vec<(ShardIndex, Verdicts)> = Vec::new();
-        let mut failed = false;
+        let mut heard: HashMap<ShardIndex, Heard> = HashMap::new();
         for (taken, verdict) in records {
-            let count = match counts.iter_mut().find(|(shard, _)| *shard == taken.shard) {
-                Some((_, count)) => count,
-                None => {
-                    counts.push((taken.shard, Verdicts { accepted: 0, throttled: 0 }));
-                    let Some((_, count)) = counts.last_mut() else { continue };
-                    count
-                }
-            };
+            let heard = heard.entry(taken.shard).or_default();
             match verdict {
-                Verdict::Accepted => count.accepted += 1,
-                Verdict::Throttled => count.throttled += 1,
-                Verdict::Unavailable => failed = true,
+                Verdict::Accepted => heard.accepted += 1,
+                Verdict::Throttled => heard.throttled += 1,
+                Verdict::Unavailable => heard.failed += 1,
                 Verdict::Unheard | Verdict::Refused(_) => {}
             }
         }
         let since_start = now.saturating_duration_since(self.started);
-        for (ShardIndex(index), verdicts) in counts {
+        for (ShardIndex(index), Heard { accepted, throttled, failed }) in heard {
             let Some(shard) = self.shards.get_mut(index) else { continue };
             // A record that failed while others were accepted is overtaken like a throttled one.
-            if verdicts.throttled > 0 || (failed && verdicts.accepted > 0) {
+            if throttled > 0 || (failed > 0 && accepted > 0) {
                 shard.refused_at = Some(now);
             }
+            let verdicts = Verdicts { accepted, throttled };
             match &mut shard.limit {
                 Limit::None => {}
-                Limit::Sized(sized) => sized.observe(verdicts, since_start),
+                Limit::Sized(limit) => limit.observe(verdicts, since_start),
                 Limit::Learned(feedback) => feedback.observe(verdicts, now),
             }
         }
     }
 }
 
+/// What one request was told of one shard, in records.
+#[derive(Debug, Default)]
+struct Heard {
+    accepted: u32,
+    throttled: u32,
+    failed: u32,
+}
+
 impl Gate for Pace {
     fn draw(&mut self, ShardIndex(index): ShardIndex, bytes: usize, now: Instant) -> Admission {
         let Some(shard) = self.shards.get_mut(index) else { return Admission::Granted };
+        // Whoever was held back first is asked first when the shard opens again: a small record
+        // that came between would take what a large one has drawn so far.
+        if let Some(at) = shard.closed_until.filter(|at| *at > now) {
+            return Admission::RetryAt(at);
+        }
         let admission = match &mut shard.limit {
             Limit::None => Admission::Granted,
-            Limit::Sized(sized) => sized.draw(bytes, now),
+            Limit::Sized(limit) => limit.draw(bytes, now),
             Limit::Learned(feedback) => feedback.draw(now),
         };
         match admission {
             Admission::Granted => Admission::Granted,
-            Admission::RetryAt(at) => Admission::RetryAt(at.max(now + self.linger)),
+            Admission::RetryAt(at) => {
+                let at = at.max(now + self.linger);
+                shard.closed_until = Some(at);
+                Admission::RetryAt(at)
+            }
         }
     }
 
@@ -147,7 +162,7 @@ impl Gate for Pace {
 
 /// The limits of a shard: records and KiB a second, moved by refusals.
 #[derive(Debug)]
-struct Sized {
+struct ShardLimit {
     aimd: Aimd,
     /// Whether a draw was refused since the verdicts last counted.
     bound: bool,
@@ -159,7 +174,7 @@ struct Sized {
     paid_kib: u32,
 }
 
-impl Sized {
+impl ShardLimit {
     fn new(aimd: Aimd, now: Instant) -> Self {
         let applied = aimd.factor();
         Self {

@@ -171,12 +171,11 @@ impl<'a, S: Stream> Flow<'a, S> {
     /// Sends what may go now; says when to look again.
     fn send(&mut self, now: Instant) -> Option<Instant> {
         self.letters.start(now);
+        let expired = self.dispatcher.take_expired(now);
+        self.counters.dropped_age.add(expired.len());
+        self.settle(expired);
         loop {
-            let next = self.dispatcher.next(now);
-            let expired = self.dispatcher.take_expired();
-            self.counters.dropped_age.add(expired.len());
-            self.settle(expired);
-            match next {
+            match self.dispatcher.next(now) {
                 Next::Send(batch) => self.requests.push(Box::pin(deliver(self.stream, batch))),
                 Next::WaitUntil(at) => return Some(at),
                 Next::Wait => return None,

@@ -1,7 +1,6 @@
 //! Publishes on their way to the next stage.
 
 use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 
 use super::{Intake, Publish};
 
@@ -10,20 +9,21 @@ use super::{Intake, Publish};
 /// Bounded by the memory budget, which the ledger of receipts keeps.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    /// `None` once nothing more is taken in.
+    /// `None` once nothing more is handed on.
     intake: Option<mpsc::Sender<Intake>>,
     publishes: Vec<Publish>,
     window_exhausted: bool,
+    open: bool,
 }
 
 impl Outbox {
     pub(super) fn new(intake: mpsc::Sender<Intake>) -> Self {
-        Self { intake: Some(intake), publishes: Vec::new(), window_exhausted: false }
+        Self { intake: Some(intake), publishes: Vec::new(), window_exhausted: false, open: true }
     }
 
     /// Whether publishes are still taken in.
     pub(super) fn is_open(&self) -> bool {
-        self.intake.is_some()
+        self.open
     }
 
     pub(super) fn push(&mut self, publish: Publish, window_exhausted: bool) {
@@ -31,37 +31,30 @@ impl Outbox {
         self.window_exhausted |= window_exhausted;
     }
 
-    /// Ready when the next stage has room for what waits, or is gone. Never while nothing waits.
-    pub(super) async fn room(&self) {
-        match &self.intake {
-            Some(intake) if !self.publishes.is_empty() => drop(intake.reserve().await),
-            _ => std::future::pending().await,
-        }
-    }
-
-    /// Hands on what waits, if there is room at once.
-    pub(super) fn hand_on(&mut self) {
+    /// Hands on what waits once there is room. Never ready while nothing waits; may be dropped
+    /// unfinished.
+    pub(super) async fn hand_on(&mut self) {
         let Some(intake) = self.intake.as_ref().filter(|_| !self.publishes.is_empty()) else {
-            return;
+            return std::future::pending().await;
         };
-        let gone = match intake.try_reserve() {
-            Ok(permit) => {
-                permit.send(Intake {
-                    publishes: std::mem::take(&mut self.publishes),
-                    window_exhausted: std::mem::take(&mut self.window_exhausted),
-                });
-                false
-            }
-            Err(full_or_closed) => full_or_closed == TrySendError::Closed(()),
-        };
-        if gone {
-            self.close();
+        match intake.reserve().await {
+            Ok(permit) => permit.send(Intake {
+                publishes: std::mem::take(&mut self.publishes),
+                window_exhausted: std::mem::take(&mut self.window_exhausted),
+            }),
+            // The next stage is gone: what waits is not acknowledged, the broker keeps it.
+            Err(_closed) => self.publishes.clear(),
+        }
+        if !self.open {
+            self.intake = None;
         }
     }
 
-    /// Takes in nothing more. What waits is forgotten: it is not acknowledged, the broker keeps it.
+    /// Takes in nothing more; what waits is still handed on.
     pub(super) fn close(&mut self) {
-        self.intake = None;
-        self.publishes.clear();
+        self.open = false;
+        if self.publishes.is_empty() {
+            self.intake = None;
+        }
     }
 }

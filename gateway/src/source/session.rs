@@ -14,10 +14,12 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 use twox_hash::XxHash3_64;
 
-use crate::ack::{Arrival, Ledger, Receipt, Received};
+use crate::ack::{Arrival, Ledger, Receipt};
+use crate::backoff::Backoff;
 use crate::config::{Config, Mqtt, MqttVersion, Retained};
-use crate::deliver::backoff::Backoff;
-use crate::limits::{CONNECTION_PROVEN_AFTER_MS, GOODBYE_MAX};
+use crate::limits::{
+    CONNECTION_PROVEN_AFTER_MS, GOODBYE_MAX, PUBLISH_OVERHEAD_BYTES, REQUEST_COPIES,
+};
 use crate::metrics::Counters;
 
 use super::outbox::Outbox;
@@ -144,7 +146,7 @@ impl Session {
         Self {
             index: lane.index,
             subscriptions: Subscriptions::new(&config.mqtt, index, &client_id, &config.state_dir),
-            budget_bytes: config.memory_bytes_max / config.mqtt.lanes.len().max(1),
+            budget_bytes: budget_bytes(config),
             client_id,
             status_topic,
             ledger: Ledger::new(lane.index),
@@ -174,18 +176,23 @@ impl Session {
             // acknowledgement) wait in the socket.
             let exhausted = self.ledger.unacknowledged() >= window;
             let reading = if exhausted { Reading::Paused } else { Reading::On };
-            tokio::select! {
+            let turned = tokio::select! {
                 biased;
                 news = self.attend() => if news.is_break() {
                     self.goodbye(wire).await;
                     return End::Over;
+                } else {
+                    Ok(())
                 },
-                turned = wire.turn(reading) => if let Err(fault) = turned {
-                    return End::Fault(fault);
-                },
-            }
+                turned = wire.turn(reading) => turned,
+            };
+            // Also of a connection that broke: what was written may have arrived, and then the
+            // packet identifier is the broker's to use again.
             if wire.is_written() {
                 self.ledger.written();
+            }
+            if let Err(fault) = turned {
+                return End::Fault(fault);
             }
             loop {
                 match wire.next() {
@@ -198,7 +205,9 @@ impl Session {
                 return End::Full;
             }
             self.acknowledge(wire);
-            self.outbox.hand_on();
+            if self.subscriptions.are_due(unix_ms()) {
+                self.subscriptions.ask(wire);
+            }
         }
     }
 
@@ -234,7 +243,8 @@ impl Session {
                 Some(receipts) => self.settle(&receipts),
                 None => return ControlFlow::Break(()),
             },
-            () = self.outbox.room() => self.outbox.hand_on(),
+            () = self.outbox.hand_on() => {}
+            () = self.subscriptions.due(unix_ms()) => {}
             () = stopped(&mut self.stop), if self.outbox.is_open() => self.outbox.close(),
         }
         ControlFlow::Continue(())
@@ -244,7 +254,7 @@ impl Session {
         match event {
             Event::Publish(delivery) => self.take_in(delivery),
             Event::Subscribed(answers) => {
-                let complete = self.subscriptions.subscribed(&answers);
+                let complete = self.subscriptions.subscribed(&answers, unix_ms());
                 if let (Some(topic), true) = (&self.status_topic, complete) {
                     let payload = ONLINE;
                     wire.say(|packet_id| Request::PublishRetained { packet_id, topic, payload });
@@ -266,41 +276,41 @@ impl Session {
     }
 
     fn take_in(&mut self, delivery: Delivery) {
-        if !self.outbox.is_open() || self.full {
-            // Not acknowledged: the broker keeps it.
-            return;
-        }
         let Delivery { topic, payload, packet_id, dup, retain } = delivery;
-        let bytes = topic.len() + payload.len();
-        if self.ledger.held() > 0 && self.ledger.held_bytes() + bytes > self.budget_bytes {
-            return self.no_room(packet_id);
-        }
-        let packet_id = (packet_id != 0).then_some(packet_id);
         let topic_hash = XxHash3_64::oneshot(&topic);
-        let fingerprint = XxHash3_64::oneshot_with_seed(topic_hash, &payload);
-        match self.ledger.receive(Arrival { packet_id, dup, fingerprint, bytes }) {
-            Received::Adopted => self.counters.adopted.add(1),
-            Received::New(receipt) if retain && self.config.mqtt.retained == Retained::Skip => {
-                self.counters.received.add(1);
-                self.counters.dropped_retained.add(1);
-                self.settle(&[receipt]);
-            }
-            Received::New(receipt) => {
-                let exhausted = self.window.received(self.ledger.unacknowledged());
-                let rx_ts_ms = unix_ms();
-                self.outbox.push(Publish { topic, payload, rx_ts_ms, receipt }, exhausted);
-            }
+        let arrival = Arrival {
+            packet_id: (packet_id != 0).then_some(packet_id),
+            dup,
+            fingerprint: XxHash3_64::oneshot_with_seed(topic_hash, &payload),
+            bytes: topic.len() + payload.len() + PUBLISH_OVERHEAD_BYTES,
+        };
+        if self.ledger.adopt(&arrival) {
+            return self.counters.adopted.add(1);
         }
+        let held_bytes = self.ledger.held_bytes() + arrival.bytes;
+        let full = self.ledger.held() > 0 && held_bytes > self.budget_bytes;
+        if full || self.full || !self.outbox.is_open() {
+            return self.leave_out(&arrival, full);
+        }
+        let receipt = self.ledger.receive(&arrival);
+        if retain && self.config.mqtt.retained == Retained::Skip {
+            self.counters.received.add(1);
+            self.counters.dropped_retained.add(1);
+            return self.settle(&[receipt]);
+        }
+        let exhausted = self.window.received(self.ledger.unacknowledged());
+        self.outbox.push(Publish { topic, payload, rx_ts_ms: unix_ms(), receipt }, exhausted);
     }
 
-    /// At QoS 0 the broker keeps nothing: what does not fit is lost, and counted. At QoS 1 this
-    /// publish and all behind it stay with the broker: the connection ends before they are counted.
-    fn no_room(&mut self, packet_id: u16) {
-        if packet_id == 0 {
+    /// At QoS 0 the broker keeps nothing: what is left out is lost, and counted. At QoS 1 it stays
+    /// with the broker, unacknowledged; when memory is full so does all behind it, for the
+    /// connection ends.
+    fn leave_out(&mut self, arrival: &Arrival, full: bool) {
+        if arrival.packet_id.is_none() {
             self.counters.received.add(1);
-            self.counters.dropped_memory.add(1);
+            self.counters.dropped_qos_0.add(1);
         } else {
-            self.full = true;
+            self.full |= full;
         }
     }
 
@@ -379,4 +389,10 @@ impl Session {
 /// Ready once the program is to stop, or nobody is left to say so.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
+}
+
+/// What the publishes of one connection may weigh: its part of what the requests leave.
+fn budget_bytes(config: &Config) -> usize {
+    let requests = config.stream.requests_in_flight * config.batch.bytes_max * REQUEST_COPIES;
+    config.memory_bytes_max.saturating_sub(requests) / config.mqtt.lanes.len().max(1)
 }

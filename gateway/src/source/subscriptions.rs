@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::config::{Mqtt, Qos, Subscription};
-use crate::limits::FILTERS_PER_SUBSCRIBE_MAX;
+use crate::limits::{FILTERS_PER_SUBSCRIBE_MAX, RESUBSCRIBE_AFTER_MS};
 
 use super::wire::Wire;
 use super::{Dialect, Request};
@@ -22,6 +24,8 @@ pub(super) struct Subscriptions {
     memory: PathBuf,
     /// How many filters were asked for and not answered, and how many unsubscribed likewise.
     unanswered: (usize, usize),
+    /// When to ask again because the broker refused a filter, in milliseconds since 1970.
+    again_ms: Option<i64>,
 }
 
 impl Subscriptions {
@@ -39,7 +43,12 @@ impl Subscriptions {
                 qos: subscription.qos,
             })
             .collect();
-        Self { wanted, memory: state_dir.join(file_name(client_id)), unanswered: (0, 0) }
+        Self {
+            wanted,
+            memory: state_dir.join(file_name(client_id)),
+            unanswered: (0, 0),
+            again_ms: None,
+        }
     }
 
     /// Asks a broker that was just connected, whether it knows the session or not: the session may
@@ -54,11 +63,26 @@ impl Subscriptions {
             wire.say(|packet_id| Request::Subscribe { packet_id, filters });
         }
         self.unanswered = (self.wanted.len(), unwanted.len());
+        self.again_ms = None;
+    }
+
+    /// Ready when it is time to ask again; never while nothing was refused.
+    pub(super) async fn due(&self, now_ms: i64) {
+        match self.again_ms {
+            Some(at) => sleep(Duration::from_millis(u64::try_from(at - now_ms).unwrap_or(0))).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Whether it is time to ask again.
+    pub(super) fn are_due(&self, now_ms: i64) -> bool {
+        self.again_ms.is_some_and(|at| at <= now_ms)
     }
 
     /// Takes the answers to one SUBSCRIBE; they come in the order of the requests, one a filter.
-    /// True when the last filter is answered.
-    pub(super) fn subscribed(&mut self, answers: &[Result<Qos, String>]) -> bool {
+    /// True when the last filter is answered and none was refused. What was refused is asked for
+    /// again, slowly: somebody may be mending the access list.
+    pub(super) fn subscribed(&mut self, answers: &[Result<Qos, String>], now_ms: i64) -> bool {
         let first = self.wanted.len().saturating_sub(self.unanswered.0);
         for (Subscription { filter, qos }, answer) in self.wanted.iter().skip(first).zip(answers) {
             match answer {
@@ -72,9 +96,12 @@ impl Subscriptions {
                 ),
             }
         }
+        if answers.iter().any(Result::is_err) {
+            self.again_ms = Some(now_ms + RESUBSCRIBE_AFTER_MS);
+        }
         self.unanswered.0 = self.unanswered.0.saturating_sub(answers.len());
         self.remember();
-        self.unanswered.0 == 0
+        self.unanswered.0 == 0 && self.again_ms.is_none()
     }
 
     /// Takes the answer to one UNSUBSCRIBE.

@@ -129,11 +129,20 @@ fn event(packet: Packet) -> Result<Event, Fault> {
         }
         Packet::UnsubAck(_) => Event::Unsubscribed,
         Packet::Disconnect(Disconnect { reason_code, .. }) => {
+            use DisconnectReasonCode as Code;
             let detail = match reason_code {
-                DisconnectReasonCode::SessionTakenOver => v3::TAKEN_OVER.to_owned(),
+                Code::SessionTakenOver => v3::TAKEN_OVER.to_owned(),
                 code => format!("the broker closed the connection: {code:?}"),
             };
-            return Err(Fault { refused: true, detail });
+            // The others pass by themselves: a broker that shuts down, is busy, or missed us.
+            let refused = matches!(
+                reason_code,
+                Code::SessionTakenOver
+                    | Code::NotAuthorized
+                    | Code::QuotaExceeded
+                    | Code::AdministrativeAction
+            );
+            return Err(Fault { refused, detail });
         }
         _ => Event::Other,
     })

@@ -86,11 +86,17 @@ async fn publishes_buffered_when_a_connection_closes_are_neither_lost_nor_taken_
     }
 }
 
+/// Memory for nine publishes of 1,000 bytes, and none for requests.
+fn nine_fit(config: &mut tidegate::config::Config) {
+    config.memory_bytes_max = 14_500;
+    config.stream.requests_in_flight = 0;
+}
+
 #[tokio::test]
 async fn memory_budget_ends_the_connection_and_nothing_is_lost() {
     for version in both_versions() {
         let mut stage = Stage::set(version, |config| {
-            config.memory_bytes_max = 10_000;
+            nine_fit(config);
             config.mqtt.receive_maximum = 1000;
         })
         .await;
@@ -111,13 +117,13 @@ async fn memory_budget_ends_the_connection_and_nothing_is_lost() {
 #[tokio::test]
 async fn at_qos_0_what_does_not_fit_the_memory_is_dropped_and_counted() {
     let mut stage = Stage::set(MqttVersion::V5, |config| {
-        config.memory_bytes_max = 10_000;
+        nine_fit(config);
         config.mqtt.lanes[0][0].qos = Qos::AtMostOnce;
     })
     .await;
     stage.publish_padded(0..15, 1000);
     stage.receive(9).await;
-    stage.counted(|counters| counters.dropped_memory.get() == 6).await;
+    stage.counted(|counters| counters.dropped_qos_0.get() == 6).await;
     assert_eq!(stage.counters.received.get(), 6);
     assert!(stage.seen().connected);
     stage.end().await;
@@ -193,6 +199,59 @@ async fn retained_publishes_are_delivered_or_skipped_as_configured() {
             assert_eq!(stage.contents().contains(&0), retained == Retained::Deliver);
             stage.end().await;
         }
+    }
+}
+
+#[tokio::test]
+async fn refused_subscription_is_not_online() {
+    for version in both_versions() {
+        let before = |broker: &tidegate::rehearsal::broker::Broker| {
+            broker.misbehave(|faults| faults.refuse_filters = ["t/#".to_owned()].into());
+        };
+        let change = |config: &mut tidegate::config::Config| {
+            config.mqtt.status_topic = true;
+            let mut second = config.mqtt.lanes[0][0].clone();
+            second.filter = "tidegate/+/status".to_owned();
+            config.mqtt.lanes[0].push(second);
+        };
+        let mut stage = Stage::set_after(before, version, change).await;
+        assert_eq!(stage.receive(0).await.len(), 0, "not online: one filter was refused");
+        stage.end().await;
+    }
+}
+
+#[tokio::test]
+async fn publish_under_an_identifier_whose_acknowledgement_was_written_is_new() {
+    for version in both_versions() {
+        let mut stage = Stage::set(version, |_| {}).await;
+        stage.publish(0..1);
+        let receipts = stage.receive(1).await;
+        stage.settle(&receipts);
+        stage.until(|seen| seen.pubacks_total == 1).await;
+        stage.broker.misbehave(|faults| faults.close_after = Some(1));
+        // The same reading under the same packet identifier, cut off with its connection.
+        stage.publish(0..1);
+        let receipts = stage.receive(1).await;
+        stage.settle(&receipts);
+        stage.until(|seen| seen.connects == 2 && seen.unacked == 0 && seen.queued == 0).await;
+        assert_eq!(stage.contents(), [0, 0], "two true readings stay two");
+        stage.end().await;
+    }
+}
+
+#[tokio::test]
+async fn records_in_flight_at_a_reconnect_during_the_drain_are_acknowledged() {
+    for version in both_versions() {
+        let mut stage = Stage::set(version, |_| {}).await;
+        stage.publish(0..5);
+        let receipts = stage.receive(5).await;
+        stage.stop();
+        stage.intake_closed().await;
+        stage.broker.drop_connections();
+        stage.until(|seen| seen.connects == 2 && seen.redelivered == 5).await;
+        stage.settle(&receipts);
+        stage.until(|seen| seen.pubacks_total == 5 && seen.unacked == 0).await;
+        stage.end().await;
     }
 }
 

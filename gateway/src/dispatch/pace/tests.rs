@@ -155,6 +155,35 @@ fn kib_of(bytes: usize) -> f64 {
     bytes.div_ceil(1024) as f64
 }
 
+#[test]
+fn large_record_gets_through_a_crowd_of_small_ones_on_its_shard() {
+    let began = start();
+    let (mut queues, mut pace) = (Queues::new(Order::Device), pace(began));
+    let shard = |_: &PartitionKey| ShardIndex(0);
+    let push = |queues: &mut Queues, key: &str, bytes, now| {
+        let (data, receipt) = (Bytes::from(vec![b'x'; bytes]), Receipt { lane: 0, number: 0 });
+        let routed = Routed { key: PartitionKey::new(key), data, rx_ts_ms: 0, receipt };
+        queues.push(routed, now, shard);
+    };
+    push(&mut queues, "large", 1_000_000, began);
+    for n in 0..5_000 {
+        push(&mut queues, &format!("small-{n}"), 1_000, began + Duration::from_millis(n));
+    }
+    let mut now = began;
+    while now < began + Duration::from_secs(3) {
+        queues.wake(now);
+        let room = Room { records: 500, bytes: 1 << 20 };
+        for taken in queues.take(room, &mut pace, now) {
+            if taken.key.as_str() == "large" {
+                return;
+            }
+            queues.answered(taken.slot, std::iter::empty(), now);
+        }
+        now += Duration::from_millis(10);
+    }
+    panic!("the large record starved");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
