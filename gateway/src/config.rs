@@ -69,7 +69,8 @@ pub struct Mqtt {
     pub login: Option<Login>,
     /// How long the broker keeps the session of an absent gateway (MQTT 5).
     pub session_expiry: Duration,
-    /// How many unacknowledged publishes the broker may have with us (MQTT 5).
+    /// How many unacknowledged publishes the broker may have with us. MQTT 5 tells it so; more than
+    /// that is not read.
     pub receive_maximum: u16,
     /// Largest packet accepted from the broker, in bytes.
     pub packet_bytes_max: u32,

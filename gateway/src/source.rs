@@ -1,9 +1,10 @@
 //! MQTT in: connections that subscribe, hand on publishes and acknowledge what is safe. The only
 //! place that knows rumqttc.
 //!
-//! `session` is the life of one connection, `v3` and `v5` speak the two protocols, `tls` makes the
-//! configuration of an encrypted one, `window` finds out how much the broker sends without being
-//! acknowledged, `subscriptions` remembers what the broker was asked for.
+//! `session` is the life of one connection, `wire` what goes over it, in the words of `v3` or `v5`.
+//! `socket` is the way to the broker, `tls` makes the configuration of an encrypted one. `window`
+//! finds out how much the broker sends without being acknowledged, `subscriptions` remembers what
+//! the broker was asked for.
 
 use std::time::{Duration, SystemTime};
 

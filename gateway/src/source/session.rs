@@ -1,8 +1,8 @@
 //! The life of one connection: connect, subscribe, take in, acknowledge, end.
 //!
 //! One task polls. It never waits for anything but its events: publishes wait in an outbox until
-//! the next stage takes them, acknowledgements are queued without waiting. Backpressure is withheld
-//! acknowledgements, never a stopped poll.
+//! the next stage takes them, acknowledgements are said without waiting. Backpressure is withheld
+//! acknowledgements; a broker that sends on all the same is not read.
 
 use std::ops::ControlFlow;
 use std::pin::pin;
