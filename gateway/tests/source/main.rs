@@ -221,25 +221,6 @@ async fn refused_subscription_is_not_online() {
 }
 
 #[tokio::test]
-async fn publish_under_an_identifier_whose_acknowledgement_was_written_is_new() {
-    for version in both_versions() {
-        let mut stage = Stage::set(version, |_| {}).await;
-        stage.publish(0..1);
-        let receipts = stage.receive(1).await;
-        stage.settle(&receipts);
-        stage.until(|seen| seen.pubacks_total == 1).await;
-        stage.broker.misbehave(|faults| faults.close_after = Some(1));
-        // The same reading under the same packet identifier, cut off with its connection.
-        stage.publish(0..1);
-        let receipts = stage.receive(1).await;
-        stage.settle(&receipts);
-        stage.until(|seen| seen.connects == 2 && seen.unacked == 0 && seen.queued == 0).await;
-        assert_eq!(stage.contents(), [0, 0], "two true readings stay two");
-        stage.end().await;
-    }
-}
-
-#[tokio::test]
 async fn records_in_flight_at_a_reconnect_during_the_drain_are_acknowledged() {
     for version in both_versions() {
         let mut stage = Stage::set(version, |_| {}).await;
