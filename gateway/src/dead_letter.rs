@@ -1,11 +1,12 @@
 //! What can't be made a record, or can never be accepted, is kept on disk with the reason.
 //!
 //! Files of newline-delimited JSON under a byte ceiling, oldest dropped first or nothing taken more,
-//! as the operator chose. [`Store::append`] returns after the bytes are on the disk.
+//! as the operator chose. [`Store::append`] returns after the bytes are on the disk. The directory is
+//! read anew each time: the operator may take files away.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -81,14 +82,14 @@ impl Letter {
 /// What became of letters that were to be kept.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Appended {
-    /// On the disk. So many older letters went to make room.
-    Kept {
-        /// Letters in the files that were removed.
-        dropped: usize,
-    },
+    /// On the disk.
+    Kept,
     /// The ceiling is reached and the operator said `wait`: nothing was written.
     Full,
 }
+
+/// Number and size of every file, oldest first.
+type Files = VecDeque<(u64, u64)>;
 
 /// The files.
 #[derive(Debug)]
@@ -96,9 +97,9 @@ pub struct Store {
     dir: PathBuf,
     bytes_max: u64,
     when_full: WhenFull,
-    /// Number and size of every file, oldest first. Only the last is written to.
-    files: VecDeque<(u64, u64)>,
-    last: Option<File>,
+    /// The file written to last, with its number. Everything written to it was kept.
+    last: Option<(u64, File)>,
+    dropped: usize,
 }
 
 impl Store {
@@ -107,29 +108,21 @@ impl Store {
     /// # Errors
     /// When it cannot be created or listed.
     pub fn open(settings: &Settings) -> io::Result<Self> {
-        fs::create_dir_all(&settings.dir)?;
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&settings.dir)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            let number = name
-                .to_str()
-                .and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok());
-            if let Some(number) = number {
-                files.push((number, entry.metadata()?.len()));
-            }
-        }
-        files.sort_unstable();
-        Ok(Self {
+        let store = Self {
             dir: settings.dir.clone(),
             bytes_max: settings.bytes_max,
             when_full: settings.when_full,
-            files: files.into(),
             last: None,
-        })
+            dropped: 0,
+        };
+        store.files()?;
+        Ok(store)
     }
 
     /// Keeps `letters`: written and synced when this returns, all in one go.
+    ///
+    /// A single group larger than the ceiling is taken when nothing else is there: it would never
+    /// fit, and losing it would be worse.
     ///
     /// # Errors
     /// When writing or syncing fails: nothing is known to be kept, and the next call starts a new
@@ -139,62 +132,111 @@ impl Store {
         for letter in letters {
             text.extend(letter.line()?);
         }
-        let size = text.len() as u64;
-        if self.when_full == WhenFull::Wait && self.bytes() + size > self.bytes_max {
-            return Ok(Appended::Full);
-        }
-        let dropped = self.make_room(size)?;
-        let written = self.write(&text);
-        if written.is_err() {
-            self.last = None;
-        }
-        written.map(|()| Appended::Kept { dropped })
-    }
-
-    fn bytes(&self) -> u64 {
-        self.files.iter().map(|(_, size)| size).sum()
-    }
-
-    /// Removes the oldest files until `size` more fit. A single group larger than the ceiling is
-    /// written all the same: losing it would be worse.
-    fn make_room(&mut self, size: u64) -> io::Result<usize> {
-        let mut dropped = 0;
-        while self.bytes() + size > self.bytes_max {
-            let Some((number, _)) = self.files.front().copied() else { break };
-            let path = self.path(number);
-            dropped += fs::read(&path)?.iter().filter(|byte| **byte == b'\n').count();
-            fs::remove_file(path)?;
-            self.files.pop_front();
-            if self.files.is_empty() {
-                self.last = None;
+        let mut files = self.files()?;
+        while bytes(&files) > 0 && bytes(&files) + text.len() as u64 > self.bytes_max {
+            match self.when_full {
+                WhenFull::Wait => return Ok(Appended::Full),
+                WhenFull::DropOldest => self.drop_oldest(&mut files)?,
             }
         }
-        if dropped > 0 {
-            sync_dir(&self.dir)?;
-        }
-        Ok(dropped)
+        self.write(files.back().copied(), &text)?;
+        Ok(Appended::Kept)
     }
 
-    fn write(&mut self, text: &[u8]) -> io::Result<()> {
-        let full = |size: u64| size >= self.bytes_max / FILES;
-        if self.last.is_none() || self.files.back().is_none_or(|(_, size)| full(*size)) {
-            let number = self.files.back().map_or(1, |(number, _)| number + 1);
-            let file = OpenOptions::new().create_new(true).append(true).open(self.path(number))?;
-            self.files.push_back((number, 0));
-            self.last = Some(file);
-            sync_dir(&self.dir)?;
+    /// How many letters went to make room since this was last asked, whether or not the newer ones
+    /// were kept then.
+    pub fn take_dropped(&mut self) -> usize {
+        std::mem::take(&mut self.dropped)
+    }
+
+    fn files(&self) -> io::Result<Files> {
+        fs::create_dir_all(&self.dir)?;
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let number = name
+                .to_str()
+                .and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok());
+            let Some(number) = number else { continue };
+            if let Some(metadata) = unless_gone(entry.metadata())? {
+                files.push((number, metadata.len()));
+            }
         }
-        let (Some(file), Some((_, size))) = (&mut self.last, self.files.back_mut()) else {
-            return Ok(());
+        files.sort_unstable();
+        Ok(files.into())
+    }
+
+    fn drop_oldest(&mut self, files: &mut Files) -> io::Result<()> {
+        let Some((number, _)) = files.pop_front() else { return Ok(()) };
+        let path = self.path(number);
+        let Some(file) = unless_gone(File::open(&path))? else { return Ok(()) };
+        let letters = count_lines(file)?;
+        if unless_gone(fs::remove_file(path))?.is_some() {
+            self.dropped += letters;
+        }
+        Ok(())
+    }
+
+    /// Writes to the newest file if it is the one written to last, is still there and has room, or
+    /// else to a new one.
+    fn write(&mut self, newest: Option<(u64, u64)>, text: &[u8]) -> io::Result<()> {
+        let (newest, size) = newest.unwrap_or_default();
+        let last = self.last.take();
+        let (number, kept, mut file) = match last {
+            Some((number, file)) if number == newest && size < self.bytes_max / FILES => {
+                (number, size, file)
+            }
+            _ => (newest + 1, 0, create(&self.path(newest + 1))?),
         };
-        *size += text.len() as u64;
-        file.write_all(text)?;
-        file.sync_data()
+        let written =
+            file.write_all(text).and_then(|()| file.sync_data()).and_then(|()| sync_dir(&self.dir));
+        match written {
+            Ok(()) => self.last = Some((number, file)),
+            // If this fails too, a torn line stays, but nothing will follow it in its file.
+            Err(_) => drop(self.take_back(number, kept)),
+        }
+        written
+    }
+
+    /// Leaves of a file what was kept in it.
+    fn take_back(&self, number: u64, kept: u64) -> io::Result<()> {
+        let path = self.path(number);
+        if kept == 0 {
+            return fs::remove_file(path);
+        }
+        OpenOptions::new().write(true).open(path)?.set_len(kept)
     }
 
     fn path(&self, number: u64) -> PathBuf {
         self.dir.join(format!("{PREFIX}{number:06}{SUFFIX}"))
     }
+}
+
+fn bytes(files: &Files) -> u64 {
+    files.iter().map(|(_, size)| size).sum()
+}
+
+/// Counts without holding the text: a file may be larger than the memory.
+fn count_lines(file: impl Read) -> io::Result<usize> {
+    let mut reader = BufReader::new(file);
+    let mut lines = 0;
+    while reader.skip_until(b'\n')? > 0 {
+        lines += 1;
+    }
+    Ok(lines)
+}
+
+/// Nothing, if somebody took the file away meanwhile.
+fn unless_gone<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create_new(true).append(true).open(path)
 }
 
 /// Makes created and removed names durable.

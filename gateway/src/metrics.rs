@@ -66,6 +66,10 @@ impl Counters {
             retried: self.retried.get(),
             reordered: self.reordered.get(),
             unheard: self.unheard.get(),
+            calls: self.calls.get(),
+            adopted: self.adopted.get(),
+            hang_ups: self.hang_ups.get(),
+            dead_letters_dropped: self.dead_letters_dropped.get(),
         }
     }
 }
@@ -89,6 +93,14 @@ pub struct Conservation {
     pub reordered: u64,
     /// See [`Counters::unheard`].
     pub unheard: u64,
+    /// See [`Counters::calls`].
+    pub calls: u64,
+    /// See [`Counters::adopted`].
+    pub adopted: u64,
+    /// See [`Counters::hang_ups`].
+    pub hang_ups: u64,
+    /// See [`Counters::dead_letters_dropped`].
+    pub dead_letters_dropped: u64,
 }
 
 impl Conservation {
@@ -101,31 +113,25 @@ impl Conservation {
     /// Writes the ledger as one log line; an imbalance is an error of ours and said so.
     pub fn log(&self) {
         let Self { received, delivered, in_flight, dead_lettered, dropped, .. } = *self;
-        let Self { retried, reordered, unheard, .. } = *self;
-        if self.balances() {
-            tracing::info!(
-                received,
-                delivered,
-                in_flight,
-                dead_lettered,
-                dropped,
-                retried,
-                reordered,
-                unheard,
-                "ledger"
-            );
-        } else {
-            tracing::error!(
-                received,
-                delivered,
-                in_flight,
-                dead_lettered,
-                dropped,
-                retried,
-                reordered,
-                unheard,
-                "ledger does not balance: please report this"
-            );
+        let Self { retried, reordered, unheard, calls, .. } = *self;
+        let Self { adopted, hang_ups, dead_letters_dropped, .. } = *self;
+        tracing::info!(
+            received,
+            delivered,
+            in_flight,
+            dead_lettered,
+            dropped,
+            retried,
+            reordered,
+            unheard,
+            calls,
+            adopted,
+            hang_ups,
+            dead_letters_dropped,
+            "ledger"
+        );
+        if !self.balances() {
+            tracing::error!(ledger = %self, "the ledger does not balance: please report this");
         }
     }
 }
@@ -137,5 +143,23 @@ impl fmt::Display for Conservation {
             "received {} = delivered {} + in flight {} + dead-lettered {} + dropped {}",
             self.received, self.delivered, self.in_flight, self.dead_lettered, self.dropped
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ledger_shows_what_lies_beside_the_balance() {
+        let counters = Counters::default();
+        counters.calls.add(1);
+        counters.adopted.add(2);
+        counters.hang_ups.add(3);
+        counters.dead_letters_dropped.add(4);
+        let ledger = counters.conservation(0);
+        assert!(ledger.balances());
+        let Conservation { calls, adopted, hang_ups, dead_letters_dropped, .. } = ledger;
+        assert_eq!((calls, adopted, hang_ups, dead_letters_dropped), (1, 2, 3, 4));
     }
 }

@@ -24,12 +24,28 @@ fn lines(dir: &Path) -> Vec<serde_json::Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+fn path(dir: &Path, number: u64) -> PathBuf {
+    dir.join(format!("dead/dead-letters-{number:06}.ndjson"))
+}
+
+fn on_disk(dir: &Path) -> u64 {
+    fs::read_dir(dir.join("dead"))
+        .unwrap()
+        .map(|file| file.unwrap().metadata().unwrap().len())
+        .sum()
+}
+
+/// From now on the disk is full for the file of this number.
+fn fill_disk(store: &mut Store, number: u64) {
+    store.last = Some((number, OpenOptions::new().append(true).open("/dev/full").unwrap()));
+}
+
 #[test]
 fn letter_keeps_reason_origin_and_the_original_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = store(dir.path(), 1 << 20, WhenFull::DropOldest);
     let letters = [letter("{oops"), letter(vec![0xff, 0x00]), letter(vec![b'x'; 65 * 1024])];
-    assert_eq!(store.append(&letters).unwrap(), Appended::Kept { dropped: 0 });
+    assert_eq!(store.append(&letters).unwrap(), Appended::Kept);
     let lines = lines(dir.path());
     assert_eq!(lines[0]["payload"], "{oops");
     assert_eq!(lines[0]["reason"], "not_json");
@@ -46,13 +62,9 @@ fn at_the_ceiling_the_oldest_letters_go_and_are_counted() {
     let mut store = store(dir.path(), 20_000, WhenFull::DropOldest);
     let mut dropped = 0;
     for n in 0..100 {
-        let Appended::Kept { dropped: now } =
-            store.append(&[letter(format!("{n:0>900}"))]).unwrap()
-        else {
-            panic!("drops, never waits")
-        };
-        dropped += now;
-        assert!(store.bytes() <= 20_000);
+        assert_eq!(store.append(&[letter(format!("{n:0>900}"))]).unwrap(), Appended::Kept);
+        dropped += store.take_dropped();
+        assert!(on_disk(dir.path()) <= 20_000);
     }
     let kept = lines(dir.path());
     assert_eq!(kept.len() + dropped, 100);
@@ -65,7 +77,7 @@ fn at_the_ceiling_the_oldest_letters_go_and_are_counted() {
 fn at_the_ceiling_nothing_more_is_taken_if_the_operator_prefers_to_wait() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = store(dir.path(), 2_000, WhenFull::Wait);
-    assert_eq!(store.append(&[letter(vec![b'x'; 900])]).unwrap(), Appended::Kept { dropped: 0 });
+    assert_eq!(store.append(&[letter(vec![b'x'; 900])]).unwrap(), Appended::Kept);
     assert_eq!(store.append(&[letter(vec![b'x'; 1900])]).unwrap(), Appended::Full);
     assert_eq!(lines(dir.path()).len(), 1);
 }
@@ -76,8 +88,114 @@ fn letters_of_an_earlier_run_are_kept_and_counted() {
     store(dir.path(), 1 << 20, WhenFull::DropOldest).append(&[letter("a")]).unwrap();
     fs::write(dir.path().join("dead/notes.txt"), "not ours").unwrap();
     let mut second = store(dir.path(), 1 << 20, WhenFull::DropOldest);
-    assert!(second.bytes() > 0);
     second.append(&[letter("b")]).unwrap();
     fs::remove_file(dir.path().join("dead/notes.txt")).unwrap();
     assert_eq!(lines(dir.path()).len(), 2);
+}
+
+#[test]
+fn letters_are_kept_though_the_operator_took_files_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = store(dir.path(), 8_000, WhenFull::DropOldest);
+    for _ in 0..7 {
+        store.append(&[letter(vec![b'x'; 900])]).unwrap();
+    }
+    for number in [1, 3, 7] {
+        fs::remove_file(path(dir.path(), number)).unwrap();
+    }
+    for n in 0..3 {
+        assert_eq!(store.append(&[letter(format!("{n:0>900}"))]).unwrap(), Appended::Kept);
+    }
+    assert_eq!(lines(dir.path()).len(), 4 + 3, "none is written to a file that is gone");
+    assert_eq!(store.take_dropped(), 0, "the operator made room enough");
+    fs::remove_dir_all(dir.path().join("dead")).unwrap();
+    assert_eq!(store.append(&[letter("{oops")]).unwrap(), Appended::Kept);
+    assert_eq!(lines(dir.path()).len(), 1);
+}
+
+#[test]
+fn room_that_the_operator_makes_is_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = store(dir.path(), 2_000, WhenFull::Wait);
+    store.append(&[letter(vec![b'x'; 900])]).unwrap();
+    let larger_than_all = [letter(vec![b'y'; 1500]), letter(vec![b'z'; 1500])];
+    assert_eq!(store.append(&larger_than_all).unwrap(), Appended::Full);
+    fs::remove_file(path(dir.path(), 1)).unwrap();
+    assert_eq!(store.append(&larger_than_all).unwrap(), Appended::Kept);
+    assert_eq!(store.append(&[letter("{oops")]).unwrap(), Appended::Full);
+    assert_eq!(lines(dir.path()).len(), 2);
+}
+
+#[test]
+fn failed_write_takes_no_room_and_leaves_no_empty_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = store(dir.path(), 2_000, WhenFull::Wait);
+    for _ in 0..10 {
+        fs::write(path(dir.path(), 1), "").unwrap();
+        fill_disk(&mut store, 1);
+        store.append(&[letter(vec![b'x'; 900])]).unwrap_err();
+        assert_eq!(fs::read_dir(dir.path().join("dead")).unwrap().count(), 0);
+    }
+    assert_eq!(store.append(&[letter(vec![b'x'; 900])]).unwrap(), Appended::Kept);
+    assert_eq!(lines(dir.path()).len(), 1);
+}
+
+#[test]
+fn nothing_follows_a_failed_write_in_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = store(dir.path(), 1 << 20, WhenFull::Wait);
+    store.append(&[letter("kept")]).unwrap();
+    let kept = fs::read(path(dir.path(), 1)).unwrap();
+    fill_disk(&mut store, 1);
+    store.append(&[letter("failed")]).unwrap_err();
+    store.append(&[letter("after")]).unwrap();
+    assert_eq!(fs::read(path(dir.path(), 1)).unwrap(), kept);
+    assert_eq!(lines(dir.path()).len(), 2);
+}
+
+#[test]
+fn torn_line_is_taken_back_and_what_was_kept_before_it_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path(), 1 << 20, WhenFull::Wait);
+    fs::write(path(dir.path(), 1), "{}\n{\"at\":17636").unwrap();
+    store.take_back(1, 3).unwrap();
+    assert_eq!(fs::read_to_string(path(dir.path(), 1)).unwrap(), "{}\n");
+    store.take_back(1, 0).unwrap();
+    assert!(!path(dir.path(), 1).exists());
+}
+
+#[test]
+fn dropped_letters_are_counted_even_if_the_newer_ones_cannot_be_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = store(dir.path(), 2_000, WhenFull::DropOldest);
+    let line = format!("\"{:600}\"\n", "");
+    fs::write(path(dir.path(), 1), line.repeat(3)).unwrap();
+    fs::write(path(dir.path(), 2), "{}\n").unwrap();
+    fill_disk(&mut store, 2);
+    store.append(&[letter(vec![b'x'; 900])]).unwrap_err();
+    assert_eq!((store.take_dropped(), store.take_dropped()), (3, 0));
+    assert_eq!(lines(dir.path()).len(), 1, "only as many as needed go");
+}
+
+/// Empty lines until none are left; remembers the most it was asked for.
+struct Lines {
+    left: usize,
+    asked: usize,
+}
+
+impl Read for &mut Lines {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.asked = self.asked.max(buffer.len());
+        let size = buffer.len().min(self.left);
+        self.left -= size;
+        buffer[..size].fill(b'\n');
+        Ok(size)
+    }
+}
+
+#[test]
+fn lines_are_counted_without_holding_the_file() {
+    let mut file = Lines { left: 1_000_000, asked: 0 };
+    assert_eq!(count_lines(&mut file).unwrap(), 1_000_000);
+    assert!(file.asked <= 64 * 1024, "{} bytes at once", file.asked);
 }

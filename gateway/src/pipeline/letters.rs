@@ -1,7 +1,7 @@
 //! Dead letters on their way to the disk: one group commit at a time, away from the flow's thread.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{info, warn};
@@ -9,6 +9,9 @@ use tracing::{info, warn};
 use crate::ack::Receipt;
 use crate::dead_letter::{Appended, Letter, Store};
 use crate::limits::DEAD_LETTER_RETRY;
+
+/// Drops are told at most this often: where the ceiling is reached, every commit may drop some.
+const DROPS_TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// Letters that are not durable yet.
 #[derive(Debug)]
@@ -18,7 +21,28 @@ pub(super) struct Letters {
     waiting: Vec<(Letter, Receipt)>,
     commit: Option<JoinHandle<Commit>>,
     committing: usize,
+    /// Set while commits fail.
     retry_at: Option<Instant>,
+    drops: Drops,
+}
+
+/// Letters that went to make room and were not told of yet.
+#[derive(Debug, Default)]
+struct Drops {
+    untold: usize,
+    quiet_until: Option<Instant>,
+}
+
+impl Drops {
+    /// How many to tell of now, if any: at once the first time, then in groups.
+    fn tell(&mut self, dropped: usize, now: Instant) -> Option<usize> {
+        self.untold += dropped;
+        if self.untold == 0 || self.quiet_until.is_some_and(|until| now < until) {
+            return None;
+        }
+        self.quiet_until = Some(now + DROPS_TOLD_EVERY);
+        Some(std::mem::take(&mut self.untold))
+    }
 }
 
 /// A commit that ended.
@@ -30,10 +54,10 @@ pub(super) struct Commit {
 }
 
 /// What a commit settled.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Committed {
     pub(super) settled: Vec<Receipt>,
-    /// Older letters that went to make room.
+    /// Older letters that went to make room, even if in vain.
     pub(super) dropped: usize,
 }
 
@@ -45,6 +69,7 @@ impl Letters {
             commit: None,
             committing: 0,
             retry_at: None,
+            drops: Drops::default(),
         }
     }
 
@@ -57,9 +82,10 @@ impl Letters {
         self.waiting.len() + self.committing
     }
 
-    /// When to call [`Self::start`] again, if the last commit failed.
+    /// When to call [`Self::start`] again, if the last commit failed. While one is running there is
+    /// nothing to wake up for but its end.
     pub(super) fn retry_at(&self) -> Option<Instant> {
-        self.retry_at
+        self.retry_at.filter(|_| self.commit.is_none())
     }
 
     /// Starts a commit of everything that waits, if none is running and none failed just now.
@@ -90,10 +116,17 @@ impl Letters {
 
     /// Takes a commit that ended. Letters that were not kept wait for the next.
     pub(super) fn finish(&mut self, commit: Commit, now: Instant) -> Committed {
-        let Commit { store, mut letters, result } = commit;
+        let Commit { mut store, mut letters, result } = commit;
+        let dropped = store.take_dropped();
+        if let Some(dropped) = self.drops.tell(dropped, now) {
+            warn!(
+                dropped,
+                "dead_letter.bytes_max is reached: the oldest dead letters were dropped"
+            );
+        }
         (self.store, self.commit, self.committing) = (Some(store), None, 0);
         let failure = match result {
-            Ok(Appended::Kept { dropped }) => {
+            Ok(Appended::Kept) => {
                 if self.retry_at.take().is_some() {
                     info!("dead letters are kept again");
                 }
@@ -109,6 +142,72 @@ impl Letters {
         self.retry_at = Some(now + DEAD_LETTER_RETRY);
         letters.append(&mut self.waiting);
         self.waiting = letters;
-        Committed::default()
+        Committed { settled: Vec::new(), dropped }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::config::{DeadLetter, WhenFull};
+
+    const RECEIPT: Receipt = Receipt { lane: 0, number: 7 };
+
+    fn letter() -> Letter {
+        Letter {
+            at_ms: 1_763_692_404_123,
+            reason: "not_json",
+            detail: String::new(),
+            origin: "sites/1".to_owned(),
+            payload: Bytes::from_static(b"{oops"),
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "where the made-up time begins")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    #[tokio::test]
+    async fn while_a_retried_commit_runs_nothing_else_wakes_the_flow() {
+        let state = tempfile::tempdir().unwrap();
+        let dir = state.path().join("dead");
+        let settings =
+            DeadLetter { dir: dir.clone(), bytes_max: 1 << 20, when_full: WhenFull::Wait };
+        let mut letters = Letters::new(Store::open(&settings).unwrap());
+        fs::remove_dir(&dir).unwrap();
+        fs::write(&dir, "in the way").unwrap();
+
+        let failed_at = start();
+        letters.push(letter(), RECEIPT);
+        letters.start(failed_at);
+        let commit = letters.committed().await;
+        assert_eq!(letters.finish(commit, failed_at).settled, []);
+        let retry_at = letters.retry_at().expect("a failed commit is tried again");
+
+        fs::remove_file(&dir).unwrap();
+        letters.start(retry_at);
+        assert_eq!(letters.retry_at(), None, "a commit is running");
+        let commit = letters.committed().await;
+        assert_eq!(letters.finish(commit, retry_at).settled, [RECEIPT]);
+        assert_eq!((letters.retry_at(), letters.held()), (None, 0));
+    }
+
+    #[test]
+    fn the_first_drops_are_told_at_once_and_later_ones_in_groups() {
+        let mut drops = Drops::default();
+        let at = start();
+        assert_eq!(drops.tell(0, at), None);
+        assert_eq!(drops.tell(3, at), Some(3));
+        let soon = at + DROPS_TOLD_EVERY / 2;
+        assert_eq!(drops.tell(4, soon), None);
+        assert_eq!(drops.tell(5, soon), None);
+        let later = at + DROPS_TOLD_EVERY;
+        assert_eq!(drops.tell(0, later), Some(9), "none is forgotten");
+        assert_eq!(drops.tell(0, later + DROPS_TOLD_EVERY), None);
     }
 }
