@@ -106,11 +106,11 @@ impl Drop for Process {
     #[expect(clippy::print_stderr, reason = "the last words belong to the test's failure")]
     fn drop(&mut self) {
         // An error says that it has ended already.
-        let ended = self.child.kill().and_then(|()| self.child.wait());
+        drop(self.child.kill().and_then(|()| self.child.wait()));
         if std::thread::panicking() {
             let said = self.said();
             let skipped = said.len().saturating_sub(LAST_WORDS);
-            eprintln!("--- {}, {ended:?}, {skipped} lines and:", self.name);
+            eprintln!("--- {} said {skipped} lines, then:", self.name);
             said.iter().skip(skipped).for_each(|line| eprintln!("{line}"));
         }
     }

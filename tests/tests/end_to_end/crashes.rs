@@ -22,8 +22,7 @@ async fn killed_five_times_loses_nothing(world: World) {
         for _ in 0..KILLS {
             let run = world.gateway.start().await;
             let before = world.stream.counts().records;
-            let enough = |counts: &stream::Counts| counts.records >= before + 800;
-            in_time("800 records more", world.stream.reached(enough)).await;
+            world.stored(before + 800).await;
             run.kill().await;
         }
         world.gateway.start().await
