@@ -64,7 +64,13 @@ impl Process {
     /// Waits until it has said `text` in so many lines.
     pub async fn says_times(&self, text: &str, times: usize) {
         let what = format!("{} says {text:?}, {times} times", self.name);
-        until(&what, || self.times_said(text) >= times).await;
+        until(&what, || self.times_said(text) >= times || self.is_silent()).await;
+        assert!(self.times_said(text) >= times, "{} ended before: {what}", self.name);
+    }
+
+    /// Whether it can say nothing more: the listener lets go of the lines when the pipe is closed.
+    fn is_silent(&self) -> bool {
+        Arc::strong_count(&self.said) == 1
     }
 
     /// Waits until it has said `text`.
@@ -94,8 +100,7 @@ impl Process {
         let mut status = None;
         until(&format!("{} ends", self.name), || {
             status = self.child.try_wait().expect("our own child");
-            // The listener lets go of the lines when the pipe is closed.
-            status.is_some() && Arc::strong_count(&self.said) == 1
+            status.is_some() && self.is_silent()
         })
         .await;
         status.expect("that was waited for")
