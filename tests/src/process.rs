@@ -64,7 +64,13 @@ impl Process {
     /// Waits until it has said `text` in so many lines.
     pub async fn says_times(&self, text: &str, times: usize) {
         let what = format!("{} says {text:?}, {times} times", self.name);
-        until(&what, || self.times_said(text) >= times).await;
+        until(&what, || self.times_said(text) >= times || self.is_silent()).await;
+        assert!(self.times_said(text) >= times, "{} ended before: {what}", self.name);
+    }
+
+    /// Whether it can say nothing more: the listener lets go of the lines when the pipe is closed.
+    fn is_silent(&self) -> bool {
+        Arc::strong_count(&self.said) == 1
     }
 
     /// Waits until it has said `text`.
@@ -94,8 +100,7 @@ impl Process {
         let mut status = None;
         until(&format!("{} ends", self.name), || {
             status = self.child.try_wait().expect("our own child");
-            // The listener lets go of the lines when the pipe is closed.
-            status.is_some() && Arc::strong_count(&self.said) == 1
+            status.is_some() && self.is_silent()
         })
         .await;
         status.expect("that was waited for")
@@ -106,11 +111,11 @@ impl Drop for Process {
     #[expect(clippy::print_stderr, reason = "the last words belong to the test's failure")]
     fn drop(&mut self) {
         // An error says that it has ended already.
-        let ended = self.child.kill().and_then(|()| self.child.wait());
+        drop(self.child.kill().and_then(|()| self.child.wait()));
         if std::thread::panicking() {
             let said = self.said();
             let skipped = said.len().saturating_sub(LAST_WORDS);
-            eprintln!("--- {}, {ended:?}, {skipped} lines and:", self.name);
+            eprintln!("--- {} said {skipped} lines, then:", self.name);
             said.iter().skip(skipped).for_each(|line| eprintln!("{line}"));
         }
     }

@@ -1,6 +1,6 @@
 //! Numbered readings, and what became of them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -82,20 +82,6 @@ fn overtook(arrived: &[Reading]) -> usize {
         *least = reading.seq.min(*least);
     }
     count
-}
-
-/// How many arrivals each reading that arrived more than once had beyond the first.
-#[must_use]
-pub fn repeated(arrived: &[Reading]) -> BTreeMap<Reading, usize> {
-    let mut times = BTreeMap::new();
-    for reading in arrived {
-        *times.entry(*reading).or_insert(0_usize) += 1;
-    }
-    times.retain(|_, times| {
-        *times -= 1;
-        *times > 0
-    });
-    times
 }
 
 #[cfg(test)]

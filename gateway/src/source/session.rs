@@ -202,6 +202,7 @@ impl Session {
                 }
             }
             if self.full {
+                self.leave(wire).await;
                 return End::Full;
             }
             self.acknowledge(wire);
@@ -366,13 +367,20 @@ impl Session {
         ControlFlow::Continue(())
     }
 
-    /// Writes the last acknowledgements and leaves.
+    /// Leaves for good.
     async fn goodbye<D: Dialect>(&mut self, wire: &mut Wire<D>) {
-        self.acknowledge(wire);
         if let Some(topic) = &self.status_topic {
             let payload = OFFLINE;
             wire.say(|packet_id| Request::PublishRetained { packet_id, topic, payload });
         }
+        self.leave(wire).await;
+    }
+
+    /// Writes the last acknowledgements and disconnects. Returns when the broker has closed the
+    /// connection: one that we close with something unread is reset, and the broker may then forget
+    /// acknowledgements that it has not read.
+    async fn leave<D: Dialect>(&mut self, wire: &mut Wire<D>) {
+        self.acknowledge(wire);
         wire.say(|_| Request::Disconnect);
         // What still comes stays with the broker: it is not acknowledged.
         let closed = async {

@@ -52,6 +52,7 @@ impl Dialect for V3 {
         match Packet::read(inbox, self.packet_bytes_max) {
             Ok(packet) => event(packet).map(Some),
             Err(Error::InsufficientBytes(_)) => Ok(None),
+            Err(Error::PayloadSizeLimitExceeded(bytes)) => Err(too_large(bytes)),
             Err(error) => Err(Fault { refused: false, detail: causes(&error) }),
         }
     }
@@ -78,6 +79,15 @@ impl Dialect for V3 {
         };
         put(&packet, out);
     }
+}
+
+/// A packet over our limit. In 3.1.1 the broker does not know the limit and will send it again.
+pub(super) fn too_large(bytes: usize) -> Fault {
+    let detail = format!(
+        "a packet of {bytes} bytes is over mqtt.packet_bytes_max and holds up what follows: raise \
+         the limit, and it becomes a dead letter at most"
+    );
+    Fault { refused: true, detail }
 }
 
 fn put(packet: &Packet, out: &mut BytesMut) {

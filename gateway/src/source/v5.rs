@@ -68,6 +68,7 @@ impl Dialect for V5 {
         match Packet::read(inbox, Some(self.packet_bytes_max)) {
             Ok(packet) => event(packet).map(Some),
             Err(Error::InsufficientBytes(_)) => Ok(None),
+            Err(Error::PayloadSizeLimitExceeded { pkt_size, .. }) => Err(v3::too_large(pkt_size)),
             Err(error) => Err(Fault { refused: false, detail: causes(&error) }),
         }
     }

@@ -13,7 +13,7 @@ async fn two_identical_readings_without_time_stay_two() {
     let run = world.gateway.start().await;
     let reading = Message::new("sites/1/devices/7/telemetry", r#"{"temperature":21.4}"#);
     publish(world.broker.port, [reading.clone(), reading]).await;
-    world.stream.reached(|counts| counts.records >= 2).await;
+    world.stored(2).await;
     assert_eq!(run.stop().await.books().delivered, 2);
 
     let records = world.stream.records();

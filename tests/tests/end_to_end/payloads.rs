@@ -4,7 +4,6 @@ use bytes::Bytes;
 use data_encoding::BASE64;
 use serde_json::Value;
 use tests::fleet::{Message, publish};
-use tests::patience::in_time;
 use twox_hash::XxHash3_128;
 
 use super::world::World;
@@ -63,7 +62,7 @@ async fn each_becomes_a_record_or_a_dead_letter(world: World) {
         payloads.iter().map(|(name, payload, _)| Message::new(topic(name), payload.clone()));
     publish(world.broker.port, messages).await;
     let expected = payloads.iter().filter(|(_, _, fate)| matches!(fate, Record(_))).count() as u64;
-    in_time("the good records", world.stream.reached(|counts| counts.records >= expected)).await;
+    world.stored(expected).await;
     let books = run.stop().await.books();
 
     let (records, letters) = (world.stream.records(), world.gateway.dead_letters());
@@ -116,13 +115,47 @@ async fn every_payload_becomes_a_record_or_a_dead_letter_over_mqtt_3() {
     each_becomes_a_record_or_a_dead_letter(World::new().await.set("mqtt.version", "3")).await;
 }
 
+/// A world whose gateway lets in 16 KiB, and a packet of 100,000 bytes before a good reading.
+async fn with_a_packet_over_the_limit(world: World) -> World {
+    let world = world.set("mqtt.packet_bytes_max", "\"16 KiB\"");
+    world.begin_session().await;
+    let large = Message::new(topic("large"), vec![b'x'; 100_000]);
+    let fine = Message::new(topic("fine"), r#"{"temperature":21.4}"#);
+    publish(world.broker.port, [large, fine]).await;
+    world
+}
+
+#[tokio::test]
+async fn packet_over_the_limit_is_kept_back_by_the_broker_over_mqtt_5() {
+    let world = with_a_packet_over_the_limit(World::new().await).await;
+    let run = world.gateway.start().await;
+    world.stored(1).await;
+    assert_eq!(run.stop().await.books().received, 1);
+}
+
+/// A broker of 3.1.1 knows no limit and sends the packet until it is taken.
+#[tokio::test]
+async fn packet_over_the_limit_is_named_and_passes_once_the_limit_is_raised_over_mqtt_3() {
+    let world = World::new().await.set("mqtt.version", "3");
+    let world = with_a_packet_over_the_limit(world).await;
+    let run = world.gateway.launch();
+    run.says("over mqtt.packet_bytes_max").await;
+    run.kill().await;
+
+    let world = world.set("mqtt.packet_bytes_max", "\"1 MiB\"");
+    let run = world.gateway.start().await;
+    world.stored(1).await;
+    let books = run.stop().await.books();
+    assert_eq!((books.delivered, books.dead_lettered), (1, 1));
+}
+
 #[tokio::test]
 async fn raw_payloads_pass_as_they_came() {
     let world = World::new().await.set("records.format", "\"raw\"").set("records.newline", "false");
     let run = world.gateway.start().await;
     let payload = Bytes::from_static(b"\x00\xff not JSON \n");
     publish(world.broker.port, [Message::new(topic("raw"), payload.clone())]).await;
-    in_time("the record", world.stream.reached(|counts| counts.records >= 1)).await;
+    world.stored(1).await;
     run.stop().await.books();
     assert_eq!(world.stream.records()[0].data, payload);
 }
@@ -134,7 +167,7 @@ async fn device_with_a_newline_is_a_dead_letter() {
     let payload = |device| format!(r#"{{"dev":"{device}","temperature":1}}"#);
     let message = |device| Message::new(topic("some"), payload(device));
     publish(world.broker.port, [message("a\\nb"), message("a b")]).await;
-    in_time("the good record", world.stream.reached(|counts| counts.records >= 1)).await;
+    world.stored(1).await;
     run.stop().await.books();
 
     assert_eq!(world.stream.records()[0].partition_key.as_ref(), "a b");

@@ -1,9 +1,8 @@
 //! SIGTERM under load.
 
 use tests::fleet::Load;
-use tests::patience::in_time;
 use tests::reading::Comparison;
-use tidegate::rehearsal::stream::{Counts, Link};
+use tidegate::rehearsal::stream::Link;
 
 use super::world::World;
 
@@ -14,8 +13,7 @@ async fn stopped_three_times_loses_and_repeats_nothing(world: World) {
         for _ in 0..3 {
             let before = world.stream.counts().records;
             let run = world.gateway.start().await;
-            let enough = |counts: &Counts| counts.records >= before + 900;
-            in_time("900 records more", world.stream.reached(enough)).await;
+            world.stored(before + 900).await;
             let books = run.stop().await.books();
             assert_eq!(world.stream.counts().records, before + books.delivered);
         }

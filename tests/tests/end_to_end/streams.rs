@@ -38,8 +38,7 @@ async fn pass(world: &World, load: Load, trouble: impl Future<Output = ()>) -> P
 /// Every hundred records the next requests meet `faults`, eight times.
 async fn now_and_then(world: &World, faults: &[RequestFault]) {
     for round in 1..=8 {
-        let enough = |counts: &Counts| counts.records >= round * 100;
-        in_time("a hundred records more", world.stream.reached(enough)).await;
+        world.stored(round * 100).await;
         world.stream.faults(|all| all.next.extend(faults.iter().cloned()));
     }
 }
@@ -128,8 +127,7 @@ async fn requests_that_hang_time_out_and_nothing_arrives_twice() {
 
 /// The link is down, then a middlebox closes every connection, then it is up.
 async fn outage(world: &World, length: Duration) {
-    let some = |counts: &Counts| counts.records >= 500;
-    in_time("some records before the outage", world.stream.reached(some)).await;
+    world.stored(500).await;
     for link in [Link::Refusing, Link::Closing] {
         world.stream.faults(|faults| faults.link = link);
         sleep(length / 2).await;

@@ -26,12 +26,22 @@ async fn topic_added_to_a_living_session_is_subscribed_and_a_removed_one_is_not_
     world = world.set("mqtt.topics", r#"["kept", "new"]"#);
     let run = world.gateway.start().await;
     publish(world.broker.port, [message("old", 2), message("new", 2), message("kept", 2)]).await;
-    world.stream.reached(|counts| counts.records >= 4).await;
+    world.stored(4).await;
     assert_eq!(run.stop().await.books().delivered, 4);
 
     let mut arrived = topics(&world);
     arrived.sort();
     assert_eq!(arrived, ["kept", "kept", "new", "old"]);
+}
+
+#[tokio::test]
+async fn readings_pass_a_filter_of_qos_0() {
+    let filter = r#"[{ filter = "sites/+/devices/+/telemetry", qos = 0 }]"#;
+    let world = World::new().await.set("mqtt.topics", filter);
+    let run = world.gateway.start().await;
+    let published = Load::new(500, 500).publish(world.broker.port).await;
+    assert_eq!(world.all_arrive(&published).await, Comparison::default());
+    assert_eq!(run.stop().await.books().delivered, 500);
 }
 
 #[tokio::test]
@@ -87,7 +97,7 @@ async fn retained_messages_are_delivered_once() {
     let world = with_three_retained(World::new().await).await;
     for _ in 0..2 {
         let run = world.gateway.start().await;
-        world.stream.reached(|counts| counts.records >= 3).await;
+        world.stored(3).await;
         run.stop().await.books();
     }
     let arrived: Vec<_> = world.arrived().iter().map(|reading| reading.device).collect();
@@ -98,7 +108,7 @@ async fn retained_messages_are_skipped(world: World) -> tests::installation::Led
     let world = with_three_retained(world.set("mqtt.retained", "\"skip\"")).await;
     let run = world.gateway.start().await;
     publish_one_live(&world).await;
-    world.stream.reached(|counts| counts.records >= 1).await;
+    world.stored(1).await;
     let books = run.stop().await.books();
     assert_eq!(world.arrived(), [Reading { device: 9, seq: 1 }]);
     books
@@ -126,11 +136,11 @@ async fn status_is_online_while_the_gateway_runs_and_offline_after() {
         .set("records.format", "\"raw\"");
     let watcher = watching.start().await;
     world.gateway.start().await.stop().await.books();
-    world.stream.reached(|counts| counts.records >= 2).await;
+    world.stored(2).await;
     let run = world.gateway.start().await;
-    world.stream.reached(|counts| counts.records >= 3).await;
+    world.stored(3).await;
     run.kill().await;
-    world.stream.reached(|counts| counts.records >= 4).await;
+    world.stored(4).await;
     watcher.stop().await.books();
 
     let records = world.stream.records();

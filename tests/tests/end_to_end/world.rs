@@ -2,7 +2,7 @@
 
 use tests::installation::Installation;
 use tests::mosquitto::{self, Mosquitto};
-use tests::patience::PATIENCE;
+use tests::patience::{PATIENCE, in_time};
 use tests::reading::{Comparison, Reading};
 use tidegate::rehearsal::stream::{self, LocalStream};
 use tokio::time::timeout;
@@ -39,6 +39,12 @@ impl World {
     /// Runs the gateway for a moment: from now on the broker keeps for it what is published.
     pub(super) async fn begin_session(&self) {
         self.gateway.start().await.stop().await.books();
+    }
+
+    /// Waits until the stream has stored so many records since its start.
+    pub(super) async fn stored(&self, records: u64) {
+        let enough = |counts: &stream::Counts| counts.records >= records;
+        in_time(&format!("{records} records are stored"), self.stream.reached(enough)).await;
     }
 
     /// The readings in the stream, in the order of storing.
