@@ -79,6 +79,10 @@ const CALL_WIRE_BYTES: usize = 1_500;
 
 /// How often records over their age are looked for.
 const EXPIRY_EVERY: Duration = Duration::from_secs(1);
+/// The pause of a key grows with this many attempts of its record and no further: how fast the shard
+/// is tried is a matter of pace, and acknowledgements go in order, so that a record which waits a
+/// second holds back all that came behind it.
+const KEY_PAUSES: u32 = 3;
 /// So many failures in a row are worth a line in the log; fewer are counted.
 const FAILURES_SAID: u32 = 3;
 
@@ -237,8 +241,11 @@ impl Dispatcher {
         outcome.retried += again.len();
         let attempts = again.iter().map(|record| record.attempts).max().unwrap_or(1);
         // A call that failed as a whole closes the stream for a while; its keys need no pause more.
-        let pause =
-            if self.failures > 0 { Duration::ZERO } else { self.backoff.pause(attempts, random) };
+        let pause = if self.failures > 0 {
+            Duration::ZERO
+        } else {
+            self.backoff.pause(attempts.min(KEY_PAUSES), random)
+        };
         self.queues.answered(slot, again.into_iter(), now + pause);
     }
 

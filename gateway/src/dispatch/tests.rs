@@ -313,3 +313,60 @@ fn fate(batch: Vec<Taken>, fate: u8) -> Answer {
         }
     }
 }
+
+/// A stream of 64 shards that refuses a fifth of all records at random, and answers after 3 ms: how
+/// long each of `count` records takes, at a thousand a second from a hundred devices.
+fn latencies_while_a_fifth_is_refused(count: u64) -> Vec<Duration> {
+    let began = start();
+    let config = config(|config| {
+        config.stream.shards = Some(64);
+        config.pace.mode = crate::config::PaceMode::Shards;
+    });
+    let (mut dispatcher, mut now) = (Dispatcher::new(&config, began), began);
+    let mut dice = fastrand::Rng::with_seed(7);
+    let mut requests: VecDeque<(Instant, Vec<Taken>)> = VecDeque::new();
+    let (mut arrived, mut latencies) = (0, Vec::new());
+    let arrival = |number: u64| began + Duration::from_millis(number);
+    loop {
+        while arrived < count && arrival(arrived) <= now {
+            push(&mut dispatcher, &format!("device-{}", arrived % 100), arrived, 1100, now);
+            arrived += 1;
+        }
+        while let Some((_, batch)) = requests.pop_front_if(|(at, _)| *at <= now) {
+            let mut answer = all(batch, &Verdict::Accepted);
+            for (_, verdict) in &mut answer.records {
+                if dice.f64() < 0.2 {
+                    *verdict = Verdict::Throttled;
+                }
+            }
+            for receipt in dispatcher.answered(answer, now, dice.f64()).accepted {
+                latencies.push(now - arrival(receipt.number));
+            }
+        }
+        let wake = loop {
+            match dispatcher.next(now) {
+                Next::Send(batch) => requests.push_back((now + 3 * MS, batch)),
+                Next::WaitUntil(at) => break Some(at),
+                Next::Wait => break None,
+            }
+        };
+        let next_arrival = (arrived < count).then(|| arrival(arrived));
+        let answer = requests.front().map(|(at, _)| *at);
+        let Some(next) = [wake, next_arrival, answer].into_iter().flatten().min() else { break };
+        now = next.max(now);
+    }
+    assert_eq!(latencies.len(), usize::try_from(count).unwrap());
+    latencies
+}
+
+#[test]
+fn rate_holds_while_a_fifth_of_all_records_is_refused() {
+    let mut latencies = latencies_while_a_fifth_is_refused(20_000);
+    latencies.sort_unstable();
+    let quantile = |percent: usize| latencies[latencies.len() * percent / 100];
+    assert!(quantile(50) < 60 * MS, "p50 {:?}", quantile(50));
+    assert!(quantile(99) < 400 * MS, "p99 {:?}", quantile(99));
+    // Acknowledgements go in order: a second's delay of one exhausts a window of a thousand.
+    let longest = latencies.last().unwrap();
+    assert!(*longest < 900 * MS, "{longest:?}");
+}
