@@ -12,7 +12,7 @@
 //!
 //! [`pipeline`] wires them; begin there. [`config`] is what the operator said, [`limits`] what we
 //! say, [`metrics`] and [`telemetry`] what we tell. [`topic`] and [`filter`] know how MQTT names
-//! things. [`cli`] reads the command line and [`commands`] does what it says. [`rehearsal`] is a
+//! things, [`backoff`] how pauses grow. [`cli`] reads the command line and [`commands`] does what it says. [`rehearsal`] is a
 //! world to try it all in.
 
 pub mod ack;

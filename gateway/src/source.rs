@@ -1,7 +1,7 @@
 //! MQTT in: connections that subscribe, hand on publishes and acknowledge what is safe. The only
 //! place that knows rumqttc.
 //!
-//! `session` is the life of one connection, `wire` what goes over it, in the words of `v3` or `v5`.
+//! `lane` keeps a connection, `session` is what it says and hears, `wire` what goes over it, in the words of `v3` or `v5`.
 //! `socket` is the way to the broker, `tls` makes the configuration of an encrypted one. `window`
 //! finds out how much the broker sends without being acknowledged, `subscriptions` remembers what
 //! the broker was asked for.
@@ -13,9 +13,10 @@ use bytes::{Bytes, BytesMut};
 use crate::ack::Receipt;
 use crate::config::{Qos, Subscription};
 
+mod lane;
 mod login;
 mod outbox;
-pub mod session;
+mod session;
 mod socket;
 mod subscriptions;
 mod tls;
@@ -24,7 +25,7 @@ mod v5;
 mod window;
 mod wire;
 
-pub use session::{Lane, run};
+pub use lane::{Lane, run};
 
 /// One MQTT PUBLISH as received.
 #[derive(Debug, Clone)]

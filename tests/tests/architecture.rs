@@ -8,19 +8,26 @@ use std::path::{Path, PathBuf};
 const STAGES: [&str; 6] = ["source", "normalise", "route", "queue", "dispatch", "deliver"];
 
 /// What all stages may use. It stays below them.
-const GROUND: [&str; 9] =
-    ["ack", "config", "dead_letter", "filter", "limits", "metrics", "record", "telemetry", "topic"];
+const GROUND: [&str; 10] = [
+    "ack",
+    "backoff",
+    "config",
+    "dead_letter",
+    "filter",
+    "limits",
+    "metrics",
+    "record",
+    "telemetry",
+    "topic",
+];
 
 /// What an earlier stage may name of a later one.
-const BACKWARDS: [(&str, &str); 6] = [
+const BACKWARDS: [(&str, &str); 4] = [
     // Verdicts flow backwards, by name: they say how to go on.
     ("dispatch", "deliver::Answer"),
     ("dispatch", "deliver::Trouble"),
     ("dispatch", "deliver::TroubleKind"),
     ("dispatch", "deliver::Verdict"),
-    // Pauses between attempts grow the same way at both doors.
-    ("dispatch", "deliver::backoff::Backoff"),
-    ("source", "deliver::backoff::Backoff"),
 ];
 
 const CLOCKS: [&str; 4] = ["Instant::now", "SystemTime::now", "Timestamp::now", ".elapsed()"];

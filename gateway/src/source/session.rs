@@ -15,8 +15,7 @@ use tracing::{info, warn};
 use twox_hash::XxHash3_64;
 
 use crate::ack::{Arrival, Ledger, Receipt};
-use crate::backoff::Backoff;
-use crate::config::{Config, Mqtt, MqttVersion, Retained};
+use crate::config::{Config, Retained};
 use crate::limits::{
     CONNECTION_PROVEN_AFTER_MS, GOODBYE_MAX, PUBLISH_OVERHEAD_BYTES, REQUEST_COPIES,
 };
@@ -24,93 +23,14 @@ use crate::metrics::Counters;
 
 use super::outbox::Outbox;
 use super::subscriptions::Subscriptions;
-use super::v3::V3;
-use super::v5::V5;
 use super::window::Window;
 use super::wire::{Reading, Wire};
-use super::{Delivery, Dialect, Event, Fault, Fresh, Intake, Publish, Request};
-use super::{OFFLINE, ONLINE, login, tls, unix_ms};
-
-/// What a connection is given.
-#[derive(Debug)]
-pub struct Lane {
-    /// Its number, from 0.
-    pub index: u16,
-    /// The configuration of the gateway.
-    pub config: Arc<Config>,
-    /// Where its publishes go. Dropped when it stops taking in.
-    pub intake: mpsc::Sender<Intake>,
-    /// Receipts of what is safe. When it ends, nothing more will be settled.
-    pub settled: mpsc::Receiver<Vec<Receipt>>,
-    /// True once the program is to stop.
-    pub stop: watch::Receiver<bool>,
-    /// What is counted.
-    pub counters: Arc<Counters>,
-}
-
-/// Runs one connection until everything is settled after a stop, or the next stage is gone.
-pub async fn run(lane: Lane) {
-    let mqtt = &lane.config.mqtt;
-    let client_id = match lane.index {
-        0 => mqtt.client_id.clone(),
-        index => format!("{}-{}", mqtt.client_id, index + 1),
-    };
-    let status_topic = mqtt.status_topic.then(|| format!("tidegate/{client_id}/status"));
-    let status = status_topic.as_deref();
-    match mqtt.version {
-        MqttVersion::V5 => {
-            let wire = Wire::new(V5::new(mqtt, &client_id, status), mqtt);
-            let window = Window::new(Some(mqtt.receive_maximum));
-            Box::pin(live(wire, Session::new(lane, window, client_id, status_topic))).await;
-        }
-        MqttVersion::V3 => {
-            let wire = Wire::new(V3::new(mqtt, &client_id, status), mqtt);
-            let window = Window::new(None);
-            Box::pin(live(wire, Session::new(lane, window, client_id, status_topic))).await;
-        }
-    }
-}
-
-/// Connects again and again until the session is over.
-async fn live<D: Dialect>(mut wire: Wire<D>, mut session: Session) {
-    let mqtt = session.config.mqtt.clone();
-    let backoff = Backoff::new(mqtt.reconnect);
-    let mut failures = 0;
-    loop {
-        let end = match fresh(&mqtt) {
-            Ok(fresh) => session.converse(&mut wire, fresh).await,
-            Err(error) => End::Fault(Fault { refused: true, detail: format!("{error:#}") }),
-        };
-        wire.hang_up();
-        session.ledger.disconnected();
-        let fault = match end {
-            End::Over => return,
-            End::Full if session.until_half_empty().await.is_break() => return,
-            End::Full => continue,
-            End::Fault(fault) => fault,
-        };
-        failures = if session.was_brief() { failures + 1 } else { 1 };
-        let fault = if session.was_connected() { fault.after_connects(failures) } else { fault };
-        let pause = match fault.refused {
-            true => mqtt.reconnect.1.mul_f64(0.5 + 0.5 * fastrand::f64()),
-            false => backoff.pause(failures, fastrand::f64()),
-        };
-        session.say(&fault, pause);
-        if session.wait(pause).await.is_break() {
-            return;
-        }
-    }
-}
-
-fn fresh(mqtt: &Mqtt) -> anyhow::Result<Fresh> {
-    Ok(Fresh {
-        login: mqtt.login.as_ref().map(login::read).transpose()?,
-        tls: mqtt.broker.tls.as_ref().map(tls::client_config).transpose()?,
-    })
-}
+use super::{
+    Delivery, Dialect, Event, Fault, Fresh, Lane, OFFLINE, ONLINE, Publish, Request, unix_ms,
+};
 
 /// Why a conversation ended.
-enum End {
+pub(super) enum End {
     /// Everything is settled and said.
     Over,
     /// The memory budget is used up.
@@ -119,13 +39,13 @@ enum End {
 }
 
 /// What is remembered between connections.
-struct Session {
+pub(super) struct Session {
     index: u16,
-    config: Arc<Config>,
+    pub(super) config: Arc<Config>,
     client_id: String,
     status_topic: Option<String>,
     subscriptions: Subscriptions,
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
     window: Window,
     budget_bytes: usize,
     outbox: Outbox,
@@ -140,7 +60,12 @@ struct Session {
 }
 
 impl Session {
-    fn new(lane: Lane, window: Window, client_id: String, status_topic: Option<String>) -> Self {
+    pub(super) fn new(
+        lane: Lane,
+        window: Window,
+        client_id: String,
+        status_topic: Option<String>,
+    ) -> Self {
         let config = &lane.config;
         let index = usize::from(lane.index);
         Self {
@@ -163,7 +88,7 @@ impl Session {
     }
 
     /// One connection, from connect to end.
-    async fn converse<D: Dialect>(&mut self, wire: &mut Wire<D>, fresh: Fresh) -> End {
+    pub(super) async fn converse<D: Dialect>(&mut self, wire: &mut Wire<D>, fresh: Fresh) -> End {
         self.connected_ms = None;
         match self.open(wire, fresh).await {
             ControlFlow::Break(()) => return End::Over,
@@ -267,12 +192,12 @@ impl Session {
     }
 
     /// Whether this conversation, or the last one, got as far as a CONNACK.
-    fn was_connected(&self) -> bool {
+    pub(super) fn was_connected(&self) -> bool {
         self.connected_ms.is_some()
     }
 
     /// Whether the last conversation ended before it was worth anything.
-    fn was_brief(&self) -> bool {
+    pub(super) fn was_brief(&self) -> bool {
         self.connected_ms.is_none_or(|since| unix_ms() - since < CONNECTION_PROVEN_AFTER_MS)
     }
 
@@ -328,7 +253,7 @@ impl Session {
         }
     }
 
-    fn say(&mut self, fault: &Fault, pause: Duration) {
+    pub(super) fn say(&mut self, fault: &Fault, pause: Duration) {
         if self.last_fault.as_ref() != Some(&fault.detail) {
             let (lane, pause_ms) =
                 (self.index, u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
@@ -338,7 +263,7 @@ impl Session {
     }
 
     /// Waits before the next connect; settles meanwhile. Breaks when nothing is left to do.
-    async fn wait(&mut self, pause: Duration) -> ControlFlow<()> {
+    pub(super) async fn wait(&mut self, pause: Duration) -> ControlFlow<()> {
         let mut pause = pin!(sleep(pause));
         loop {
             tokio::select! {
@@ -353,7 +278,7 @@ impl Session {
 
     /// Waits, disconnected, until half of the memory budget is free again. Breaks when nothing is
     /// left to do.
-    async fn until_half_empty(&mut self) -> ControlFlow<()> {
+    pub(super) async fn until_half_empty(&mut self) -> ControlFlow<()> {
         self.counters.hang_ups.add(1);
         warn!(
             lane = self.index,

@@ -1,0 +1,95 @@
+//! A connection, made again and again until nothing is left to do.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::ack::Receipt;
+use crate::backoff::Backoff;
+use crate::config::{Config, Mqtt, MqttVersion};
+use crate::metrics::Counters;
+
+use super::session::{End, Session};
+use super::v3::V3;
+use super::v5::V5;
+use super::window::Window;
+use super::wire::Wire;
+use super::{Dialect, Fault, Fresh, Intake, login, tls};
+
+/// What a connection is given.
+#[derive(Debug)]
+pub struct Lane {
+    /// Its number, from 0.
+    pub index: u16,
+    /// The configuration of the gateway.
+    pub config: Arc<Config>,
+    /// Where its publishes go. Dropped when it stops taking in.
+    pub intake: mpsc::Sender<Intake>,
+    /// Receipts of what is safe. When it ends, nothing more will be settled.
+    pub settled: mpsc::Receiver<Vec<Receipt>>,
+    /// True once the program is to stop.
+    pub stop: watch::Receiver<bool>,
+    /// What is counted.
+    pub counters: Arc<Counters>,
+}
+
+/// Runs one connection until everything is settled after a stop, or the next stage is gone.
+pub async fn run(lane: Lane) {
+    let mqtt = &lane.config.mqtt;
+    let client_id = match lane.index {
+        0 => mqtt.client_id.clone(),
+        index => format!("{}-{}", mqtt.client_id, index + 1),
+    };
+    let status_topic = mqtt.status_topic.then(|| format!("tidegate/{client_id}/status"));
+    let status = status_topic.as_deref();
+    match mqtt.version {
+        MqttVersion::V5 => {
+            let wire = Wire::new(V5::new(mqtt, &client_id, status), mqtt);
+            let window = Window::new(Some(mqtt.receive_maximum));
+            Box::pin(live(wire, Session::new(lane, window, client_id, status_topic))).await;
+        }
+        MqttVersion::V3 => {
+            let wire = Wire::new(V3::new(mqtt, &client_id, status), mqtt);
+            let window = Window::new(None);
+            Box::pin(live(wire, Session::new(lane, window, client_id, status_topic))).await;
+        }
+    }
+}
+
+/// Connects again and again until the session is over.
+async fn live<D: Dialect>(mut wire: Wire<D>, mut session: Session) {
+    let mqtt = session.config.mqtt.clone();
+    let backoff = Backoff::new(mqtt.reconnect);
+    let mut failures = 0;
+    loop {
+        let end = match fresh(&mqtt) {
+            Ok(fresh) => session.converse(&mut wire, fresh).await,
+            Err(error) => End::Fault(Fault { refused: true, detail: format!("{error:#}") }),
+        };
+        wire.hang_up();
+        session.ledger.disconnected();
+        let fault = match end {
+            End::Over => return,
+            End::Full if session.until_half_empty().await.is_break() => return,
+            End::Full => continue,
+            End::Fault(fault) => fault,
+        };
+        failures = if session.was_brief() { failures + 1 } else { 1 };
+        let fault = if session.was_connected() { fault.after_connects(failures) } else { fault };
+        let pause = match fault.refused {
+            true => mqtt.reconnect.1.mul_f64(0.5 + 0.5 * fastrand::f64()),
+            false => backoff.pause(failures, fastrand::f64()),
+        };
+        session.say(&fault, pause);
+        if session.wait(pause).await.is_break() {
+            return;
+        }
+    }
+}
+
+fn fresh(mqtt: &Mqtt) -> anyhow::Result<Fresh> {
+    Ok(Fresh {
+        login: mqtt.login.as_ref().map(login::read).transpose()?,
+        tls: mqtt.broker.tls.as_ref().map(tls::client_config).transpose()?,
+    })
+}
