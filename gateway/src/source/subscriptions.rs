@@ -55,6 +55,8 @@ impl Subscriptions {
     /// have been made by a run with other filters.
     pub(super) fn ask(&mut self, wire: &mut Wire<impl Dialect>) {
         let unwanted = self.unwanted();
+        // Before asking: a crash between request and answer must not leave a filter unknown.
+        self.remember(&unwanted);
         for filter in &unwanted {
             info!(filter, "unsubscribing: no longer configured");
             wire.say(|packet_id| Request::Unsubscribe { packet_id, filter });
@@ -100,14 +102,14 @@ impl Subscriptions {
             self.again_ms = Some(now_ms + RESUBSCRIBE_AFTER_MS);
         }
         self.unanswered.0 = self.unanswered.0.saturating_sub(answers.len());
-        self.remember();
+        self.answered();
         self.unanswered.0 == 0 && self.again_ms.is_none()
     }
 
     /// Takes the answer to one UNSUBSCRIBE.
     pub(super) fn unsubscribed(&mut self) {
         self.unanswered.1 = self.unanswered.1.saturating_sub(1);
-        self.remember();
+        self.answered();
     }
 
     /// The filters that an earlier run asked for and this one does not want.
@@ -120,12 +122,16 @@ impl Subscriptions {
         remembered.into_iter().filter(|filter| !wanted.contains(filter.as_str())).collect()
     }
 
-    /// Writes down what the broker was asked for, once it has answered everything.
-    fn remember(&self) {
-        if self.unanswered != (0, 0) {
-            return;
+    /// Forgets what was unsubscribed, once the broker has answered everything.
+    fn answered(&self) {
+        if self.unanswered == (0, 0) {
+            self.remember(&[]);
         }
-        if let Err(error) = self.write() {
+    }
+
+    /// Writes down what the broker is asked for, and what may still be subscribed besides.
+    fn remember(&self, besides: &[String]) {
+        if let Err(error) = self.write(besides) {
             warn!(
                 %error,
                 "cannot remember the subscriptions: a filter removed later would stay subscribed"
@@ -133,8 +139,9 @@ impl Subscriptions {
         }
     }
 
-    fn write(&self) -> io::Result<()> {
-        let filters: BTreeSet<&str> = self.wanted.iter().map(|s| s.filter.as_str()).collect();
+    fn write(&self, besides: &[String]) -> io::Result<()> {
+        let wanted = self.wanted.iter().map(|subscription| &subscription.filter);
+        let filters: BTreeSet<&String> = wanted.chain(besides).collect();
         let text = serde_json::to_vec(&filters)?;
         if fs::read(&self.memory).is_ok_and(|old| old == text) {
             return Ok(());
