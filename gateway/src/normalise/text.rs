@@ -97,7 +97,7 @@ fn surrogates_are_paired(text: &[u8]) -> bool {
     !wants_low
 }
 
-/// The number in `uXXXX`, the rest of an escape.
+/// The number that four hexadecimal digits after `u` stand for, the rest of an escape.
 fn escaped_unit(tail: &[u8]) -> Option<u16> {
     let digits = tail.strip_prefix(b"u")?.get(..4)?;
     let digits = str::from_utf8(digits).ok()?;

@@ -58,3 +58,40 @@ impl Outbox {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use futures_util::future::join_all;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::ack::Receipt;
+
+    /// More connections than the channel has room for: none may wake another for ever.
+    #[tokio::test]
+    async fn eight_connections_share_a_channel_of_four() {
+        let (sender, mut receiver) = mpsc::channel(4);
+        let outboxes = (0..8).map(|lane| {
+            let mut outbox = Outbox::new(sender.clone());
+            async move {
+                for number in 0..100 {
+                    let receipt = Receipt { lane, number };
+                    let (topic, payload) = (Bytes::new(), Bytes::new());
+                    outbox.push(Publish { topic, payload, rx_ts_ms: 0, receipt }, false);
+                    outbox.hand_on().await;
+                }
+            }
+        });
+        let all = async {
+            let mut received = 0;
+            while received < 800 {
+                received += receiver.recv().await.expect("senders live").publishes.len();
+            }
+        };
+        let both = async { tokio::join!(join_all(outboxes), all) };
+        assert!(timeout(Duration::from_secs(10), both).await.is_ok(), "stuck");
+    }
+}
