@@ -10,10 +10,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use fault::{Fault, Faults};
+pub use storage::{CatchUp, DeadLetter, Spool, SpoolMode, SpoolSync, WhenFull};
 
 mod check;
 mod fault;
 mod file;
+mod storage;
 
 /// Everything `tidegate run` needs to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +37,8 @@ pub struct Config {
     pub batch: Batch,
     /// How fast.
     pub pace: Pace,
+    /// What waits on disk.
+    pub spool: Spool,
     /// What cannot be sent.
     pub dead_letter: DeadLetter,
     /// How long a stop may take before what is unsettled is left to the broker.
@@ -328,24 +332,4 @@ pub enum PaceMode {
     Feedback,
     /// Nothing holds back.
     Off,
-}
-
-/// The `[dead_letter]` table.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DeadLetter {
-    /// Where the files go.
-    pub dir: PathBuf,
-    /// Ceiling over all files, in bytes.
-    pub bytes_max: u64,
-    /// What happens at the ceiling.
-    pub when_full: WhenFull,
-}
-
-/// What happens when a bounded store is full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhenFull {
-    /// The oldest go, counted.
-    DropOldest,
-    /// The broker waits.
-    Wait,
 }

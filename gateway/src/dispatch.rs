@@ -11,7 +11,8 @@ use crate::config::{Batch, Config};
 use crate::deliver::{Answer, Trouble, TroubleKind, Verdict};
 use crate::limits::NOT_ALLOWED_PAUSE_MAX;
 use crate::queue::{Queued, Queues, Room, Taken};
-use crate::route::{PartitionKey, Routed};
+use crate::record::PartitionKey;
+use crate::route::Routed;
 
 pub mod pace;
 #[cfg(test)]

@@ -125,6 +125,12 @@ pub const INSTANCES: Range = Range::new(1, 10_000, "gateways");
 /// simulation.
 pub const FRACTION: f64 = 0.9;
 
+// The spool.
+
+/// Segments on disk. The default holds a quarter of an hour at 2,000 records a second, a day at 20;
+/// the least holds a few groups of the largest records.
+pub const SPOOL_BYTES: Setting = Range::new(16 * MIB, 1024 * GIB, "bytes").or(2 * GIB);
+
 // Dead letters.
 
 /// Dead letters on disk. The default holds the originals of a thousand of the largest.

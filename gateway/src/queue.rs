@@ -13,7 +13,8 @@ use slab::Slab;
 
 use crate::ack::Receipt;
 use crate::config::Order;
-use crate::route::{PartitionKey, Routed};
+use crate::record::PartitionKey;
+use crate::route::Routed;
 
 #[cfg(test)]
 mod tests;

@@ -1,46 +1,9 @@
 //! Where a record goes: its partition key. Pure.
 
-use std::fmt;
-use std::sync::Arc;
-
 use bytes::Bytes;
-use twox_hash::XxHash3_128;
 
 use crate::ack::Receipt;
-use crate::limits::PARTITION_KEY_CHARS_MAX;
-use crate::record::Record;
-
-/// What Kinesis hashes to choose the shard: 1 to 256 characters.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct PartitionKey(Arc<str>);
-
-impl PartitionKey {
-    /// Takes `text`; over 256 characters its end is replaced by a hash of the whole, so that two
-    /// long keys stay two. Empty text becomes `-`.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        // At most 256 bytes are at most 256 characters: no need to count.
-        if text.len() <= PARTITION_KEY_CHARS_MAX || text.chars().count() <= PARTITION_KEY_CHARS_MAX
-        {
-            return Self(if text.is_empty() { "-".into() } else { text.into() });
-        }
-        let hash = format!("~{:032x}", XxHash3_128::oneshot(text.as_bytes()));
-        let kept: String = text.chars().take(PARTITION_KEY_CHARS_MAX - hash.len()).collect();
-        Self((kept + &hash).into())
-    }
-
-    /// The key.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for PartitionKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+use crate::record::{PartitionKey, Record};
 
 /// A record that knows its partition key.
 #[derive(Debug, Clone)]

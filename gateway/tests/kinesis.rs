@@ -12,10 +12,11 @@ use tidegate::config::{self, Config, Order};
 use tidegate::deliver::kinesis::{Credentials, Kinesis};
 use tidegate::deliver::{Stream, Trouble, TroubleKind, Verdict};
 use tidegate::queue::{Admission, Gate, Queues, Room, ShardIndex, Taken};
+use tidegate::record::PartitionKey;
 use tidegate::rehearsal::stream::{
     Action, Clock, Faults, LocalStream, RecordError, RecordFault, Refusal, RequestFault, Settings,
 };
-use tidegate::route::{PartitionKey, Routed};
+use tidegate::route::Routed;
 
 /// Ten records of ten keys.
 #[expect(clippy::disallowed_methods, reason = "the queue wants some instant")]

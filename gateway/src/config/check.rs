@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::file::{File, Table};
-use super::{Batch, Config, DeadLetter, Fault, Faults, Order, Pace, PaceMode, WhenFull};
+use super::{Batch, Config, Fault, Faults, Order, Pace, PaceMode};
 use crate::limits::{self, Setting};
 
 mod files;
 mod fit;
 mod mqtt;
 mod records;
+mod storage;
 mod stream;
 mod subscriptions;
 mod syntax;
@@ -99,7 +100,8 @@ fn config(root: &Table<'_>, state_dir: &Path) -> Config {
         stream: stream::read(&root.table("stream")),
         batch: batch(&root.table("batch")),
         pace: pace(&root.table("pace")),
-        dead_letter: dead_letter(&root.table("dead_letter"), &state_dir),
+        spool: storage::spool(&root.table("spool"), &state_dir),
+        dead_letter: storage::dead_letter(&root.table("dead_letter"), &state_dir),
         drain_max: seconds(root, "drain_s_max", limits::DRAIN_S),
         state_dir,
     };
@@ -136,15 +138,6 @@ fn pace(table: &Table<'_>) -> Pace {
             .item("fraction")
             .and_then(|item| item.real(fraction))
             .unwrap_or(limits::FRACTION),
-    }
-}
-
-fn dead_letter(table: &Table<'_>, state_dir: &Path) -> DeadLetter {
-    let when_full = [("drop_oldest", WhenFull::DropOldest), ("wait", WhenFull::Wait)];
-    DeadLetter {
-        dir: path(table, "dir").unwrap_or_else(|| state_dir.join("dead-letters")),
-        bytes_max: table.bytes("bytes_max", limits::DEAD_LETTER_BYTES),
-        when_full: table.choice("when_full", &when_full).unwrap_or(WhenFull::DropOldest),
     }
 }
 

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use crate::ack::Receipt;
 use crate::config::Order;
 use crate::queue::{Admission, Gate, Queues, Room, ShardIndex};
-use crate::route::{PartitionKey, Routed};
+use crate::record::PartitionKey;
+use crate::route::Routed;
 
 use super::*;
 

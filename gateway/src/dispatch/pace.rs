@@ -17,7 +17,7 @@ use crate::config::{Config, Order, PaceMode};
 use crate::deliver::Verdict;
 use crate::limits::{CALM_AFTER, LIMITER_LIFE_MIN};
 use crate::queue::{Admission, Gate, ShardIndex, Taken};
-use crate::route::PartitionKey;
+use crate::record::PartitionKey;
 
 mod feedback;
 #[cfg(test)]

@@ -1,0 +1,34 @@
+//! The `[spool]` and `[dead_letter]` tables.
+
+use std::path::Path;
+
+use super::path;
+use crate::config::file::Table;
+use crate::config::{CatchUp, DeadLetter, Spool, SpoolMode, SpoolSync, WhenFull};
+use crate::limits;
+
+pub(super) fn spool(table: &Table<'_>, state_dir: &Path) -> Spool {
+    let modes =
+        [("overflow", SpoolMode::Overflow), ("always", SpoolMode::Always), ("off", SpoolMode::Off)];
+    let syncs = [("adaptive", SpoolSync::Adaptive), ("immediate", SpoolSync::Immediate)];
+    let orders = [("order", CatchUp::Order), ("live_first", CatchUp::LiveFirst)];
+    Spool {
+        mode: table.choice("mode", &modes).unwrap_or(SpoolMode::Overflow),
+        dir: path(table, "dir").unwrap_or_else(|| state_dir.join("spool")),
+        bytes_max: table.bytes("bytes_max", limits::SPOOL_BYTES),
+        when_full: table.choice("when_full", &WHEN_FULL).unwrap_or(WhenFull::Wait),
+        sync: table.choice("sync", &syncs).unwrap_or(SpoolSync::Adaptive),
+        catch_up: table.choice("catch_up", &orders).unwrap_or(CatchUp::Order),
+    }
+}
+
+pub(super) fn dead_letter(table: &Table<'_>, state_dir: &Path) -> DeadLetter {
+    DeadLetter {
+        dir: path(table, "dir").unwrap_or_else(|| state_dir.join("dead-letters")),
+        bytes_max: table.bytes("bytes_max", limits::DEAD_LETTER_BYTES),
+        when_full: table.choice("when_full", &WHEN_FULL).unwrap_or(WhenFull::DropOldest),
+    }
+}
+
+const WHEN_FULL: [(&str, WhenFull); 2] =
+    [("drop_oldest", WhenFull::DropOldest), ("wait", WhenFull::Wait)];

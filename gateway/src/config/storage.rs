@@ -1,0 +1,69 @@
+//! What is kept on disk: the `[spool]` and `[dead_letter]` tables.
+
+use std::path::PathBuf;
+
+/// The `[spool]` table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spool {
+    /// When records go to disk.
+    pub mode: SpoolMode,
+    /// Where the segments go.
+    pub dir: PathBuf,
+    /// Ceiling over all segments, in bytes.
+    pub bytes_max: u64,
+    /// What happens at the ceiling.
+    pub when_full: WhenFull,
+    /// When a group of records is synced.
+    pub sync: SpoolSync,
+    /// Who goes first once the stream is back.
+    pub catch_up: CatchUp,
+}
+
+/// When records go to disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpoolMode {
+    /// While their shard is late, or the stream is away.
+    Overflow,
+    /// Whenever the stream does not take them before their group is synced.
+    Always,
+    /// Never: the broker is the only buffer.
+    Off,
+}
+
+/// When a group of records is synced. A publish is acknowledged after that in either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpoolSync {
+    /// At once while the broker's window waits for it or a group is large, else once a second.
+    Adaptive,
+    /// At once: more wear, sooner acknowledgements.
+    Immediate,
+}
+
+/// Who goes first once the stream is back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CatchUp {
+    /// The oldest: order is kept.
+    Order,
+    /// What arrives now; the spool fills the rest of the pace. Order is not kept.
+    LiveFirst,
+}
+
+/// The `[dead_letter]` table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeadLetter {
+    /// Where the files go.
+    pub dir: PathBuf,
+    /// Ceiling over all files, in bytes.
+    pub bytes_max: u64,
+    /// What happens at the ceiling.
+    pub when_full: WhenFull,
+}
+
+/// What happens when a bounded store is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenFull {
+    /// The oldest go, counted.
+    DropOldest,
+    /// The broker waits.
+    Wait,
+}
