@@ -5,14 +5,12 @@ use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
-use crate::ack::Receipt;
 use crate::backoff::Backoff;
 use crate::config::{Batch, Config};
 use crate::deliver::{Answer, Trouble, TroubleKind, Verdict};
 use crate::limits::NOT_ALLOWED_PAUSE_MAX;
-use crate::queue::{Queued, Queues, Room, Taken};
-use crate::record::PartitionKey;
-use crate::route::Routed;
+use crate::queue::{Incoming, Queued, Queues, Room, ShardIndex, Taken};
+use crate::record::{PartitionKey, RecordSlot};
 
 pub mod pace;
 #[cfg(test)]
@@ -34,8 +32,8 @@ pub enum Next {
 /// What an answer settles.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// Receipts of records that the stream accepted.
-    pub accepted: Vec<Receipt>,
+    /// Records that the stream accepted.
+    pub accepted: Vec<RecordSlot>,
     /// Records that can never be accepted, each with the reason.
     pub refused: Vec<(PartitionKey, Queued, String)>,
     /// How many records were refused for now and wait for their next attempt.
@@ -44,6 +42,8 @@ pub struct Outcome {
     pub reordered: usize,
     /// How many records were sent and not heard of.
     pub unheard: usize,
+    /// How many of the accepted ones were not heard of before: they may be in the stream twice.
+    pub repeated: usize,
 }
 
 /// The scheduler.
@@ -112,9 +112,26 @@ impl Dispatcher {
     }
 
     /// Queues a record.
-    pub fn push(&mut self, routed: Routed, now: Instant) {
-        let pace = &self.pace;
-        self.queues.push(routed, now, |key| pace.locate(key));
+    pub fn push(&mut self, incoming: Incoming) {
+        self.queues.push(incoming);
+    }
+
+    /// The shard that `key` is thought to belong to.
+    #[must_use]
+    pub fn shard_of(&self, key: &PartitionKey) -> ShardIndex {
+        self.queues.shard_of(key).unwrap_or_else(|| self.pace.locate(key))
+    }
+
+    /// How many shards are told apart; 1 while they are not known.
+    #[must_use]
+    pub fn shards(&self) -> usize {
+        self.pace.shards()
+    }
+
+    /// Whether the stream takes calls, as far as is known.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.failures == 0
     }
 
     /// Lets what waits leave without lingering: the broker sends nothing more until it is
@@ -129,9 +146,9 @@ impl Dispatcher {
         self.queues.len() + self.in_flight
     }
 
-    /// Takes the receipts of records that grew older than the operator allows while they waited.
-    /// Looks for them once a second.
-    pub fn take_expired(&mut self, now: Instant) -> Vec<Receipt> {
+    /// Takes the records that grew older than the operator allows while they waited. Looks for them
+    /// once a second.
+    pub fn take_expired(&mut self, now: Instant) -> Vec<RecordSlot> {
         let Some(age_max) = self.record_age_max else { return Vec::new() };
         if now < self.expiry_at {
             return Vec::new();
@@ -227,12 +244,14 @@ impl Dispatcher {
             let mut record = taken.record;
             match verdict {
                 Verdict::Accepted => {
-                    outcome.accepted.push(record.receipt);
+                    outcome.accepted.push(record.slot);
+                    outcome.repeated += usize::from(record.unheard);
                     outcome.reordered += usize::from(!again.is_empty());
                 }
                 Verdict::Refused(reason) => outcome.refused.push((taken.key, record, reason)),
                 Verdict::Throttled | Verdict::Unavailable | Verdict::Unheard => {
                     outcome.unheard += usize::from(verdict == Verdict::Unheard);
+                    record.unheard |= verdict == Verdict::Unheard;
                     // An outage is not the record's fault: it pauses the stream, not the key.
                     record.attempts += u32::from(self.failures == 0);
                     again.push(record);

@@ -6,6 +6,7 @@
 //!   acknowledged, in order, once everything made of the publish is safe.
 //! - [`normalise`]: bytes into records ([`record`]), or into a [`dead_letter`].
 //! - [`route`]: the partition key.
+//! - [`custody`]: who answers for the record: the broker, the [`spool`], or nobody any more.
 //! - [`queue`]: order within a key, and who may go now.
 //! - [`dispatch`]: one scheduler: pace and batches.
 //! - [`deliver`]: calls of `PutRecords`, and what became of each record.
@@ -20,6 +21,7 @@ pub mod backoff;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod custody;
 pub mod dead_letter;
 pub mod deliver;
 pub mod dispatch;
@@ -34,5 +36,6 @@ pub mod record;
 pub mod rehearsal;
 pub mod route;
 pub mod source;
+pub mod spool;
 pub mod telemetry;
 pub mod topic;

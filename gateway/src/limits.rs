@@ -157,6 +157,33 @@ pub const LIMITER_LIFE_MIN: Duration = Duration::from_secs(1);
 /// queue, its partition key. Counted against the memory budget.
 pub const PUBLISH_OVERHEAD_BYTES: usize = 512;
 
+/// A shard that was late overflows for at least this long: going back and forth costs more than a
+/// few records on disk.
+pub const OVERFLOW_MIN: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether shards have caught up with the spool.
+pub const CATCH_UP_CHECK: Duration = Duration::from_millis(100);
+
+/// Entries that the reader of the spool passes over because their shards are blocked, all shards
+/// together: 6 MiB of memory. Beyond that the spool is strictly first in, first out.
+pub const PASSED_OVER_MAX: usize = 256 << 10;
+
+/// A group of records is synced once it weighs this, in bytes, whoever waits for it.
+pub const GROUP_BYTES_MAX: usize = 1 << 20;
+
+/// A group of records waits this long for more, unless the broker waits for it: flash memory wears
+/// with every sync.
+pub const GROUP_LINGER: Duration = Duration::from_secs(1);
+
+/// Most bytes read of the spool at once.
+pub const SPOOL_READ_BYTES_MAX: usize = 1 << 20;
+
+/// Longest wait for the disk at the end.
+pub const SPOOL_CLOSE_MAX: Duration = Duration::from_secs(5);
+
+/// Pause before a spool that failed or is full is tried again.
+pub const SPOOL_RETRY: Duration = Duration::from_secs(1);
+
 /// How long until a subscription that the broker refused is asked for again.
 pub const RESUBSCRIBE_AFTER_MS: i64 = 30_000;
 

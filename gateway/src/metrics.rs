@@ -25,6 +25,10 @@ impl Count {
 pub struct Counters {
     /// Records made of publishes, and publishes of which none could be made.
     pub received: Count,
+    /// Found in the spool at the start.
+    pub recovered: Count,
+    /// Records beyond the first of their publish.
+    pub fan_out: Count,
     /// Accepted by the stream.
     pub delivered: Count,
     /// Durably dead-lettered.
@@ -35,104 +39,107 @@ pub struct Counters {
     pub dropped_age: Count,
     /// QoS 0, dropped because the memory budget was used up or the gateway was stopping.
     pub dropped_qos_0: Count,
+    /// Dropped from the spool at its ceiling, because the operator said `drop_oldest`.
+    pub dropped_spool: Count,
+    /// On disk and unreadable: in the spool's quarantine.
+    pub corrupted: Count,
+    /// Read from the spool of an earlier run.
+    pub replayed: Count,
     /// Attempts after the first.
     pub retried: Count,
     /// Accepted ahead of an earlier record of their key.
     pub reordered: Count,
     /// Sent and not heard of: each may be in the stream twice.
     pub unheard: Count,
+    /// Accepted after an attempt that was not heard of: each may be in the stream twice.
+    pub repeated: Count,
     /// Calls of `PutRecords`.
     pub calls: Count,
     /// Redelivered publishes that were on their way already.
     pub adopted: Count,
-    /// Connections ended because the memory budget was used up.
-    pub hang_ups: Count,
     /// Dead letters that went to make room for newer ones.
     pub dead_letters_dropped: Count,
 }
 
 impl Counters {
-    /// The ledger, while `in_flight` records are neither delivered nor dead-lettered nor dropped.
+    /// The ledger, while `in_flight` records are neither safe nor at their end and `spooled` wait on
+    /// the disk.
     #[must_use]
-    pub fn conservation(&self, in_flight: usize) -> Conservation {
+    pub fn conservation(&self, in_flight: usize, spooled: u64) -> Conservation {
         Conservation {
             received: self.received.get(),
+            recovered: self.recovered.get(),
             delivered: self.delivered.get(),
+            spooled,
             in_flight: in_flight as u64,
             dead_lettered: self.dead_lettered.get(),
             dropped: self.dropped_retained.get()
                 + self.dropped_age.get()
-                + self.dropped_qos_0.get(),
-            retried: self.retried.get(),
-            reordered: self.reordered.get(),
-            unheard: self.unheard.get(),
-            calls: self.calls.get(),
-            adopted: self.adopted.get(),
-            hang_ups: self.hang_ups.get(),
-            dead_letters_dropped: self.dead_letters_dropped.get(),
+                + self.dropped_qos_0.get()
+                + self.dropped_spool.get(),
+            corrupted: self.corrupted.get(),
+        }
+    }
+
+    /// Writes the ledger as one log line, with what lies beside the balance; an imbalance is an
+    /// error of ours and said so.
+    pub fn log(&self, ledger: &Conservation) {
+        let Conservation { received, recovered, delivered, spooled, in_flight, .. } = *ledger;
+        let Conservation { dead_lettered, dropped, corrupted, .. } = *ledger;
+        tracing::info!(
+            received,
+            recovered,
+            delivered,
+            spooled,
+            in_flight,
+            dead_lettered,
+            dropped,
+            corrupted,
+            fan_out = self.fan_out.get(),
+            replayed = self.replayed.get(),
+            repeated = self.repeated.get(),
+            retried = self.retried.get(),
+            reordered = self.reordered.get(),
+            unheard = self.unheard.get(),
+            calls = self.calls.get(),
+            adopted = self.adopted.get(),
+            dead_letters_dropped = self.dead_letters_dropped.get(),
+            "ledger"
+        );
+        if !ledger.balances() {
+            tracing::error!(%ledger, "the ledger does not balance: please report this");
         }
     }
 }
 
-/// received = delivered + in flight + dead-lettered + dropped, in records.
+/// received + recovered = delivered + spooled + in flight + dead-lettered + dropped + corrupted, in
+/// records, at every moment of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conservation {
     /// See [`Counters::received`].
     pub received: u64,
+    /// See [`Counters::recovered`].
+    pub recovered: u64,
     /// See [`Counters::delivered`].
     pub delivered: u64,
-    /// Queued, sent and not answered, or waiting to be dead-lettered.
+    /// Synced to the disk, and not at its end.
+    pub spooled: u64,
+    /// Neither at its end nor on the disk: the broker answers for it.
     pub in_flight: u64,
     /// See [`Counters::dead_lettered`].
     pub dead_lettered: u64,
     /// Dropped by a rule of the operator, all rules together.
     pub dropped: u64,
-    /// See [`Counters::retried`].
-    pub retried: u64,
-    /// See [`Counters::reordered`].
-    pub reordered: u64,
-    /// See [`Counters::unheard`].
-    pub unheard: u64,
-    /// See [`Counters::calls`].
-    pub calls: u64,
-    /// See [`Counters::adopted`].
-    pub adopted: u64,
-    /// See [`Counters::hang_ups`].
-    pub hang_ups: u64,
-    /// See [`Counters::dead_letters_dropped`].
-    pub dead_letters_dropped: u64,
+    /// See [`Counters::corrupted`].
+    pub corrupted: u64,
 }
 
 impl Conservation {
     /// Whether every record is accounted for.
     #[must_use]
     pub fn balances(&self) -> bool {
-        self.received == self.delivered + self.in_flight + self.dead_lettered + self.dropped
-    }
-
-    /// Writes the ledger as one log line; an imbalance is an error of ours and said so.
-    pub fn log(&self) {
-        let Self { received, delivered, in_flight, dead_lettered, dropped, .. } = *self;
-        let Self { retried, reordered, unheard, calls, .. } = *self;
-        let Self { adopted, hang_ups, dead_letters_dropped, .. } = *self;
-        tracing::info!(
-            received,
-            delivered,
-            in_flight,
-            dead_lettered,
-            dropped,
-            retried,
-            reordered,
-            unheard,
-            calls,
-            adopted,
-            hang_ups,
-            dead_letters_dropped,
-            "ledger"
-        );
-        if !self.balances() {
-            tracing::error!(ledger = %self, "the ledger does not balance: please report this");
-        }
+        let ended = self.delivered + self.dead_lettered + self.dropped + self.corrupted;
+        self.received + self.recovered == ended + self.spooled + self.in_flight
     }
 }
 
@@ -140,8 +147,16 @@ impl fmt::Display for Conservation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "received {} = delivered {} + in flight {} + dead-lettered {} + dropped {}",
-            self.received, self.delivered, self.in_flight, self.dead_lettered, self.dropped
+            "received {} + recovered {} = delivered {} + spooled {} + in flight {} + dead-lettered \
+             {} + dropped {} + corrupted {}",
+            self.received,
+            self.recovered,
+            self.delivered,
+            self.spooled,
+            self.in_flight,
+            self.dead_lettered,
+            self.dropped,
+            self.corrupted
         )
     }
 }
@@ -151,15 +166,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ledger_shows_what_lies_beside_the_balance() {
+    fn every_end_of_a_record_is_on_the_other_side_of_the_balance() {
         let counters = Counters::default();
-        counters.calls.add(1);
-        counters.adopted.add(2);
-        counters.hang_ups.add(3);
-        counters.dead_letters_dropped.add(4);
-        let ledger = counters.conservation(0);
-        assert!(ledger.balances());
-        let Conservation { calls, adopted, hang_ups, dead_letters_dropped, .. } = ledger;
-        assert_eq!((calls, adopted, hang_ups, dead_letters_dropped), (1, 2, 3, 4));
+        counters.received.add(90);
+        counters.recovered.add(10);
+        counters.delivered.add(50);
+        counters.dead_lettered.add(1);
+        counters.corrupted.add(2);
+        for (dropped, count) in [
+            &counters.dropped_age,
+            &counters.dropped_qos_0,
+            &counters.dropped_retained,
+            &counters.dropped_spool,
+        ]
+        .into_iter()
+        .zip(1..)
+        {
+            dropped.add(count);
+        }
+        assert!(counters.conservation(7, 30).balances());
+        assert!(!counters.conservation(7, 31).balances());
+        assert!(!counters.conservation(6, 30).balances());
     }
 }

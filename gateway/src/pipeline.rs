@@ -18,22 +18,24 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::config::Config;
-use crate::dead_letter::Store;
 use crate::deliver::Stream;
 use crate::limits::{INTAKE_BATCHES_MAX, SETTLED_BATCHES_MAX};
 use crate::metrics::{Conservation, Counters};
-use crate::normalise::Normaliser;
 use crate::source::{self, Lane};
 
 mod flow;
+mod forecast;
 mod letters;
 mod settlement;
+mod spooling;
 
 use flow::Flow;
 use settlement::Settlement;
 
-/// How often the ledger is logged.
-const LEDGER_EVERY: Duration = Duration::from_secs(60);
+/// How often the log says how the spool drains.
+const FORECAST_EVERY: Duration = Duration::from_secs(10);
+/// The ledger is logged once a minute.
+const FORECASTS_PER_LEDGER: u32 = 6;
 
 /// How a run ended. Either way everything that was acknowledged is safe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,38 +66,28 @@ pub async fn run(
     counters: Arc<Counters>,
     stop: impl Future<Output = ()>,
 ) -> Result<Ended> {
-    let normaliser = Normaliser::new(&config.records)?;
-    let store = open_state(&config)?;
     let (stop_tx, stop_rx) = watch::channel(false);
     let (intake_tx, intake_rx) = mpsc::channel(INTAKE_BATCHES_MAX);
+    let (settled_tx, settled_rx): (Vec<_>, Vec<_>) =
+        config.mqtt.lanes.iter().map(|_| mpsc::channel(SETTLED_BATCHES_MAX)).unzip();
+    // Before anything is taken in: what is kept on disk must be there.
+    let settlement = Settlement::new(settled_tx);
+    let flow = Flow::open(&config, stream, settlement, Arc::clone(&counters))?;
     let mut lanes = JoinSet::new();
-    let mut settled = Vec::new();
-    for index in 0..config.mqtt.lanes.len() {
-        let (settled_tx, settled_rx) = mpsc::channel(SETTLED_BATCHES_MAX);
-        settled.push(settled_tx);
+    for (index, settled) in settled_rx.into_iter().enumerate() {
         lanes.spawn(source::run(Lane {
             index: u16::try_from(index).context("too many lanes")?,
             config: Arc::clone(&config),
             intake: intake_tx.clone(),
-            settled: settled_rx,
+            settled,
             stop: stop_rx.clone(),
             counters: Arc::clone(&counters),
         }));
     }
     drop(intake_tx);
-    let settlement = Settlement::new(settled);
-    let flow = Flow::new(&config, stream, store, normaliser, settlement).counting(counters);
     let ended = flow.run(intake_rx, stop_tx, stop).await;
     while let Some(lane) = lanes.join_next().await {
         lane.context("a connection failed: please report this")?;
     }
     Ok(ended)
-}
-
-fn open_state(config: &Config) -> Result<Store> {
-    std::fs::create_dir_all(&config.state_dir)
-        .with_context(|| format!("state_dir: cannot create {}", config.state_dir.display()))?;
-    Store::open(&config.dead_letter).with_context(|| {
-        format!("dead_letter.dir: cannot use {}", config.dead_letter.dir.display())
-    })
 }

@@ -11,10 +11,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use slab::Slab;
 
-use crate::ack::Receipt;
 use crate::config::Order;
-use crate::record::PartitionKey;
-use crate::route::Routed;
+use crate::record::{PartitionKey, RecordSlot};
 
 #[cfg(test)]
 mod tests;
@@ -23,6 +21,23 @@ mod tests;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ShardIndex(pub usize);
 
+/// A record that is to be sent.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// Its name.
+    pub slot: RecordSlot,
+    /// Its partition key.
+    pub key: PartitionKey,
+    /// The shard that the key is thought to belong to.
+    pub shard: ShardIndex,
+    /// The bytes to send.
+    pub data: Bytes,
+    /// When its publish arrived, in milliseconds since 1970-01-01 UTC.
+    pub rx_ts_ms: i64,
+    /// Since when it waits to be sent.
+    pub since: Instant,
+}
+
 /// A record that waits for its turn.
 #[derive(Debug, Clone)]
 pub struct Queued {
@@ -30,12 +45,14 @@ pub struct Queued {
     pub data: Bytes,
     /// When its publish arrived, in milliseconds since 1970-01-01 UTC.
     pub rx_ts_ms: i64,
-    /// What to settle when it is safe.
-    pub receipt: Receipt,
-    /// When it entered the queue.
+    /// Its name.
+    pub slot: RecordSlot,
+    /// Since when it waits to be sent.
     pub since: Instant,
     /// How often it was sent already.
     pub attempts: u32,
+    /// Whether an attempt was never answered: it may be in the stream.
+    pub unheard: bool,
 }
 
 /// Names a key while it has records that wait or are in flight.
@@ -136,19 +153,20 @@ impl Queues {
         }
     }
 
-    /// Appends a record to its key. `locate` is asked for the shard of a key that is new here.
-    pub fn push(
-        &mut self,
-        routed: Routed,
-        now: Instant,
-        locate: impl FnOnce(&PartitionKey) -> ShardIndex,
-    ) {
-        let Routed { key, data, rx_ts_ms, receipt } = routed;
+    /// The shard of a key that waits or is in flight.
+    #[must_use]
+    pub fn shard_of(&self, key: &PartitionKey) -> Option<ShardIndex> {
+        self.keys.get(*self.index.get(key)?).map(|queue| queue.shard)
+    }
+
+    /// Appends a record to its key.
+    pub fn push(&mut self, incoming: Incoming) {
+        let Incoming { slot: record_slot, key, shard, data, rx_ts_ms, since } = incoming;
         let keys = &mut self.keys;
         let slot = *self.index.entry(key).or_insert_with_key(|key| {
             keys.insert(KeyQueue {
                 key: key.clone(),
-                shard: locate(key),
+                shard,
                 records: VecDeque::new(),
                 bytes: 0,
                 requests: 0,
@@ -157,7 +175,8 @@ impl Queues {
         });
         let Some(queue) = self.keys.get_mut(slot) else { return };
         let bytes = data.len() + queue.key.as_str().len();
-        let record = Queued { data, rx_ts_ms, receipt, since: now, attempts: 0 };
+        let record =
+            Queued { data, rx_ts_ms, slot: record_slot, since, attempts: 0, unheard: false };
         queue.records.push_back(record);
         queue.bytes += bytes;
         self.waiting.add(1, bytes);
@@ -290,8 +309,8 @@ impl Queues {
         self.enlist(slot);
     }
 
-    /// Drops every waiting record that entered the queue before `oldest`, and gives their receipts.
-    pub fn expire(&mut self, oldest: Instant) -> Vec<Receipt> {
+    /// Drops every waiting record that waits since before `oldest`, and names them.
+    pub fn expire(&mut self, oldest: Instant) -> Vec<RecordSlot> {
         let mut expired = Vec::new();
         for (_, queue) in &mut self.keys {
             let key_bytes = queue.key.as_str().len();
@@ -302,7 +321,7 @@ impl Queues {
                 if queue.list == List::Ready {
                     self.ready_now.sub(1, bytes);
                 }
-                expired.push(record.receipt);
+                expired.push(record.slot);
             }
         }
         expired

@@ -84,3 +84,7 @@ pub struct Record {
     /// The bytes to send: a canonical record, or the payload as it came when the format is `raw`.
     pub data: Bytes,
 }
+
+/// Names a record while the gateway holds it in memory. Another record may get it afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RecordSlot(pub usize);

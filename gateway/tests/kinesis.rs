@@ -7,16 +7,14 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tidegate::ack::Receipt;
 use tidegate::config::{self, Config, Order};
 use tidegate::deliver::kinesis::{Credentials, Kinesis};
 use tidegate::deliver::{Stream, Trouble, TroubleKind, Verdict};
-use tidegate::queue::{Admission, Gate, Queues, Room, ShardIndex, Taken};
-use tidegate::record::PartitionKey;
+use tidegate::queue::{Admission, Gate, Incoming, Queues, Room, ShardIndex, Taken};
+use tidegate::record::{PartitionKey, RecordSlot};
 use tidegate::rehearsal::stream::{
     Action, Clock, Faults, LocalStream, RecordError, RecordFault, Refusal, RequestFault, Settings,
 };
-use tidegate::route::Routed;
 
 /// Ten records of ten keys.
 #[expect(clippy::disallowed_methods, reason = "the queue wants some instant")]
@@ -24,8 +22,8 @@ fn records() -> Vec<Taken> {
     let (mut queues, now) = (Queues::new(Order::Device), Instant::now());
     for number in 0..10 {
         let key = PartitionKey::new(&format!("device-{number}"));
-        let (data, receipt) = (Bytes::from_static(b"{}\n"), Receipt { lane: 0, number });
-        queues.push(Routed { key, data, rx_ts_ms: 0, receipt }, now, |_| ShardIndex(0));
+        let (slot, shard, data) = (RecordSlot(number), ShardIndex(0), Bytes::from_static(b"{}\n"));
+        queues.push(Incoming { slot, key, shard, data, rx_ts_ms: 0, since: now });
     }
     queues.take(Room { records: 500, bytes: 1 << 20 }, &mut Open, now)
 }

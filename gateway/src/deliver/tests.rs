@@ -3,11 +3,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::ack::Receipt;
 use crate::config::Order;
-use crate::queue::{Admission, Gate, Queues, Room, ShardIndex};
-use crate::record::PartitionKey;
-use crate::route::Routed;
+use crate::queue::{Admission, Gate, Incoming, Queues, Room, ShardIndex};
+use crate::record::{PartitionKey, RecordSlot};
 
 use super::*;
 
@@ -55,10 +53,9 @@ impl Gate for Open {
 fn batch(sizes: impl IntoIterator<Item = usize>) -> Vec<Taken> {
     let (mut queues, now) = (Queues::new(Order::Device), Instant::now());
     for (number, size) in sizes.into_iter().enumerate() {
-        let receipt = Receipt { lane: 0, number: number as u64 };
-        let data = Bytes::from(vec![b'x'; size]);
-        let key = PartitionKey::new("k");
-        queues.push(Routed { key, data, rx_ts_ms: 0, receipt }, now, |_| ShardIndex(0));
+        let (slot, shard) = (RecordSlot(number), ShardIndex(0));
+        let (key, data) = (PartitionKey::new("k"), Bytes::from(vec![b'x'; size]));
+        queues.push(Incoming { slot, key, shard, data, rx_ts_ms: 0, since: now });
     }
     queues.take(Room { records: 500, bytes: 1 << 20 }, &mut Open, now)
 }
@@ -69,7 +66,7 @@ async fn oversized_record_among_499_good_ones_costs_only_itself() {
     let sizes: Vec<_> = (0..500).map(|n| if n == 321 { 101 } else { n % 100 }).collect();
     let answer = deliver(&stream, batch(sizes.clone())).await;
     for (n, (taken, verdict)) in answer.records.iter().enumerate() {
-        assert_eq!(taken.record.receipt.number, n as u64);
+        assert_eq!(taken.record.slot, RecordSlot(n));
         let refused = Verdict::Refused("record too large".to_owned());
         assert_eq!(*verdict, if n == 321 { refused } else { Verdict::Accepted });
     }

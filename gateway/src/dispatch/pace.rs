@@ -89,6 +89,12 @@ impl Pace {
         ShardIndex(usize::try_from(shard).unwrap_or(usize::MAX))
     }
 
+    /// How many shards are told apart.
+    #[must_use]
+    pub fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
     /// Learns from the verdicts of one request.
     pub fn observe(&mut self, records: &[(Taken, Verdict)], now: Instant) {
         let mut heard: HashMap<ShardIndex, Heard> = HashMap::new();

@@ -31,9 +31,10 @@ fn start() -> Instant {
 }
 
 fn push(dispatcher: &mut Dispatcher, key: &str, number: u64, bytes: usize, now: Instant) {
-    let receipt = Receipt { lane: 0, number };
-    let data = Bytes::from(vec![b'x'; bytes]);
-    dispatcher.push(Routed { key: PartitionKey::new(key), data, rx_ts_ms: 0, receipt }, now);
+    let slot = RecordSlot(number.try_into().unwrap());
+    let (key, data) = (PartitionKey::new(key), Bytes::from(vec![b'x'; bytes]));
+    let shard = dispatcher.shard_of(&key);
+    dispatcher.push(Incoming { slot, key, shard, data, rx_ts_ms: 0, since: now });
 }
 
 fn sent(next: Next) -> Vec<Taken> {
@@ -146,7 +147,7 @@ fn shard_that_refuses_gets_one_record_of_a_key_at_a_time_until_it_is_calm() {
     for expected in [3, 20] {
         now += 100 * MS;
         let batch = sent(dispatcher.next(now));
-        let numbers: Vec<_> = batch.iter().map(|taken| taken.record.receipt.number).collect();
+        let numbers: Vec<_> = batch.iter().map(|taken| taken.record.slot.0).collect();
         assert_eq!(numbers, [expected]);
         dispatcher.answered(all(batch, &Verdict::Accepted), now, 0.5);
     }
@@ -162,8 +163,8 @@ fn record_over_its_age_is_dropped_even_while_the_stream_is_away() {
         Dispatcher::new(&config(|config| config.stream.record_age_max = age_max), now);
     let expired = |dispatcher: &mut Dispatcher, now| {
         let mut expired = dispatcher.take_expired(now);
-        expired.sort_by_key(|receipt| receipt.number);
-        expired.iter().map(|receipt| receipt.number).collect::<Vec<_>>()
+        expired.sort_unstable();
+        expired.iter().map(|slot| slot.0).collect::<Vec<_>>()
     };
     push(&mut dispatcher, "a", 1, 10, now);
     dispatcher.hurry();
@@ -171,12 +172,12 @@ fn record_over_its_age_is_dropped_even_while_the_stream_is_away() {
     dispatcher.answered(failed(probe, TroubleKind::NotAllowed), now, 1.0);
     push(&mut dispatcher, "a", 2, 10, now);
     push(&mut dispatcher, "b", 3, 10, now);
-    assert_eq!(expired(&mut dispatcher, now), [] as [u64; 0]);
+    assert_eq!(expired(&mut dispatcher, now), [] as [usize; 0]);
     now += Duration::from_secs(61);
     push(&mut dispatcher, "a", 4, 10, now);
     assert_eq!(expired(&mut dispatcher, now), [1, 2, 3]);
     let batch = sent(dispatcher.next(now + 50 * MS));
-    assert_eq!(batch.iter().map(|taken| taken.record.receipt.number).collect::<Vec<_>>(), [4]);
+    assert_eq!(batch.iter().map(|taken| taken.record.slot.0).collect::<Vec<_>>(), [4]);
     dispatcher.answered(all(batch, &Verdict::Accepted), now, 0.5);
     push(&mut dispatcher, "b", 5, 10, now);
     assert_eq!(sent(dispatcher.next(now + 50 * MS)).len(), 1, "the key of what expired goes on");
@@ -278,8 +279,8 @@ proptest! {
                         let answer = fate(batch, fates.next().unwrap_or(0));
                         let outcome = dispatcher.answered(answer, now, 0.5);
                         refused += outcome.refused.len();
-                        for receipt in outcome.accepted {
-                            *accepted.entry(receipt.number).or_default() += 1;
+                        for slot in outcome.accepted {
+                            *accepted.entry(slot.0 as u64).or_default() += 1;
                         }
                     } else if let Next::WaitUntil(at) = next {
                         prop_assert!(at > now, "waits without time passing");
@@ -339,8 +340,8 @@ fn latencies_while_a_fifth_is_refused(count: u64) -> Vec<Duration> {
                     *verdict = Verdict::Throttled;
                 }
             }
-            for receipt in dispatcher.answered(answer, now, dice.f64()).accepted {
-                latencies.push(now - arrival(receipt.number));
+            for slot in dispatcher.answered(answer, now, dice.f64()).accepted {
+                latencies.push(now - arrival(slot.0 as u64));
             }
         }
         let wake = loop {

@@ -2,69 +2,93 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use anyhow::{Context, Result};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{interval, sleep_until};
+use tokio::time::{interval, sleep_until, timeout};
 
-use crate::ack::Receipt;
 use crate::config::Config;
+use crate::custody::{Allowed, Custody};
 use crate::dead_letter::{Letter, Store};
 use crate::deliver::{Answer, Stream, deliver};
 use crate::dispatch::{Dispatcher, Next};
-use crate::metrics::Counters;
+use crate::limits::SPOOL_CLOSE_MAX;
+use crate::metrics::{Conservation, Counters};
 use crate::normalise::Normaliser;
+use crate::queue::Incoming;
+use crate::record::RecordSlot;
 use crate::route::{Routed, Router};
 use crate::source::{Intake, Publish};
 
+use super::forecast::Observer;
 use super::letters::{Commit, Letters};
 use super::settlement::Settlement;
-use super::{Drained, Ended, LEDGER_EVERY};
+use super::spooling::{Done, Spooling};
+use super::{Drained, Ended, FORECAST_EVERY, FORECASTS_PER_LEDGER};
 
 /// The stages between the connections and the stream.
 pub(super) struct Flow<'a, S> {
     normaliser: Normaliser,
     router: Router,
+    custody: Custody,
     dispatcher: Dispatcher,
     stream: &'a S,
-    requests: FuturesUnordered<LocalBoxFuture<'a, Answer>>,
+    /// Calls under way, with the instant at which each began.
+    requests: FuturesUnordered<LocalBoxFuture<'a, (Instant, Answer)>>,
+    spooling: Spooling,
     letters: Letters,
     settlement: Settlement,
     counters: Arc<Counters>,
+    observer: Observer,
+    reports: u32,
     drain_max: Duration,
+    /// When a stop is over at the latest, once there is one.
+    deadline: Option<Instant>,
 }
 
 impl<'a, S: Stream> Flow<'a, S> {
-    pub(super) fn new(
+    /// Opens what is kept on disk.
+    ///
+    /// # Errors
+    /// When a topic template is wrong, or a directory cannot be used.
+    pub(super) fn open(
         config: &Config,
         stream: &'a S,
-        store: Store,
-        normaliser: Normaliser,
         settlement: Settlement,
-    ) -> Self {
-        Self {
-            normaliser,
+        counters: Arc<Counters>,
+    ) -> Result<Self> {
+        let now = now();
+        std::fs::create_dir_all(&config.state_dir)
+            .with_context(|| format!("state_dir: cannot create {}", config.state_dir.display()))?;
+        let letters = Store::open(&config.dead_letter).with_context(|| {
+            format!("dead_letter.dir: cannot use {}", config.dead_letter.dir.display())
+        })?;
+        let (spooling, found) = Spooling::open(&config.spool)?;
+        counters.recovered.add(usize::try_from(found.unsettled).unwrap_or(usize::MAX));
+        let dispatcher = Dispatcher::new(config, now);
+        Ok(Self {
+            normaliser: Normaliser::new(&config.records)?,
             router: Router::new(config.stream.partition_key.as_deref()),
-            dispatcher: Dispatcher::new(config, now()),
+            custody: Custody::new(config, dispatcher.shards(), found, now),
+            dispatcher,
             stream,
             requests: FuturesUnordered::new(),
-            letters: Letters::new(store),
+            spooling,
+            letters: Letters::new(letters),
             settlement,
-            counters: Arc::default(),
+            counters,
+            observer: Observer::new(now, found.unsettled),
+            reports: 0,
             drain_max: config.drain_max,
-        }
+            deadline: None,
+        })
     }
 
-    /// Counts in `counters`.
-    pub(super) fn counting(mut self, counters: Arc<Counters>) -> Self {
-        self.counters = counters;
-        self
-    }
-
-    /// Runs until `stop` is ready and everything is settled, or the drain takes too long.
+    /// Runs until `stop` is ready and everything is safe, or the drain takes too long.
     pub(super) async fn run(
         mut self,
         mut intake: mpsc::Receiver<Intake>,
@@ -72,63 +96,77 @@ impl<'a, S: Stream> Flow<'a, S> {
         stop: impl Future<Output = ()>,
     ) -> Ended {
         let mut stop = pin!(stop);
-        let mut ledger_due = interval(LEDGER_EVERY);
-        ledger_due.reset();
+        let mut report_due = interval(FORECAST_EVERY);
+        report_due.reset();
         let mut taking_in = true;
-        let mut deadline = None;
         let drained = loop {
             let now = now();
             self.settlement.hand_on();
-            if let Some(drained) = self.drained(taking_in, deadline, now) {
+            if let Some(drained) = self.drained(taking_in, now) {
                 break drained;
             }
             let wake = self.send(now);
-            let wake = [wake, self.letters.retry_at(), deadline].into_iter().flatten().min();
             tokio::select! {
                 biased;
-                Some(answer) = self.requests.next(), if !self.requests.is_empty() => {
-                    self.answered(answer);
+                Some((began, answer)) = self.requests.next(), if !self.requests.is_empty() => {
+                    self.answered(began, answer);
                 }
                 commit = self.letters.committed() => self.committed(commit),
+                done = self.spooling.done() => self.spooled(done),
                 batch = intake.recv(), if taking_in => match batch {
                     Some(batch) => self.take_in(batch),
                     None => taking_in = false,
                 },
-                () = &mut stop, if deadline.is_none() => {
-                    tracing::info!(held = self.held(), "stopping: settling what is held");
+                () = &mut stop, if self.deadline.is_none() => {
+                    tracing::info!(held = self.custody.exposed(), "stopping: settling what is held");
                     stopping.send_replace(true);
-                    deadline = Some(now + self.drain_max);
+                    self.deadline = Some(now + self.drain_max);
                 }
                 () = self.settlement.room() => {}
-                _ = ledger_due.tick() => self.counters.conservation(self.held()).log(),
+                _ = report_due.tick() => self.report(now),
                 () = woken(wake) => {}
             }
         };
-        let ledger = self.counters.conservation(self.held());
-        ledger.log();
+        self.end(drained).await
+    }
+
+    async fn end(mut self, drained: Drained) -> Ended {
+        if let Ok(done) = timeout(SPOOL_CLOSE_MAX, self.spooling.last()).await {
+            done.into_iter().for_each(|done| self.spooled(done));
+        }
+        let ledger = self.conservation();
+        self.counters.log(&ledger);
+        let closing = self.spooling.close(self.custody.take_ended());
+        if timeout(SPOOL_CLOSE_MAX, closing).await.is_err() {
+            tracing::warn!("the disk does not answer: some records may be sent twice");
+        }
         self.settlement.finish().await;
         Ended { drained, ledger }
     }
 
     /// Whether a drain is over, and how. While it is not, nothing lingers.
-    fn drained(
-        &mut self,
-        taking_in: bool,
-        deadline: Option<Instant>,
-        now: Instant,
-    ) -> Option<Drained> {
+    fn drained(&mut self, taking_in: bool, now: Instant) -> Option<Drained> {
         if !taking_in {
             self.dispatcher.hurry();
-            if self.held() == 0 {
+            let at_rest = self.requests.is_empty() && !self.spooling.is_busy();
+            if at_rest && self.custody.exposed() == 0 {
                 return Some(Drained::Clean);
             }
         }
-        deadline.is_some_and(|deadline| deadline <= now).then_some(Drained::TimedOut)
+        self.deadline.is_some_and(|deadline| deadline <= now).then_some(Drained::TimedOut)
     }
 
-    /// How many records are neither delivered nor dead-lettered nor dropped.
-    fn held(&self) -> usize {
-        self.dispatcher.held() + self.letters.held()
+    /// Tells the log how the spool drains, and now and then the books.
+    fn report(&mut self, now: Instant) {
+        self.observer.say(now, self.custody.spooled(), self.spooling.bytes());
+        self.reports += 1;
+        if self.reports.is_multiple_of(FORECASTS_PER_LEDGER) {
+            self.counters.log(&self.conservation());
+        }
+    }
+
+    fn conservation(&self) -> Conservation {
+        self.counters.conservation(self.custody.exposed(), self.custody.spooled())
     }
 
     fn take_in(&mut self, intake: Intake) {
@@ -136,6 +174,7 @@ impl<'a, S: Stream> Flow<'a, S> {
         for publish in intake.publishes {
             self.take_in_one(publish, now);
         }
+        self.custody.window_exhausted(intake.window_exhausted);
         if intake.window_exhausted {
             self.dispatcher.hurry();
         }
@@ -154,44 +193,83 @@ impl<'a, S: Stream> Flow<'a, S> {
                     origin: String::from_utf8_lossy(&topic).into_owned(),
                     payload,
                 };
-                return self.letters.push(letter, receipt);
+                return self.letters.push(letter, self.custody.reject(receipt, now));
             }
         };
         let topic = str::from_utf8(&topic).unwrap_or_default();
         let mut made = 0;
         for record in records {
             let key = self.router.key(&record, topic);
-            self.dispatcher.push(Routed { key, data: record.data, rx_ts_ms, receipt }, now);
+            let shard = self.dispatcher.shard_of(&key);
+            let routed = Routed { key, data: record.data, rx_ts_ms, receipt };
+            let incoming = self.custody.receive(routed, shard, now);
+            self.queue(incoming);
             made += 1;
         }
         self.settlement.expect(receipt, made);
         self.counters.received.add(made);
+        self.counters.fan_out.add(made.saturating_sub(1));
     }
 
-    /// Sends what may go now; says when to look again.
+    fn queue(&mut self, incoming: impl IntoIterator<Item = Incoming>) {
+        for incoming in incoming {
+            self.dispatcher.push(incoming);
+        }
+    }
+
+    /// Sends what may go now, to the stream and to the disk; says when to look again.
     fn send(&mut self, now: Instant) -> Option<Instant> {
         self.letters.start(now);
         let expired = self.dispatcher.take_expired(now);
         self.counters.dropped_age.add(expired.len());
-        self.settle(expired);
+        self.ended(expired);
+        let open = self.dispatcher.is_open();
+        let caught_up = self.custody.turn(now, open);
+        self.queue(caught_up);
+        let stopping = self.deadline.is_some();
+        if self.spooling.is_free() {
+            // Something must probe a stream that is closed.
+            let reading = !stopping && (open || self.dispatcher.held() == 0);
+            let allowed = Allowed { reading, hurried: stopping };
+            if let Some(job) = self.custody.next_job(now, allowed) {
+                self.spooling.start(job);
+            }
+        }
+        let look_again =
+            [self.custody.wake_at(), self.letters.retry_at(), self.deadline, self.dispatch(now)];
+        look_again.into_iter().flatten().min()
+    }
+
+    fn dispatch(&mut self, now: Instant) -> Option<Instant> {
+        // What is safe on the disk waits there for the next start.
+        if self.deadline.is_some() && self.custody.exposed() == 0 {
+            return None;
+        }
         loop {
             match self.dispatcher.next(now) {
-                Next::Send(batch) => self.requests.push(Box::pin(deliver(self.stream, batch))),
+                Next::Send(batch) => {
+                    let call = deliver(self.stream, batch);
+                    self.requests.push(Box::pin(async move { (now, call.await) }));
+                }
                 Next::WaitUntil(at) => return Some(at),
                 Next::Wait => return None,
             }
         }
     }
 
-    fn answered(&mut self, answer: Answer) {
+    fn answered(&mut self, began: Instant, answer: Answer) {
         let now = now();
+        if answer.trouble.is_none() {
+            self.custody.heard(now - began);
+        }
         self.counters.calls.add(usize::try_from(answer.calls).unwrap_or(usize::MAX));
         let outcome = self.dispatcher.answered(answer, now, fastrand::f64());
         self.counters.delivered.add(outcome.accepted.len());
         self.counters.retried.add(outcome.retried);
         self.counters.reordered.add(outcome.reordered);
         self.counters.unheard.add(outcome.unheard);
-        self.settle(outcome.accepted);
+        self.counters.repeated.add(outcome.repeated);
+        self.ended(outcome.accepted);
         for (key, record, reason) in outcome.refused {
             let letter = Letter {
                 at_ms: record.rx_ts_ms,
@@ -200,20 +278,39 @@ impl<'a, S: Stream> Flow<'a, S> {
                 origin: key.as_str().to_owned(),
                 payload: record.data,
             };
-            self.letters.push(letter, record.receipt);
+            self.custody.refused(record.slot);
+            self.letters.push(letter, record.slot);
         }
     }
 
     fn committed(&mut self, commit: Commit) {
         let committed = self.letters.finish(commit, now());
-        self.counters.dead_lettered.add(committed.settled.len());
+        self.counters.dead_lettered.add(committed.kept.len());
         self.counters.dead_letters_dropped.add(committed.dropped);
-        self.settle(committed.settled);
+        self.ended(committed.kept);
     }
 
-    fn settle(&mut self, receipts: Vec<Receipt>) {
-        for receipt in receipts {
+    /// Takes what the disk did.
+    fn spooled(&mut self, done: Done) {
+        let (outcome, corrupted) = self.spooling.finish(done);
+        let at = (now(), unix_ms());
+        let progress = self.custody.finished(outcome, at, |key| self.dispatcher.shard_of(key));
+        self.counters.corrupted.add(usize::try_from(corrupted).unwrap_or(usize::MAX));
+        self.counters.dropped_spool.add(progress.dropped);
+        self.counters.replayed.add(progress.replayed);
+        for receipt in progress.receipts {
             self.settlement.settle(receipt);
+        }
+        self.queue(progress.incoming);
+    }
+
+    /// Records that ended: accepted, dead-lettered or dropped.
+    fn ended(&mut self, slots: Vec<RecordSlot>) {
+        let now = now();
+        for slot in slots {
+            if let Some(receipt) = self.custody.end(slot, now) {
+                self.settlement.settle(receipt);
+            }
         }
     }
 }
@@ -228,4 +325,10 @@ async fn woken(at: Option<Instant>) {
 #[expect(clippy::disallowed_methods, reason = "the flow is where the machines are told the time")]
 fn now() -> Instant {
     Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the flow is where the machines are told the time")]
+fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{info, warn};
 
-use crate::ack::Receipt;
 use crate::dead_letter::{Appended, Letter, Store};
 use crate::limits::DEAD_LETTER_RETRY;
+use crate::record::RecordSlot;
 
 /// Drops are told at most this often: where the ceiling is reached, every commit may drop some.
 const DROPS_TOLD_EVERY: Duration = Duration::from_secs(60);
@@ -18,9 +18,8 @@ const DROPS_TOLD_EVERY: Duration = Duration::from_secs(60);
 pub(super) struct Letters {
     /// Here unless a commit is running.
     store: Option<Store>,
-    waiting: Vec<(Letter, Receipt)>,
+    waiting: Vec<(Letter, RecordSlot)>,
     commit: Option<JoinHandle<Commit>>,
-    committing: usize,
     /// Set while commits fail.
     retry_at: Option<Instant>,
     drops: Drops,
@@ -49,14 +48,15 @@ impl Drops {
 #[derive(Debug)]
 pub(super) struct Commit {
     store: Store,
-    letters: Vec<(Letter, Receipt)>,
+    letters: Vec<(Letter, RecordSlot)>,
     result: io::Result<Appended>,
 }
 
-/// What a commit settled.
+/// What a commit achieved.
 #[derive(Debug)]
 pub(super) struct Committed {
-    pub(super) settled: Vec<Receipt>,
+    /// The records or publishes that are durable dead letters now.
+    pub(super) kept: Vec<RecordSlot>,
     /// Older letters that went to make room, even if in vain.
     pub(super) dropped: usize,
 }
@@ -67,19 +67,13 @@ impl Letters {
             store: Some(store),
             waiting: Vec::new(),
             commit: None,
-            committing: 0,
             retry_at: None,
             drops: Drops::default(),
         }
     }
 
-    pub(super) fn push(&mut self, letter: Letter, receipt: Receipt) {
-        self.waiting.push((letter, receipt));
-    }
-
-    /// How many letters are not durable.
-    pub(super) fn held(&self) -> usize {
-        self.waiting.len() + self.committing
+    pub(super) fn push(&mut self, letter: Letter, slot: RecordSlot) {
+        self.waiting.push((letter, slot));
     }
 
     /// When to call [`Self::start`] again, if the last commit failed. While one is running there is
@@ -95,11 +89,10 @@ impl Letters {
         }
         let Some(mut store) = self.store.take() else { return };
         let letters = std::mem::take(&mut self.waiting);
-        self.committing = letters.len();
         self.commit = Some(spawn_blocking(move || {
-            let (texts, receipts): (Vec<_>, Vec<_>) = letters.into_iter().unzip();
+            let (texts, slots): (Vec<_>, Vec<_>) = letters.into_iter().unzip();
             let result = store.append(&texts);
-            Commit { store, letters: texts.into_iter().zip(receipts).collect(), result }
+            Commit { store, letters: texts.into_iter().zip(slots).collect(), result }
         }));
     }
 
@@ -124,14 +117,14 @@ impl Letters {
                 "dead_letter.bytes_max is reached: the oldest dead letters were dropped"
             );
         }
-        (self.store, self.commit, self.committing) = (Some(store), None, 0);
+        (self.store, self.commit) = (Some(store), None);
         let failure = match result {
             Ok(Appended::Kept) => {
                 if self.retry_at.take().is_some() {
                     info!("dead letters are kept again");
                 }
-                let settled = letters.into_iter().map(|(_, receipt)| receipt).collect();
-                return Committed { settled, dropped };
+                let kept = letters.into_iter().map(|(_, slot)| slot).collect();
+                return Committed { kept, dropped };
             }
             Ok(Appended::Full) => "dead_letter.bytes_max is reached".to_owned(),
             Err(error) => error.to_string(),
@@ -142,7 +135,7 @@ impl Letters {
         self.retry_at = Some(now + DEAD_LETTER_RETRY);
         letters.append(&mut self.waiting);
         self.waiting = letters;
-        Committed { settled: Vec::new(), dropped }
+        Committed { kept: Vec::new(), dropped }
     }
 }
 
@@ -155,7 +148,7 @@ mod tests {
     use super::*;
     use crate::config::{DeadLetter, WhenFull};
 
-    const RECEIPT: Receipt = Receipt { lane: 0, number: 7 };
+    const SLOT: RecordSlot = RecordSlot(7);
 
     fn letter() -> Letter {
         Letter {
@@ -183,18 +176,18 @@ mod tests {
         fs::write(&dir, "in the way").unwrap();
 
         let failed_at = start();
-        letters.push(letter(), RECEIPT);
+        letters.push(letter(), SLOT);
         letters.start(failed_at);
         let commit = letters.committed().await;
-        assert_eq!(letters.finish(commit, failed_at).settled, []);
+        assert_eq!(letters.finish(commit, failed_at).kept, []);
         let retry_at = letters.retry_at().expect("a failed commit is tried again");
 
         fs::remove_file(&dir).unwrap();
         letters.start(retry_at);
         assert_eq!(letters.retry_at(), None, "a commit is running");
         let commit = letters.committed().await;
-        assert_eq!(letters.finish(commit, retry_at).settled, [RECEIPT]);
-        assert_eq!((letters.retry_at(), letters.held()), (None, 0));
+        assert_eq!(letters.finish(commit, retry_at).kept, [SLOT]);
+        assert_eq!(letters.retry_at(), None);
     }
 
     #[test]

@@ -42,14 +42,14 @@ fn start() -> Instant {
 
 /// Queues record `number` of `key`; the key is `k<n>`, its shard `n % 4`.
 fn push(queues: &mut Queues, key: usize, number: u64, now: Instant) {
-    let receipt = Receipt { lane: 0, number };
+    let slot = RecordSlot(number.try_into().unwrap());
     let data = Bytes::from_static(b"12345678");
-    let routed = Routed { key: PartitionKey::new(&format!("k{key}")), data, rx_ts_ms: 0, receipt };
-    queues.push(routed, now, |_| ShardIndex(key % 4));
+    let (key, shard) = (PartitionKey::new(&format!("k{key}")), ShardIndex(key % 4));
+    queues.push(Incoming { slot, key, shard, data, rx_ts_ms: 0, since: now });
 }
 
 fn numbers(taken: &[Taken]) -> Vec<u64> {
-    taken.iter().map(|taken| taken.record.receipt.number).collect()
+    taken.iter().map(|taken| taken.record.slot.0 as u64).collect()
 }
 
 /// Answers a request: every record whose number is in `refused` comes back.
@@ -59,7 +59,7 @@ fn answer(queues: &mut Queues, taken: Vec<Taken>, refused: &[u64], not_before: I
         if keys.last().is_none_or(|(last, _)| *last != slot) {
             keys.push((slot, Vec::new()));
         }
-        if refused.contains(&record.receipt.number) {
+        if refused.contains(&(record.slot.0 as u64)) {
             keys.last_mut().unwrap().1.push(record);
         }
     }
@@ -171,7 +171,7 @@ impl Model {
             assert!(!keys.contains(&other.key), "{} is in flight twice", other.key);
         }
         for run in taken.chunk_by(|a, b| a.key == b.key) {
-            assert!(run.is_sorted_by_key(|taken| taken.record.receipt.number));
+            assert!(run.is_sorted_by_key(|taken| taken.record.slot));
         }
         if !taken.is_empty() {
             self.in_flight.push(taken);
@@ -185,7 +185,7 @@ impl Model {
         for run in taken.chunk_by(|a, b| a.slot == b.slot) {
             let mut refusing = false;
             for taken in run {
-                let number = taken.record.receipt.number;
+                let number = taken.record.slot.0 as u64;
                 refusing |= refuse_every > 1 && number % refuse_every == 0;
                 if refusing {
                     refused.push(number);

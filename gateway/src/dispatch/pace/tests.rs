@@ -1,9 +1,8 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use crate::ack::Receipt;
-use crate::queue::{Queues, Room};
-use crate::route::Routed;
+use crate::queue::{Incoming, Queues, Room};
+use crate::record::RecordSlot;
 
 use super::*;
 
@@ -105,8 +104,8 @@ fn observe(pace: &mut Pace, accepted: usize, throttled: usize, now: Instant) {
     let mut queues = Queues::new(Order::None);
     for number in 0..accepted + throttled {
         let (key, data) = (PartitionKey::new("k"), Bytes::new());
-        let receipt = Receipt { lane: 0, number: number as u64 };
-        queues.push(Routed { key, data, rx_ts_ms: 0, receipt }, now, |_| ShardIndex(0));
+        let (slot, shard) = (RecordSlot(number), ShardIndex(0));
+        queues.push(Incoming { slot, key, shard, data, rx_ts_ms: 0, since: now });
     }
     let room = Room { records: usize::MAX, bytes: usize::MAX };
     let verdict = |n| if n < accepted { Verdict::Accepted } else { Verdict::Throttled };
@@ -159,11 +158,10 @@ fn kib_of(bytes: usize) -> f64 {
 fn large_record_gets_through_a_crowd_of_small_ones_on_its_shard() {
     let began = start();
     let (mut queues, mut pace) = (Queues::new(Order::Device), pace(began));
-    let shard = |_: &PartitionKey| ShardIndex(0);
     let push = |queues: &mut Queues, key: &str, bytes, now| {
-        let (data, receipt) = (Bytes::from(vec![b'x'; bytes]), Receipt { lane: 0, number: 0 });
-        let routed = Routed { key: PartitionKey::new(key), data, rx_ts_ms: 0, receipt };
-        queues.push(routed, now, shard);
+        let (key, data) = (PartitionKey::new(key), Bytes::from(vec![b'x'; bytes]));
+        let (slot, shard) = (RecordSlot(0), ShardIndex(0));
+        queues.push(Incoming { slot, key, shard, data, rx_ts_ms: 0, since: now });
     };
     push(&mut queues, "large", 1_000_000, began);
     for n in 0..5_000 {

@@ -1,0 +1,127 @@
+//! What the disk is to do, and what became of it.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use crate::ack::Receipt;
+use crate::config::SpoolMode;
+use crate::limits::{SPOOL_READ_BYTES_MAX, SPOOL_RETRY};
+use crate::queue::{Incoming, ShardIndex};
+use crate::record::PartitionKey;
+use crate::spool::{Entry, Place, Read, Seq};
+
+use super::Custody;
+use super::reader::Arrival;
+
+/// What the disk is to do, in this order.
+#[derive(Debug, Default)]
+pub struct Job {
+    /// Entries that need not be delivered any more.
+    pub settled: Vec<Seq>,
+    /// Entries to append and sync together; none if empty.
+    pub group: Vec<Entry>,
+    /// Entries to read that were passed over.
+    pub fetch: Vec<Place>,
+    /// From which entry on to read, and how many bytes.
+    pub read: Option<(Seq, usize)>,
+}
+
+/// What became of a [`Job`]. What failed is absent, and asked for again.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Whether the group is on the disk.
+    pub kept: bool,
+    /// Entries that were dropped to make room for it.
+    pub dropped: Vec<Range<Seq>>,
+    /// What was found of the places.
+    pub fetched: Option<Vec<Entry>>,
+    /// What was read.
+    pub read: Option<Read>,
+    /// How many entries on the disk are not settled.
+    pub unsettled: u64,
+}
+
+/// What an outcome leads to.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// To be settled with the broker's connections: these records are safe.
+    pub receipts: Vec<Receipt>,
+    /// To be queued.
+    pub incoming: Vec<Incoming>,
+    /// How many records were dropped to make room.
+    pub dropped: usize,
+    /// How many of those to be queued were left by an earlier run.
+    pub replayed: usize,
+}
+
+/// What the world allows the disk to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Allowed {
+    /// Entries may be read: the stream takes calls.
+    pub reading: bool,
+    /// Groups are written at once: the program stops.
+    pub hurried: bool,
+}
+
+impl Custody {
+    /// What the disk is to do now, if anything. Its outcome goes to [`Self::finished`], before the
+    /// next job is asked for.
+    pub fn next_job(&mut self, now: Instant, allowed: Allowed) -> Option<Job> {
+        if self.mode == SpoolMode::Off || self.retry_at.is_some_and(|at| at > now) {
+            return None;
+        }
+        let mut job = Job::default();
+        if self.group_due_at().is_some_and(|at| at <= now || allowed.hurried) {
+            job.group = self.take_group();
+        }
+        if allowed.reading {
+            (self.reader.fetching, job.fetch) = self.shards.fetchable();
+            let room = self.shards.room_bytes().min(SPOOL_READ_BYTES_MAX);
+            let stuck = self.reader.stuck.is_some_and(|shard| !self.shards.takes(shard));
+            let more = self.reader.next < self.writer.next && room > 0 && !stuck;
+            job.read = more.then_some((self.reader.next, room));
+        }
+        self.reader.reading = job.read.is_some();
+        let idle = job.group.is_empty() && job.fetch.is_empty() && !self.reader.reading;
+        if idle && self.writer.ended.is_empty() {
+            return None;
+        }
+        job.settled = std::mem::take(&mut self.writer.ended);
+        // Until the outcome tells.
+        self.writer.unsettled = self.writer.unsettled.saturating_sub(job.settled.len() as u64);
+        Some(job)
+    }
+
+    /// Takes the outcome of the last job. `now_ms` is `now` in milliseconds since 1970-01-01 UTC;
+    /// `locate` tells the shard of a key.
+    pub fn finished(
+        &mut self,
+        outcome: Outcome,
+        (now, now_ms): (Instant, i64),
+        locate: impl Fn(&PartitionKey) -> ShardIndex,
+    ) -> Progress {
+        let Outcome { kept, dropped, fetched, read, unsettled } = outcome;
+        let (mut progress, at) = (Progress::default(), Arrival { now, now_ms });
+        self.writer.unsettled = unsettled;
+        let failed = !kept && !self.writer.writing.is_empty()
+            || fetched.is_none() && !self.reader.fetching.is_empty()
+            || read.is_none() && self.reader.reading;
+        self.retry_at = failed.then_some(now + SPOOL_RETRY);
+        if kept {
+            self.written(&mut progress);
+        } else {
+            self.not_written();
+        }
+        if let Some(entries) = fetched {
+            self.fetched(entries, at, &mut progress);
+        }
+        for dropped in dropped {
+            self.dropped(&dropped, &mut progress);
+        }
+        if let Some(read) = read {
+            self.read(read, at, locate, &mut progress);
+        }
+        progress.incoming.extend(self.catch_up());
+        progress
+    }
+}

@@ -1,0 +1,65 @@
+//! When a record is late: its shard, or the stream, is slower than it was.
+
+use std::time::Duration;
+
+/// A record is never late before this: noise is no outage.
+const LATE_MIN: Duration = Duration::from_millis(250);
+/// Nor before this, when the broker sends nothing more until something is settled: the window times
+/// this is the throughput that waiting would cost.
+const LATE_WHEN_EXHAUSTED: Duration = Duration::from_millis(100);
+/// A round trip takes three times as long now and then.
+const ROUND_TRIPS: u32 = 3;
+/// The weight of a new round trip, as in TCP's estimator (RFC 6298).
+const SMOOTHING: f64 = 0.125;
+
+/// Knows how long a verdict takes.
+#[derive(Debug)]
+pub(super) struct Lateness {
+    linger: Duration,
+    round_trip: Duration,
+}
+
+impl Lateness {
+    pub(super) fn new(linger: Duration) -> Self {
+        Self { linger, round_trip: Duration::ZERO }
+    }
+
+    /// Learns from the round trip of a call that was answered.
+    pub(super) fn heard(&mut self, round_trip: Duration) {
+        self.round_trip = if self.round_trip.is_zero() {
+            round_trip
+        } else {
+            self.round_trip.mul_f64(1.0 - SMOOTHING) + round_trip.mul_f64(SMOOTHING)
+        };
+    }
+
+    /// From which age on a record is late.
+    pub(super) fn limit(&self, window_exhausted: bool) -> Duration {
+        if window_exhausted {
+            LATE_WHEN_EXHAUSTED
+        } else {
+            LATE_MIN.max(self.linger + ROUND_TRIPS * self.round_trip)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn far_stream_is_given_three_round_trips_and_an_exhausted_window_is_not() {
+        let mut lateness = Lateness::new(50 * MS);
+        assert_eq!(lateness.limit(false), 250 * MS);
+        lateness.heard(300 * MS);
+        assert_eq!(lateness.limit(false), 950 * MS);
+        for _ in 0..100 {
+            lateness.heard(10 * MS);
+        }
+        assert_eq!(lateness.limit(false), 250 * MS, "what was far is forgotten");
+        lateness.heard(8_000 * MS);
+        assert_eq!(lateness.limit(true), 100 * MS);
+    }
+}

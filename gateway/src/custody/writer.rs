@@ -1,0 +1,178 @@
+//! On their way to the disk: records that wait for their group.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+
+use crate::config::{Config, SpoolSync};
+use crate::limits::{GROUP_BYTES_MAX, GROUP_LINGER};
+use crate::record::RecordSlot;
+use crate::spool::{Entry, Seq};
+
+use super::line::{Line, Spot};
+use super::{Custody, Found, Held, Log, Part, Progress};
+
+/// What is to be written, and what the disk must be told.
+#[derive(Debug)]
+pub(super) struct Writer {
+    sync: SpoolSync,
+    /// A group of so many is synced: the other half of the broker's window goes on meanwhile.
+    group_records: usize,
+    waiting: Line,
+    waiting_records: usize,
+    waiting_bytes: usize,
+    /// The group that is being written.
+    pub(super) writing: Vec<RecordSlot>,
+    /// The number of the next entry.
+    pub(super) next: Seq,
+    /// Ended entries of which the disk does not know.
+    pub(super) ended: Vec<Seq>,
+    /// How many entries are not settled, as far as the disk knows.
+    pub(super) unsettled: u64,
+}
+
+impl Writer {
+    pub(super) fn new(config: &Config, found: Found) -> Self {
+        Self {
+            sync: config.spool.sync,
+            group_records: usize::from(config.mqtt.receive_maximum).div_ceil(2),
+            waiting: Line::new(),
+            waiting_records: 0,
+            waiting_bytes: 0,
+            writing: Vec::new(),
+            next: found.next,
+            ended: Vec::new(),
+            unsettled: found.unsettled,
+        }
+    }
+
+    /// How many entries are neither settled nor ended.
+    pub(super) fn spooled(&self) -> u64 {
+        self.unsettled.saturating_sub(self.ended.len() as u64)
+    }
+
+    pub(super) fn waits(&mut self, bytes: usize) {
+        self.waiting_records += 1;
+        self.waiting_bytes += bytes;
+    }
+
+    pub(super) fn waits_no_more(&mut self, bytes: usize) {
+        self.waiting_records -= 1;
+        self.waiting_bytes -= bytes;
+    }
+}
+
+impl Custody {
+    /// Has a record written with the next group.
+    pub(super) fn log(&mut self, slot: RecordSlot) {
+        let Some(held) = self.held.get_mut(slot.0) else { return };
+        held.log = Log::Waiting;
+        self.writer.waits(held.bytes());
+        let spot = (held.order, slot);
+        let held = &self.held;
+        self.writer.waiting.push(spot, |spot| is_waiting(held, spot));
+    }
+
+    /// When the next group is to be written, unless more comes.
+    pub(super) fn group_due_at(&mut self) -> Option<Instant> {
+        let (writer, held) = (&mut self.writer, &self.held);
+        if !writer.writing.is_empty() {
+            return None;
+        }
+        let oldest = writer.waiting.front(|spot| is_waiting(held, spot))?;
+        let at_once = writer.sync == SpoolSync::Immediate
+            || self.window_exhausted
+            || writer.waiting_records >= writer.group_records
+            || writer.waiting_bytes >= GROUP_BYTES_MAX;
+        let linger = if at_once { Duration::ZERO } else { GROUP_LINGER };
+        held.get(oldest.0).map(|held| held.since + linger)
+    }
+
+    pub(super) fn take_group(&mut self) -> Vec<Entry> {
+        let (mut group, mut bytes) = (Vec::new(), 0);
+        let mut seq = self.writer.next;
+        while bytes < GROUP_BYTES_MAX {
+            let held = &self.held;
+            let Some((_, slot)) = self.writer.waiting.pop(|spot| is_waiting(held, spot)) else {
+                break;
+            };
+            let Some(held) = self.held.get_mut(slot.0) else { continue };
+            held.log = Log::Writing(seq);
+            bytes += held.bytes();
+            self.writer.waits_no_more(held.bytes());
+            self.writer.writing.push(slot);
+            group.push(held.entry(seq));
+            seq = seq.next();
+        }
+        group
+    }
+
+    /// The group is on the disk: its records are safe.
+    pub(super) fn written(&mut self, progress: &mut Progress) {
+        for slot in std::mem::take(&mut self.writer.writing) {
+            let Some(held) = self.held.get_mut(slot.0) else { continue };
+            let Log::Writing(seq) = held.log else { continue };
+            self.writer.next = seq.next();
+            let (part, shard, bytes) = (held.part, held.shard, held.bytes());
+            progress.receipts.extend(held.receipt.take());
+            match part {
+                Part::Ended => self.writer.ended.push(seq),
+                Part::Queued | Part::Letter => {
+                    held.log = Log::Written(seq);
+                    self.shards.enters_memory(shard, bytes);
+                }
+                Part::ToDisk => self.shards.is_on_disk(shard, seq),
+            }
+            self.exposed -= usize::from(part != Part::Ended);
+            if part != Part::ToDisk {
+                self.reader.need_not_read(seq);
+            }
+            if matches!(part, Part::Ended | Part::ToDisk) {
+                self.held.remove(slot.0);
+            }
+        }
+    }
+
+    /// The group is not on the disk: it waits for the next attempt, before all others.
+    pub(super) fn not_written(&mut self) {
+        let mut again = Vec::new();
+        for slot in std::mem::take(&mut self.writer.writing) {
+            let Some(held) = self.held.get_mut(slot.0) else { continue };
+            match held.part {
+                Part::Ended => drop(self.held.remove(slot.0)),
+                Part::Letter => held.log = Log::No,
+                Part::Queued | Part::ToDisk => {
+                    held.log = Log::Waiting;
+                    self.writer.waits(held.bytes());
+                    again.push((held.order, slot));
+                }
+            }
+        }
+        self.writer.waiting.put_back(again.into_iter());
+    }
+
+    /// Entries are not on the disk any more. Those in memory go on without.
+    pub(super) fn dropped(&mut self, dropped: &Range<Seq>, progress: &mut Progress) {
+        let entries = dropped.end.0.saturating_sub(dropped.start.0);
+        progress.dropped += usize::try_from(entries).unwrap_or(usize::MAX);
+        let ended = self.writer.ended.len();
+        self.writer.ended.retain(|seq| !dropped.contains(seq));
+        progress.dropped -= ended - self.writer.ended.len();
+        for (_, held) in &mut self.held {
+            if let Log::Written(seq) = held.log
+                && dropped.contains(&seq)
+            {
+                held.log = Log::No;
+                self.shards.leaves_memory(held.shard, held.bytes());
+                self.exposed += 1;
+                progress.dropped -= 1;
+            }
+        }
+        self.shards.forget(dropped);
+    }
+}
+
+fn is_waiting(held: &Slab<Held>, (order, slot): &Spot) -> bool {
+    held.get(slot.0).is_some_and(|held| held.order == *order && held.log == Log::Waiting)
+}

@@ -1,0 +1,163 @@
+//! The spool on its way to and from the disk: one job at a time, away from the flow's thread.
+
+use std::io;
+
+use anyhow::{Context, Result};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tracing::{error, info, warn};
+
+use crate::config::{self, SpoolMode};
+use crate::custody::{Found, Job, Outcome};
+use crate::spool::{Appended, Directory, Seq, Spool};
+
+/// The spool, and what it is doing.
+#[derive(Debug)]
+pub(super) struct Spooling {
+    /// Here unless a job is running, or there is none.
+    spool: Option<Spool<Directory>>,
+    job: Option<JoinHandle<Done>>,
+    /// What the log speaks of.
+    said: Option<Trouble>,
+    bytes: u64,
+}
+
+/// A job that ended.
+#[derive(Debug)]
+pub(super) struct Done {
+    spool: Spool<Directory>,
+    outcome: Outcome,
+    corrupted: u64,
+    trouble: Option<Trouble>,
+}
+
+/// Why the spool does not take or give everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Trouble {
+    /// The ceiling is reached and the operator said `wait`.
+    Full,
+    Unavailable(String),
+}
+
+impl Spooling {
+    /// Opens the spool, if there is to be one, and says what was found in it.
+    pub(super) fn open(settings: &config::Spool) -> Result<(Self, Found)> {
+        let nothing = Found { next: Seq(1), oldest: Seq(1), unsettled: 0 };
+        if settings.mode == SpoolMode::Off {
+            return Ok((Self { spool: None, job: None, said: None, bytes: 0 }, nothing));
+        }
+        let (spool, _) = Spool::open(Directory::new(&settings.dir), settings)
+            .with_context(|| format!("spool.dir: cannot use {}", settings.dir.display()))?;
+        let found = Found {
+            next: spool.next_seq(),
+            oldest: spool.oldest_unsettled(),
+            unsettled: spool.unsettled(),
+        };
+        let bytes = spool.bytes();
+        if found.unsettled > 0 {
+            info!(records = found.unsettled, bytes, "the spool holds records of an earlier run");
+        }
+        Ok((Self { spool: Some(spool), job: None, said: None, bytes }, found))
+    }
+
+    /// Whether a job may be started.
+    pub(super) fn is_free(&self) -> bool {
+        self.spool.is_some()
+    }
+
+    /// Whether a job is running.
+    pub(super) fn is_busy(&self) -> bool {
+        self.job.is_some()
+    }
+
+    /// How many bytes its files have.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Starts a job. Ignored unless the spool [is free](Self::is_free).
+    pub(super) fn start(&mut self, job: Job) {
+        let Some(mut spool) = self.spool.take() else { return };
+        self.job = Some(spawn_blocking(move || {
+            let (outcome, trouble) = carry_out(&mut spool, &job);
+            let corrupted = spool.take_corrupted();
+            Done { spool, outcome, corrupted, trouble }
+        }));
+    }
+
+    /// Waits for the job that is running; for ever if none is.
+    pub(super) async fn done(&mut self) -> Done {
+        match &mut self.job {
+            Some(job) => match job.await {
+                Ok(done) => done,
+                Err(failure) => std::panic::resume_unwind(failure.into_panic()),
+            },
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits for the job that is running, if one is.
+    pub(super) async fn last(&mut self) -> Option<Done> {
+        if self.is_busy() { Some(self.done().await) } else { None }
+    }
+
+    /// Takes a job that ended: its outcome, and how many records were found unreadable.
+    pub(super) fn finish(&mut self, done: Done) -> (Outcome, u64) {
+        let Done { spool, outcome, corrupted, trouble } = done;
+        self.bytes = spool.bytes();
+        (self.spool, self.job) = (Some(spool), None);
+        if corrupted > 0 {
+            error!(records = corrupted, "records in the spool were unreadable: see its quarantine");
+        }
+        match &trouble {
+            None if self.said.is_some() => info!("the spool is available again"),
+            Some(Trouble::Full) if self.said != trouble => {
+                warn!(
+                    self.bytes,
+                    "spool.bytes_max is reached: the broker waits until there is room"
+                );
+            }
+            Some(Trouble::Unavailable(failure)) if self.said.is_none() => {
+                warn!(failure, "spool unavailable: records are held, the broker waits");
+            }
+            None | Some(_) => {}
+        }
+        self.said = trouble;
+        (outcome, corrupted)
+    }
+
+    /// Tells the spool of the last entries that ended, and closes it.
+    pub(super) async fn close(self, ended: Vec<Seq>) {
+        let Some(mut spool) = self.spool else { return };
+        let closing = spawn_blocking(move || {
+            spool.settle(&ended);
+            spool.close()
+        });
+        if let Ok(Err(error)) = closing.await {
+            warn!(%error, "the spool was not closed well: some records may be sent twice");
+        }
+    }
+}
+
+fn carry_out(spool: &mut Spool<Directory>, job: &Job) -> (Outcome, Option<Trouble>) {
+    let (mut outcome, mut trouble) = (Outcome::default(), None);
+    let mut note = |error: io::Error| trouble = Some(Trouble::Unavailable(error.to_string()));
+    if !job.settled.is_empty() {
+        spool.settle(&job.settled);
+    }
+    let mut full = false;
+    if !job.group.is_empty() {
+        match spool.append(&job.group) {
+            Ok(Appended::Kept { dropped }) => (outcome.kept, outcome.dropped) = (true, dropped),
+            Ok(Appended::Full) => full = true,
+            Err(error) => note(error),
+        }
+    }
+    if !job.fetch.is_empty() {
+        outcome.fetched = spool.fetch(&job.fetch).map_err(&mut note).ok();
+    }
+    if let Some((from, bytes_max)) = job.read {
+        outcome.read = spool.read(from, bytes_max).map_err(&mut note).ok();
+    }
+    outcome.unsettled = spool.unsettled();
+    (outcome, trouble.or(full.then_some(Trouble::Full)))
+}
