@@ -10,6 +10,7 @@
 //! - [`queue`]: order within a key, and who may go now.
 //! - [`dispatch`]: one scheduler: pace and batches.
 //! - [`deliver`]: calls of `PutRecords`, and what became of each record.
+//! - [`spool`]: records on local disk while the stream is late or away.
 //!
 //! [`pipeline`] wires them; begin there. [`config`] is what the operator said, [`limits`] what we
 //! say, [`metrics`] and [`telemetry`] what we tell. [`topic`] and [`filter`] know how MQTT names

@@ -1,0 +1,140 @@
+//! Which segments are there, and how each of them ends.
+
+use std::io;
+
+use super::OpenError;
+use crate::spool::Disk;
+use crate::spool::codec::{
+    FOOTER_BYTES, Footer, HEADER_BYTES, Header, Seed, SpoolId, Times, decode_header,
+};
+use crate::spool::disk::LOCK;
+use crate::spool::progress::{CURSOR, CURSOR_NEW, JOURNAL};
+use crate::spool::segment::{Name, Segment};
+use crate::spool::walk::{Step, Tail, Walk};
+use crate::spool::window::{Patience, Window};
+
+const HEADER: u64 = HEADER_BYTES as u64;
+const FOOTER: u64 = FOOTER_BYTES as u64;
+
+/// A segment as it was found.
+pub(in crate::spool) struct Found {
+    pub(in crate::spool) segment: Segment,
+    pub(in crate::spool) state: State,
+}
+
+/// How a segment ends.
+pub(in crate::spool) enum State {
+    /// With its footer.
+    Sealed,
+    /// Without: it was appended to last, or something happened to it.
+    Open {
+        times: Times,
+        /// Whether header or end are not what was written.
+        is_damaged: bool,
+    },
+}
+
+/// What there is in a directory.
+pub(in crate::spool) struct Inventory {
+    pub(in crate::spool) id: SpoolId,
+    pub(in crate::spool) found: Vec<Found>,
+    /// Files of somebody else, or of another spool.
+    pub(in crate::spool) foreign: Vec<String>,
+}
+
+/// Looks at `files`, which are those of `disk`. Without the `id` of a cursor it is that of the first
+/// segment that tells.
+pub(in crate::spool) fn find<D: Disk>(
+    disk: &D,
+    files: Vec<(String, u64)>,
+    id: Option<SpoolId>,
+) -> Result<Inventory, OpenError> {
+    let mut foreign = Vec::new();
+    let mut named = Vec::new();
+    for (file, bytes) in files {
+        match Name::parse(&file) {
+            Some(name) => named.push((name, bytes, read_header(disk, &file, bytes)?)),
+            None if [LOCK, CURSOR, CURSOR_NEW, JOURNAL].contains(&file.as_str()) => {}
+            None => foreign.push(file),
+        }
+    }
+    let told = named.iter().find_map(|(_, _, header)| match header {
+        Header::Known { id, .. } => Some(*id),
+        Header::Newer(_) | Header::Unreadable => None,
+    });
+    let id = id.or(told).unwrap_or_else(SpoolId::random);
+    let mut found = Vec::new();
+    for (name, bytes, header) in named {
+        match header {
+            Header::Known { id: of, base } if (of, base) != (id, name.base) => {
+                foreign.push(name.to_string());
+            }
+            Header::Known { .. } | Header::Newer(_) | Header::Unreadable => {
+                found.push(inspect(disk, id, (name, bytes), &header)?);
+            }
+        }
+    }
+    Ok(Inventory { id, found, foreign })
+}
+
+fn read_header<D: Disk>(disk: &D, file: &str, bytes: u64) -> Result<Header, OpenError> {
+    let path = disk.path(file);
+    let header = disk.open_to_read(file).and_then(|open| {
+        // What can't be read is no header; the entries behind it are looked for.
+        let mut window = Window::new(disk, &open, bytes.min(HEADER), Patience::PassOver);
+        window.at(0, HEADER).map(decode_header)
+    });
+    match header {
+        Ok(Header::Newer(version)) => Err(OpenError::Newer { file: path, version }),
+        Ok(header) => Ok(header),
+        Err(source) => Err(OpenError::Io { path, source }),
+    }
+}
+
+fn inspect<D: Disk>(
+    disk: &D,
+    id: SpoolId,
+    (name, bytes): (Name, u64),
+    header: &Header,
+) -> Result<Found, OpenError> {
+    let file = name.to_string();
+    let looked = disk.open_to_read(&file).and_then(|open| {
+        let seed = Seed::new(id, name.base);
+        let mut window = Window::new(disk, &open, bytes, Patience::PassOver);
+        if let Some(at) = bytes.checked_sub(FOOTER).filter(|at| *at >= HEADER)
+            && let Some(footer) = Footer::decode(seed, window.at(at, FOOTER)?)
+        {
+            let segment = Segment { name, end: footer.end, entries_end: at, bytes };
+            return Ok(Found { segment, state: State::Sealed });
+        }
+        look_through(Walk::new(window, id, name.base), name, bytes)
+    });
+    let mut found = looked.map_err(|source| OpenError::Io { path: disk.path(&file), source })?;
+    // The header of a file that was hardly begun may be missing; of one with entries, it may not.
+    if let State::Open { is_damaged, .. } = &mut found.state
+        && *header == Header::Unreadable
+        && found.segment.end > name.base
+    {
+        *is_damaged = true;
+    }
+    Ok(found)
+}
+
+/// Finds the end of a segment that has no footer.
+fn look_through<D: Disk>(mut walk: Walk<'_, D>, name: Name, bytes: u64) -> io::Result<Found> {
+    let mut times = Times::NONE;
+    let tail = loop {
+        match walk.step()? {
+            Step::Entry(_, header) => times.include(header.rx_ts_ms()),
+            // Reading will come here too, and count what is missing.
+            Step::Gap => {}
+            Step::End(tail) => break tail,
+        }
+    };
+    let entries_end = walk.offset().min(bytes);
+    let is_damaged = tail == Tail::Garbage;
+    // Garbage was an entry at least, or may have been.
+    let end = if is_damaged { walk.expected().next() } else { walk.expected() };
+    let segment = Segment { name, end, entries_end, bytes };
+    Ok(Found { segment, state: State::Open { times, is_damaged } })
+}

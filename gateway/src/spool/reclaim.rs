@@ -1,0 +1,118 @@
+//! Settling, and giving back the disk space of what is settled.
+
+use std::io;
+
+use super::segment::{Name, Segment};
+use super::settled::runs;
+use super::{Disk, Seq, Spool};
+
+/// The active segment is given back when all of it is settled and it is over this part of the
+/// largest: an idle spool is small, and a busy one does not begin a file for every group.
+const IDLE_PART: u64 = 4;
+
+impl<D: Disk> Spool<D> {
+    /// Notes that `seqs`, in any order, need not be delivered any more, and frees segments of which
+    /// nothing need be. Seqs that were not appended are passed over.
+    ///
+    /// Does not wait for the disk, but for when a segment goes, or once in 50,000 ranges. Never fails:
+    /// what can't be noted on disk costs duplicates after a crash, and what can't be freed is tried
+    /// again.
+    pub fn settle(&mut self, seqs: &[Seq]) {
+        let mut ranges = runs(seqs);
+        ranges.retain_mut(|range| {
+            range.start = range.start.max(self.oldest_unsettled());
+            range.end = range.end.min(self.next);
+            range.start < range.end
+        });
+        let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else { return };
+        let touched = first.start..last.end;
+        self.progress.settle(&self.disk, &ranges);
+        self.reclaim(|segment| segment.name.base < touched.end && touched.start < segment.end);
+        if self.progress.is_long() {
+            self.save();
+        }
+    }
+
+    /// Frees all that can be freed, what could not be freed before included.
+    pub(super) fn reclaim_all(&mut self) {
+        self.reclaim(|_| true);
+    }
+
+    fn reclaim(&mut self, among: impl Fn(&Segment) -> bool) {
+        let done: Vec<Name> = self
+            .segments
+            .iter()
+            .filter(|segment| among(segment) && self.is_done(segment))
+            .map(|segment| segment.name)
+            .collect();
+        // What is gone must stay settled, or its absence would be taken for a loss.
+        if done.is_empty() || !self.save() {
+            return;
+        }
+        for name in done {
+            self.free(name);
+        }
+        self.sync_dir();
+    }
+
+    /// Whether nothing in `segment` need be kept.
+    fn is_done(&self, segment: &Segment) -> bool {
+        let is_active = self.active.is_some() && segment.end == self.next;
+        let is_large = segment.bytes > self.bounds.segment_bytes_max() / IDLE_PART;
+        self.progress.settled.covers(segment.seqs()) && (!is_active || is_large)
+    }
+
+    /// Drops the oldest segment. Whether it went.
+    pub(super) fn drop_oldest(&mut self) -> bool {
+        let Some(oldest) = self.segments.iter().next().cloned() else { return false };
+        let unsettled = self.progress.settled.unsettled_in(oldest.seqs());
+        self.progress.settle(&self.disk, &unsettled);
+        self.dropped.extend(unsettled);
+        // On a full disk the new cursor may not fit until the segment is gone. The newest must stay
+        // then: it alone remembers which seqs were given out.
+        let saved = self.save();
+        if !saved && oldest.end == self.next {
+            return false;
+        }
+        let went = self.free(oldest.name);
+        self.sync_dir();
+        went
+    }
+
+    /// Takes a segment's file away: out of the directory, or aside if something in it could not be
+    /// read.
+    fn free(&mut self, name: Name) -> bool {
+        if self.segments.iter().next_back().is_some_and(|last| last.name == name) {
+            self.active = None;
+        }
+        let file = name.to_string();
+        let is_damaged = self.progress.damaged.contains(&name.base);
+        let freed = if is_damaged { self.disk.quarantine(&file) } else { self.disk.remove(&file) };
+        match freed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::debug!(%error, file, "a segment stays for now");
+                return false;
+            }
+            _ => {}
+        }
+        self.segments.remove(name);
+        self.progress.damaged.remove(&name.base);
+        true
+    }
+
+    /// Makes durable what is settled. Whether that worked.
+    pub(super) fn save(&mut self) -> bool {
+        let saved = self.progress.save(&self.disk, self.next);
+        if let Err(error) = &saved {
+            tracing::debug!(%error, "what is delivered is noted in the journal only");
+        }
+        saved.is_ok()
+    }
+
+    fn sync_dir(&self) {
+        // Should the files come back after a power cut, the cursor says that they are settled.
+        if let Err(error) = self.disk.sync_dir() {
+            tracing::debug!(%error, "the directory is not synced");
+        }
+    }
+}

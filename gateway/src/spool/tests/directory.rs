@@ -1,0 +1,161 @@
+//! On a real directory.
+
+use std::fs;
+use std::path::Path;
+
+use super::*;
+
+const MIB: u64 = 1 << 20;
+
+fn bounds(when_full: WhenFull) -> Bounds {
+    Bounds { bytes_max: 16 * MIB, when_full }
+}
+
+fn open(dir: &Path) -> Spool<Directory> {
+    Spool::open(Directory::new(dir), bounds(WhenFull::Wait)).unwrap().0
+}
+
+fn group(from: Seq, count: u64, bytes: usize) -> Vec<Entry> {
+    let entry = |seq| Entry {
+        seq: Seq(seq),
+        key: PartitionKey::new(&format!("device-{}", seq % 7)),
+        rx_ts_ms: 1_763_692_404_000 + i64::try_from(seq).unwrap(),
+        data: vec![u8::try_from(seq % 251).unwrap(); bytes].into(),
+    };
+    (from.0..from.0 + count).map(entry).collect()
+}
+
+fn append(spool: &mut Spool<Directory>, count: u64, bytes: usize) -> Vec<Entry> {
+    let group = group(spool.next_seq(), count, bytes);
+    assert_eq!(spool.append(&group).unwrap(), Appended::Kept { dropped: Vec::new() });
+    group
+}
+
+fn drain(spool: &mut Spool<Directory>) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let mut from = spool.oldest_unsettled();
+    while from < spool.next_seq() {
+        let read = spool.read(from, 100_000).unwrap();
+        from = read.next;
+        entries.extend(read.entries.into_iter().map(|(_, entry)| entry));
+    }
+    entries
+}
+
+fn seqs(entries: &[Entry]) -> Vec<Seq> {
+    entries.iter().map(|entry| entry.seq).collect()
+}
+
+#[test]
+fn what_was_appended_is_read_in_order_and_again_after_a_crash() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(dir.path());
+    let mut all = append(&mut spool, 500, 1_000);
+    all.extend(append(&mut spool, 3, 1_500_000));
+    all.extend(append(&mut spool, 2_000, 1_000));
+    assert_eq!(drain(&mut spool), all);
+    drop(spool);
+    let mut spool = open(dir.path());
+    assert_eq!(spool.unsettled(), 2_503);
+    assert_eq!(drain(&mut spool), all);
+    assert_eq!(spool.take_corrupted(), 0);
+}
+
+#[test]
+fn what_is_settled_does_not_come_again_and_its_segments_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(dir.path());
+    let all = append(&mut spool, 9_000, 1_000);
+    let odd: Vec<Seq> = seqs(&all).into_iter().filter(|seq| seq.0 % 2 == 1).collect();
+    spool.settle(&odd);
+    drop(spool);
+    let mut spool = open(dir.path());
+    let left = drain(&mut spool);
+    assert!(left.iter().all(|entry| entry.seq.0 % 2 == 0));
+    assert_eq!((left.len(), spool.unsettled()), (4_500, 4_500));
+    spool.settle(&seqs(&left));
+    assert_eq!((spool.unsettled(), spool.bytes()), (0, 0));
+    assert_eq!(spool.oldest_unsettled(), spool.next_seq());
+    spool.close().unwrap();
+    assert_eq!(open(dir.path()).next_seq(), Seq(9_001));
+}
+
+#[test]
+fn entries_are_fetched_by_place_in_any_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(dir.path());
+    append(&mut spool, 50, 100);
+    let mut read = spool.read(Seq::FIRST, usize::MAX).unwrap().entries;
+    read.reverse();
+    let places: Vec<Place> = read.iter().map(|(place, _)| *place).collect();
+    let entries: Vec<Entry> = read.into_iter().map(|(_, entry)| entry).collect();
+    assert_eq!(spool.fetch(&places).unwrap(), entries);
+    spool.settle(&[Seq(50), Seq(20)]);
+    assert_eq!(spool.fetch(&places[..2]).unwrap(), entries[1..2]);
+}
+
+#[test]
+fn at_the_ceiling_it_is_full_until_something_settles() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(dir.path());
+    let mut kept = 0;
+    loop {
+        let group = group(spool.next_seq(), 500, 1_000);
+        if spool.append(&group).unwrap() == Appended::Full {
+            break;
+        }
+        kept += 500;
+    }
+    assert!(spool.bytes() <= 16 * MIB && spool.bytes() > 15 * MIB);
+    assert_eq!(spool.unsettled(), kept);
+    spool.settle(&(1..3_000).map(Seq).collect::<Vec<_>>());
+    append(&mut spool, 500, 1_000);
+}
+
+#[test]
+fn the_oldest_are_dropped_and_told_if_the_operator_chose_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool =
+        Spool::open(Directory::new(dir.path()), bounds(WhenFull::DropOldest)).unwrap().0;
+    let mut gone = 0;
+    for _ in 0..40 {
+        let group = group(spool.next_seq(), 1_000, 1_000);
+        let Appended::Kept { dropped } = spool.append(&group).unwrap() else { panic!("full") };
+        gone += dropped.iter().map(|range| range.end.0 - range.start.0).sum::<u64>();
+        assert!(spool.bytes() <= 16 * MIB);
+    }
+    assert!(gone > 20_000);
+    assert_eq!(spool.unsettled(), 40_000 - gone);
+    assert_eq!(seqs(&drain(&mut spool)), (gone + 1..=40_000).map(Seq).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_second_process_is_told_who_has_the_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let _first = open(dir.path());
+    let second = Spool::open(Directory::new(dir.path()), bounds(WhenFull::Wait));
+    let message = second.unwrap_err().to_string();
+    assert!(message.contains(&format!("pid {}", std::process::id())), "{message}");
+    assert!(message.contains(&dir.path().display().to_string()), "{message}");
+}
+
+#[test]
+fn a_file_in_place_of_the_directory_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("spool");
+    fs::write(&path, "").unwrap();
+    let message =
+        Spool::open(Directory::new(&path), bounds(WhenFull::Wait)).unwrap_err().to_string();
+    assert!(message.contains("must be a directory"), "{message}");
+}
+
+#[test]
+fn files_of_others_are_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("notes.txt"), "mine").unwrap();
+    let (spool, recovery) =
+        Spool::open(Directory::new(dir.path()), bounds(WhenFull::Wait)).unwrap();
+    assert_eq!(recovery.foreign, ["notes.txt"]);
+    spool.close().unwrap();
+    assert_eq!(fs::read_to_string(dir.path().join("notes.txt")).unwrap(), "mine");
+}
