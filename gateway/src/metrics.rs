@@ -45,8 +45,6 @@ pub struct Counters {
     pub calls: Count,
     /// Redelivered publishes that were on their way already.
     pub adopted: Count,
-    /// Connections ended because the memory budget was used up.
-    pub hang_ups: Count,
     /// Dead letters that went to make room for newer ones.
     pub dead_letters_dropped: Count,
 }
@@ -68,7 +66,6 @@ impl Counters {
             unheard: self.unheard.get(),
             calls: self.calls.get(),
             adopted: self.adopted.get(),
-            hang_ups: self.hang_ups.get(),
             dead_letters_dropped: self.dead_letters_dropped.get(),
         }
     }
@@ -97,8 +94,6 @@ pub struct Conservation {
     pub calls: u64,
     /// See [`Counters::adopted`].
     pub adopted: u64,
-    /// See [`Counters::hang_ups`].
-    pub hang_ups: u64,
     /// See [`Counters::dead_letters_dropped`].
     pub dead_letters_dropped: u64,
 }
@@ -114,7 +109,7 @@ impl Conservation {
     pub fn log(&self) {
         let Self { received, delivered, in_flight, dead_lettered, dropped, .. } = *self;
         let Self { retried, reordered, unheard, calls, .. } = *self;
-        let Self { adopted, hang_ups, dead_letters_dropped, .. } = *self;
+        let Self { adopted, dead_letters_dropped, .. } = *self;
         tracing::info!(
             received,
             delivered,
@@ -126,7 +121,6 @@ impl Conservation {
             unheard,
             calls,
             adopted,
-            hang_ups,
             dead_letters_dropped,
             "ledger"
         );
@@ -155,11 +149,10 @@ mod tests {
         let counters = Counters::default();
         counters.calls.add(1);
         counters.adopted.add(2);
-        counters.hang_ups.add(3);
-        counters.dead_letters_dropped.add(4);
+        counters.dead_letters_dropped.add(3);
         let ledger = counters.conservation(0);
         assert!(ledger.balances());
-        let Conservation { calls, adopted, hang_ups, dead_letters_dropped, .. } = ledger;
-        assert_eq!((calls, adopted, hang_ups, dead_letters_dropped), (1, 2, 3, 4));
+        let Conservation { calls, adopted, dead_letters_dropped, .. } = ledger;
+        assert_eq!((calls, adopted, dead_letters_dropped), (1, 2, 3));
     }
 }

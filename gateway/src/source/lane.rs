@@ -70,8 +70,6 @@ async fn live<D: Dialect>(mut wire: Wire<D>, mut session: Session) {
         session.ledger.disconnected();
         let fault = match end {
             End::Over => return,
-            End::Full if session.until_half_empty().await.is_break() => return,
-            End::Full => continue,
             End::Fault(fault) => fault,
         };
         failures = if session.was_brief() { failures + 1 } else { 1 };
