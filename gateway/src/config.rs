@@ -104,6 +104,17 @@ pub struct Broker {
     pub tls: Option<Tls>,
 }
 
+impl Mqtt {
+    /// The client id of the lane `index`, counted from 0.
+    #[must_use]
+    pub fn lane_client_id(&self, index: usize) -> String {
+        match index {
+            0 => self.client_id.clone(),
+            _ => format!("{}-{}", self.client_id, index + 1),
+        }
+    }
+}
+
 /// The `[mqtt.tls]` table. Files are read at start and at every reconnect.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Tls {
