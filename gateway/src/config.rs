@@ -15,6 +15,7 @@ pub use storage::{CatchUp, DeadLetter, Spool, SpoolMode, SpoolSync, WhenFull};
 mod check;
 mod fault;
 mod file;
+mod memory;
 mod storage;
 
 /// Everything `tidegate run` needs to know.
@@ -22,8 +23,8 @@ mod storage;
 pub struct Config {
     /// Where dead letters and what the gateway must remember between runs live.
     pub state_dir: PathBuf,
-    /// Ceiling over everything held in memory for the stream, in bytes: at least twice
-    /// `stream.requests_in_flight` × `batch.bytes_max`, and `mqtt.packet_bytes_max`.
+    /// Ceiling over everything held in memory for the stream, in bytes. Holds the requests in
+    /// flight, and for each connection what it holds unsettled and the packet that it reads.
     pub memory_bytes_max: usize,
     /// How much order is kept.
     pub order: Order,
@@ -101,6 +102,17 @@ pub struct Broker {
     pub websocket_path: Option<String>,
     /// TLS, when the URL says `mqtts` or `wss`.
     pub tls: Option<Tls>,
+}
+
+impl Mqtt {
+    /// The client id of the lane `index`, counted from 0.
+    #[must_use]
+    pub fn lane_client_id(&self, index: usize) -> String {
+        match index {
+            0 => self.client_id.clone(),
+            _ => format!("{}-{}", self.client_id, index + 1),
+        }
+    }
 }
 
 /// The `[mqtt.tls]` table. Files are read at start and at every reconnect.

@@ -20,11 +20,14 @@ const GIB: u64 = 1 << 30;
 // Memory and stopping.
 
 /// Everything held for the stream. The default keeps the process within 64 MiB at any load, the
-/// least holds one request and one packet.
-pub const MEMORY_BYTES: Setting = Range::new(4 * MIB, 3 * GIB, "bytes").or(48 * MIB);
+/// least holds one request and the packets that carry as much.
+pub const MEMORY_BYTES: Setting = Range::new(6 * MIB, 3 * GIB, "bytes").or(48 * MIB);
 
 /// A request is in memory twice: as records, to be sent again, and as the body on the wire.
 pub const REQUEST_COPIES: usize = 2;
+
+/// A connection has room for two of the largest packets: one that is read, while as much is held.
+pub const PACKETS_IN_MEMORY: usize = 2;
 
 /// How long a stop may take. Below the 90 s after which systemd kills.
 pub const DRAIN_S: Setting = Range::new(1, 3_600, "seconds").or(20);
@@ -46,8 +49,9 @@ pub const SESSION_EXPIRY_S: Setting = Range::new(600, 4_294_967_294, "seconds").
 pub const RECEIVE_MAXIMUM: Setting = Range::new(1, 65_535, "publishes").or(1_000);
 
 /// The largest packet taken from the broker, to reach a dead letter with its reason instead of
-/// being dropped unseen. MQTT knows none beyond 256 MiB.
-pub const PACKET_BYTES: Setting = Range::new(4 * KIB, 256 * MIB, "bytes").or(32 * MIB);
+/// being dropped unseen. The default is the largest that fits into the default memory; MQTT knows
+/// none beyond 256 MiB.
+pub const PACKET_BYTES: Setting = Range::new(4 * KIB, 256 * MIB, "bytes").or(10 * MIB);
 
 /// Longest silence on the connection: a dead link is noticed after one and a half of it. 16 bits in
 /// MQTT, and below 5 s the pings of a slow link are late.
@@ -210,17 +214,20 @@ pub const DEAD_LETTER_PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 /// Pause before dead letters that could not be written are tried again.
 pub const DEAD_LETTER_RETRY: Duration = Duration::from_secs(1);
 
-// The least memory holds one largest request and a packet as large as the requests.
-const _: () = assert!(MEMORY_BYTES.range.min >= 2 * REQUEST_COPIES as u64 * BATCH_BYTES.default);
-// The defaults fit together.
+// The least memory holds one request, and beside a spool packets that fill it.
 const _: () = assert!(
-    REQUESTS_IN_FLIGHT.default * BATCH_BYTES.default * REQUEST_COPIES as u64 + PACKET_BYTES.default
+    (REQUEST_COPIES + 2 * PACKETS_IN_MEMORY) as u64 * BATCH_BYTES.default <= MEMORY_BYTES.range.min
+);
+// The defaults fit together: the spool has as much as the connection.
+const _: () = assert!(
+    REQUESTS_IN_FLIGHT.default * BATCH_BYTES.default * REQUEST_COPIES as u64
+        + 2 * PACKETS_IN_MEMORY as u64 * PACKET_BYTES.default
         <= MEMORY_BYTES.default
 );
 // The most that can be asked for can be counted on a 32-bit edge box.
 const _: () = assert!(
     REQUESTS_IN_FLIGHT.range.max * BATCH_BYTES.range.max * REQUEST_COPIES as u64
-        + PACKET_BYTES.range.max
+        + 2 * PACKETS_IN_MEMORY as u64 * PACKET_BYTES.range.max
         <= MEMORY_BYTES.range.max
 );
 // A packet that carries the largest record can be let in.

@@ -43,9 +43,10 @@ pub struct Publish {
 /// What a connection hands on at once.
 #[derive(Debug)]
 pub struct Intake {
-    /// New publishes, in the order of arrival.
+    /// New publishes, in the order of arrival; none when there is only the following to say.
     pub publishes: Vec<Publish>,
-    /// The broker sends nothing more until it is acknowledged.
+    /// Nothing more comes until something is settled: the broker's window is exhausted, or what the
+    /// connection may hold in memory.
     pub window_exhausted: bool,
 }
 

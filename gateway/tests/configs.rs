@@ -123,7 +123,7 @@ fn collect(path: &str, value: &toml::Value, into: &mut BTreeSet<String>) {
 fn the_edge_box_keeps_order_and_stays_small() {
     let config = parsed(&read("edge-box.toml"));
     assert_eq!(config.order, Order::Strict);
-    assert_eq!((config.stream.requests_in_flight, config.mqtt.packet_bytes_max), (2, 4 << 20));
+    assert_eq!((config.stream.requests_in_flight, config.mqtt.packet_bytes_max), (2, 1 << 20));
     assert_eq!(config.stream.request_timeout, Duration::from_secs(92));
     assert_eq!(config.stream.region, "eu-central-1");
     assert!(config.mqtt.broker.tls.is_some_and(|tls| tls.client.is_some()));

@@ -180,6 +180,12 @@ impl Run {
         line.get(name).cloned().unwrap_or_default()
     }
 
+    /// The most resident memory that it ever had, in bytes.
+    #[must_use]
+    pub fn rss_peak_bytes(&self) -> u64 {
+        self.process.rss_peak_bytes()
+    }
+
     /// Kills it.
     pub async fn kill(mut self) {
         self.process.signal(Signal::Kill);

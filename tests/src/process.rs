@@ -90,6 +90,16 @@ impl Process {
         }
     }
 
+    /// The most resident memory that it ever had, in bytes.
+    #[must_use]
+    pub fn rss_peak_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("it is running");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).expect("a process has it");
+        kib.parse::<u64>().expect("a number") * 1024
+    }
+
     /// Whether it is still there.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("our own child").is_none()

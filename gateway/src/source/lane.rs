@@ -14,7 +14,7 @@ use super::v3::V3;
 use super::v5::V5;
 use super::window::Window;
 use super::wire::Wire;
-use super::{Dialect, Fault, Fresh, Intake, login, tls};
+use super::{Dialect, Fault, Fresh, Intake, login, subscriptions, tls};
 
 /// What a connection is given.
 #[derive(Debug)]
@@ -36,12 +36,12 @@ pub struct Lane {
 /// Runs one connection until everything is settled after a stop, or the next stage is gone.
 pub async fn run(lane: Lane) {
     let mqtt = &lane.config.mqtt;
-    let client_id = match lane.index {
-        0 => mqtt.client_id.clone(),
-        index => format!("{}-{}", mqtt.client_id, index + 1),
-    };
+    let client_id = mqtt.lane_client_id(lane.index.into());
     let status_topic = mqtt.status_topic.then(|| format!("tidegate/{client_id}/status"));
     let status = status_topic.as_deref();
+    if lane.index == 0 {
+        subscriptions::say_gone_lanes(mqtt, &lane.config.state_dir);
+    }
     match mqtt.version {
         MqttVersion::V5 => {
             let wire = Wire::new(V5::new(mqtt, &client_id, status), mqtt);
@@ -70,8 +70,6 @@ async fn live<D: Dialect>(mut wire: Wire<D>, mut session: Session) {
         session.ledger.disconnected();
         let fault = match end {
             End::Over => return,
-            End::Full if session.until_half_empty().await.is_break() => return,
-            End::Full => continue,
             End::Fault(fault) => fault,
         };
         failures = if session.was_brief() { failures + 1 } else { 1 };

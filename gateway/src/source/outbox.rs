@@ -6,12 +6,13 @@ use super::{Intake, Publish};
 
 /// Holds publishes until the next stage has room: the connection never waits for it.
 ///
-/// Bounded by the memory budget, which the ledger of receipts keeps.
+/// Bounded by what the connection may hold, which the ledger of receipts knows.
 #[derive(Debug)]
 pub(super) struct Outbox {
     /// `None` once nothing more is handed on.
     intake: Option<mpsc::Sender<Intake>>,
     publishes: Vec<Publish>,
+    /// Whether the next stage has yet to hear that nothing more comes.
     window_exhausted: bool,
     open: bool,
 }
@@ -26,15 +27,20 @@ impl Outbox {
         self.open
     }
 
-    pub(super) fn push(&mut self, publish: Publish, window_exhausted: bool) {
+    pub(super) fn push(&mut self, publish: Publish) {
         self.publishes.push(publish);
-        self.window_exhausted |= window_exhausted;
+    }
+
+    /// Has the next stage hear, with or after all that was pushed, that nothing more comes until
+    /// something is settled.
+    pub(super) fn tell_exhausted(&mut self) {
+        self.window_exhausted = true;
     }
 
     /// Hands on what waits once there is room. Never ready while nothing waits; may be dropped
     /// unfinished.
     pub(super) async fn hand_on(&mut self) {
-        let Some(intake) = self.intake.as_ref().filter(|_| !self.publishes.is_empty()) else {
+        let Some(intake) = self.intake.as_ref().filter(|_| self.is_waiting()) else {
             return std::future::pending().await;
         };
         match intake.reserve().await {
@@ -43,7 +49,7 @@ impl Outbox {
                 window_exhausted: std::mem::take(&mut self.window_exhausted),
             }),
             // The next stage is gone: what waits is not acknowledged, the broker keeps it.
-            Err(_closed) => self.publishes.clear(),
+            Err(_closed) => (self.publishes, self.window_exhausted) = (Vec::new(), false),
         }
         if !self.open {
             self.intake = None;
@@ -53,9 +59,13 @@ impl Outbox {
     /// Takes in nothing more; what waits is still handed on.
     pub(super) fn close(&mut self) {
         self.open = false;
-        if self.publishes.is_empty() {
+        if !self.is_waiting() {
             self.intake = None;
         }
+    }
+
+    fn is_waiting(&self) -> bool {
+        !self.publishes.is_empty() || self.window_exhausted
     }
 }
 
@@ -80,7 +90,7 @@ mod tests {
                 for number in 0..100 {
                     let receipt = Receipt { lane, number };
                     let (topic, payload) = (Bytes::new(), Bytes::new());
-                    outbox.push(Publish { topic, payload, rx_ts_ms: 0, receipt }, false);
+                    outbox.push(Publish { topic, payload, rx_ts_ms: 0, receipt });
                     outbox.hand_on().await;
                 }
             }

@@ -2,7 +2,8 @@
 //!
 //! One task polls. It never waits for anything but its events: publishes wait in an outbox until
 //! the next stage takes them, acknowledgements are said without waiting. Backpressure is withheld
-//! acknowledgements; a broker that sends on all the same is not read.
+//! acknowledgements; a broker that sends on all the same is not read. Nor is any while more is held
+//! than the memory allows: the connection lives on pings until there is room.
 
 use std::ops::ControlFlow;
 use std::pin::pin;
@@ -16,9 +17,7 @@ use twox_hash::XxHash3_64;
 
 use crate::ack::{Arrival, Ledger, Receipt};
 use crate::config::{Config, Retained};
-use crate::limits::{
-    CONNECTION_PROVEN_AFTER_MS, GOODBYE_MAX, PUBLISH_OVERHEAD_BYTES, REQUEST_COPIES,
-};
+use crate::limits::{CONNECTION_PROVEN_AFTER_MS, GOODBYE_MAX, PUBLISH_OVERHEAD_BYTES};
 use crate::metrics::Counters;
 
 use super::outbox::Outbox;
@@ -33,8 +32,6 @@ use super::{
 pub(super) enum End {
     /// Everything is settled and said.
     Over,
-    /// The memory budget is used up.
-    Full,
     Fault(Fault),
 }
 
@@ -47,15 +44,15 @@ pub(super) struct Session {
     subscriptions: Subscriptions,
     pub(super) ledger: Ledger,
     window: Window,
-    budget_bytes: usize,
+    held_bytes_max: usize,
+    /// Whether more is held than that.
+    full: bool,
     outbox: Outbox,
     settled: mpsc::Receiver<Vec<Receipt>>,
     stop: watch::Receiver<bool>,
     counters: Arc<Counters>,
     /// When this conversation, or the last one, got as far as a CONNACK, if it did.
     connected_ms: Option<i64>,
-    /// Whether the memory budget is used up.
-    full: bool,
     last_fault: Option<String>,
 }
 
@@ -71,7 +68,8 @@ impl Session {
         Self {
             index: lane.index,
             subscriptions: Subscriptions::new(&config.mqtt, index, &client_id, &config.state_dir),
-            budget_bytes: budget_bytes(config),
+            held_bytes_max: config.intake_bytes_max(),
+            full: false,
             client_id,
             status_topic,
             ledger: Ledger::new(lane.index),
@@ -82,7 +80,6 @@ impl Session {
             stop: lane.stop,
             counters: lane.counters,
             connected_ms: None,
-            full: false,
             last_fault: None,
         }
     }
@@ -95,12 +92,8 @@ impl Session {
             ControlFlow::Continue(Err(fault)) => return End::Fault(fault),
             ControlFlow::Continue(Ok(session_present)) => self.greet(wire, session_present),
         }
-        let window = usize::from(self.config.mqtt.receive_maximum);
         loop {
-            // Brokers that overrun their window (mosquitto 2.0.11 sends up to as much again for each
-            // acknowledgement) wait in the socket.
-            let exhausted = self.ledger.unacknowledged() >= window;
-            let reading = if exhausted { Reading::Paused } else { Reading::On };
+            let reading = self.reading();
             let turned = tokio::select! {
                 biased;
                 news = self.attend() => if news.is_break() {
@@ -125,10 +118,6 @@ impl Session {
                     Ok(None) => break,
                     Err(fault) => return End::Fault(fault),
                 }
-            }
-            if self.full {
-                self.leave(wire).await;
-                return End::Full;
             }
             self.acknowledge(wire);
             if self.subscriptions.are_due(unix_ms()) {
@@ -158,6 +147,22 @@ impl Session {
         (self.connected_ms, self.last_fault) = (Some(unix_ms()), None);
         self.ledger.connected(session_present);
         self.subscriptions.ask(wire);
+    }
+
+    /// Whether more is wanted. What is not read waits in the socket, and then with the broker.
+    fn reading(&mut self) -> Reading {
+        let was_full = self.full;
+        self.full = self.ledger.held_bytes() > self.held_bytes_max;
+        if self.full && !was_full {
+            self.outbox.tell_exhausted();
+        }
+        // Brokers that overrun their window: mosquitto 2.0.11 sends up to as much again for each
+        // acknowledgement.
+        let window = usize::from(self.config.mqtt.receive_maximum);
+        match self.full || self.ledger.unacknowledged() >= window {
+            true => Reading::Paused,
+            false => Reading::On,
+        }
     }
 
     /// Waits for news that do not come from the broker, and deals with them. Breaks when nothing
@@ -213,10 +218,11 @@ impl Session {
         if self.ledger.adopt(&arrival) {
             return self.counters.adopted.add(1);
         }
-        let held_bytes = self.ledger.held_bytes() + arrival.bytes;
-        let full = self.ledger.held() > 0 && held_bytes > self.budget_bytes;
-        if full || self.full || !self.outbox.is_open() {
-            return self.leave_out(&arrival, full);
+        // Nothing more is read once too much is held, so QoS 1 is always taken in. QoS 0 fills the
+        // memory and no more: a connection that waited for it would stall for what is worth least.
+        let fits = self.ledger.held_bytes() + arrival.bytes <= self.held_bytes_max;
+        if !self.outbox.is_open() || (arrival.packet_id.is_none() && !fits) {
+            return self.leave_out(&arrival);
         }
         let receipt = self.ledger.receive(&arrival);
         if retain && self.config.mqtt.retained == Retained::Skip {
@@ -224,19 +230,18 @@ impl Session {
             self.counters.dropped_retained.add(1);
             return self.settle(&[receipt]);
         }
-        let exhausted = self.window.received(self.ledger.unacknowledged());
-        self.outbox.push(Publish { topic, payload, rx_ts_ms: unix_ms(), receipt }, exhausted);
+        self.outbox.push(Publish { topic, payload, rx_ts_ms: unix_ms(), receipt });
+        if self.window.received(self.ledger.unacknowledged()) {
+            self.outbox.tell_exhausted();
+        }
     }
 
     /// At QoS 0 the broker keeps nothing: what is left out is lost, and counted. At QoS 1 it stays
-    /// with the broker, unacknowledged; when memory is full so does all behind it, for the
-    /// connection ends.
-    fn leave_out(&mut self, arrival: &Arrival, full: bool) {
+    /// with the broker, unacknowledged.
+    fn leave_out(&self, arrival: &Arrival) {
         if arrival.packet_id.is_none() {
             self.counters.received.add(1);
             self.counters.dropped_qos_0.add(1);
-        } else {
-            self.full |= full;
         }
     }
 
@@ -276,35 +281,14 @@ impl Session {
         }
     }
 
-    /// Waits, disconnected, until half of the memory budget is free again. Breaks when nothing is
-    /// left to do.
-    pub(super) async fn until_half_empty(&mut self) -> ControlFlow<()> {
-        self.counters.hang_ups.add(1);
-        warn!(
-            lane = self.index,
-            budget_bytes = self.budget_bytes,
-            "memory budget used up: disconnected, the broker keeps what comes"
-        );
-        while self.ledger.held_bytes() > self.budget_bytes / 2 {
-            self.attend().await?;
-        }
-        self.full = false;
-        ControlFlow::Continue(())
-    }
-
-    /// Leaves for good.
+    /// Leaves for good: writes the last acknowledgements and disconnects. Returns when the broker has
+    /// closed the connection: one that we close with something unread is reset, and the broker may
+    /// then forget acknowledgements that it has not read.
     async fn goodbye<D: Dialect>(&mut self, wire: &mut Wire<D>) {
         if let Some(topic) = &self.status_topic {
             let payload = OFFLINE;
             wire.say(|packet_id| Request::PublishRetained { packet_id, topic, payload });
         }
-        self.leave(wire).await;
-    }
-
-    /// Writes the last acknowledgements and disconnects. Returns when the broker has closed the
-    /// connection: one that we close with something unread is reset, and the broker may then forget
-    /// acknowledgements that it has not read.
-    async fn leave<D: Dialect>(&mut self, wire: &mut Wire<D>) {
         self.acknowledge(wire);
         wire.say(|_| Request::Disconnect);
         // What still comes stays with the broker: it is not acknowledged.
@@ -322,10 +306,4 @@ impl Session {
 /// Ready once the program is to stop, or nobody is left to say so.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
-}
-
-/// What the publishes of one connection may weigh: its part of what the requests leave.
-fn budget_bytes(config: &Config) -> usize {
-    let requests = config.stream.requests_in_flight * config.batch.bytes_max * REQUEST_COPIES;
-    config.memory_bytes_max.saturating_sub(requests) / config.mqtt.lanes.len().max(1)
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_tungstenite::tokio::{TokioAdapter, client_async};
 use async_tungstenite::tungstenite::client::IntoClientRequest;
@@ -46,13 +47,16 @@ where
     fn confirm(&self) {}
 }
 
-/// Connects. With `tls` the broker's name is checked.
+/// Connects. With `tls` the broker's name is checked. The connection is dead once the other side
+/// has not confirmed for `silence_max` what was written.
 pub(super) async fn connect(
     broker: &Broker,
     tls: Option<Arc<ClientConfig>>,
+    silence_max: Duration,
 ) -> io::Result<Box<dyn Socket>> {
     let tcp = TcpStream::connect((broker.host.as_str(), broker.port)).await?;
     tcp.set_nodelay(true)?;
+    give_up_after(&tcp, silence_max)?;
     let Some(tls) = tls else {
         return match &broker.websocket_path {
             None => Ok(Box::new(tcp)),
@@ -65,6 +69,15 @@ pub(super) async fn connect(
         None => Ok(Box::new(encrypted)),
         Some(path) => websocket(broker, path, encrypted).await,
     }
+}
+
+/// Has the kernel give up what nobody confirms: while reading is paused, answers to pings are not
+/// seen, and by itself the kernel tries for a quarter of an hour.
+fn give_up_after(tcp: &TcpStream, silence_max: Duration) -> io::Result<()> {
+    // Elsewhere a link that dies while reading is paused is noticed later.
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(tcp).set_tcp_user_timeout(Some(silence_max))?;
+    Ok(())
 }
 
 async fn websocket<S>(broker: &Broker, path: &str, below: S) -> io::Result<Box<dyn Socket>>
@@ -81,4 +94,20 @@ where
         return Err(io::Error::other("the server does not speak MQTT over WebSocket"));
     }
     Ok(Box::new(WsStream::new(stream)))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn kernel_gives_up_what_nobody_confirms() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        give_up_after(&tcp, Duration::from_secs(45)).unwrap();
+        let timeout = socket2::SockRef::from(&tcp).tcp_user_timeout().unwrap();
+        assert_eq!(timeout, Some(Duration::from_secs(45)));
+    }
 }

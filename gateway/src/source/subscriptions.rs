@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::config::{Mqtt, Qos, Subscription};
-use crate::limits::{FILTERS_PER_SUBSCRIBE_MAX, RESUBSCRIBE_AFTER_MS};
+use crate::limits::{FILTERS_PER_SUBSCRIBE_MAX, LANES_MAX, RESUBSCRIBE_AFTER_MS};
 
 use super::wire::Wire;
 use super::{Dialect, Request};
@@ -152,6 +152,27 @@ impl Subscriptions {
     }
 }
 
+/// Says which sessions an earlier run had and this one has not: nobody takes what the broker keeps
+/// for them.
+pub(super) fn say_gone_lanes(mqtt: &Mqtt, state_dir: &Path) {
+    for (client_id, memory) in gone_lanes(mqtt, state_dir) {
+        warn!(
+            client_id,
+            file = %memory.display(),
+            "an earlier run had more lanes, and the broker keeps this session until it expires: \
+             configure the lane again, or end the session at the broker and remove the file"
+        );
+    }
+}
+
+/// Client ids of lanes that are no longer configured, and the files that remember them.
+fn gone_lanes(mqtt: &Mqtt, state_dir: &Path) -> impl Iterator<Item = (String, PathBuf)> {
+    (mqtt.lanes.len()..LANES_MAX)
+        .map(|index| mqtt.lane_client_id(index))
+        .map(|client_id| (client_id.clone(), state_dir.join(file_name(&client_id))))
+        .filter(|(_, memory)| memory.exists())
+}
+
 /// Client ids may hold what file names may not, and be longer: what is not plain becomes its code.
 fn file_name(client_id: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -164,4 +185,32 @@ fn file_name(client_id: &str) -> String {
     }
     let hash = twox_hash::XxHash3_128::oneshot(client_id.as_bytes());
     format!("subscriptions-{hash:032x}.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn mqtt(topics: &str) -> Mqtt {
+        let text = format!(
+            "[mqtt]\nurl = 'mqtt://localhost'\nclient_id = 'c'\n{topics}\n\
+             [stream]\nname = 's'\nregion = 'us-east-1'\n"
+        );
+        Config::parse(&text).unwrap().mqtt
+    }
+
+    #[test]
+    fn lanes_that_are_gone_are_known_by_what_they_remembered() {
+        let dir = tempfile::tempdir().unwrap();
+        let three = mqtt("lanes = [['a'], ['b'], ['c']]");
+        for index in 0..3 {
+            let client_id = three.lane_client_id(index);
+            Subscriptions::new(&three, index, &client_id, dir.path()).remember(&[]);
+        }
+        let gone =
+            |mqtt: &Mqtt| gone_lanes(mqtt, dir.path()).map(|gone| gone.0).collect::<Vec<_>>();
+        assert_eq!(gone(&three), [""; 0]);
+        assert_eq!(gone(&mqtt("topics = ['a']")), ["c-2", "c-3"]);
+    }
 }

@@ -88,8 +88,9 @@ impl<D: Dialect> Wire<D> {
     }
 
     async fn greet(&mut self, fresh: Fresh) -> Result<bool, Fault> {
-        let socket =
-            socket::connect(&self.broker, fresh.tls).await.map_err(|error| broken(&error))?;
+        let silence_max = self.keep_alive / 2 * SILENT_HALVES_MAX;
+        let socket = socket::connect(&self.broker, fresh.tls, silence_max).await;
+        let socket = socket.map_err(|error| broken(&error))?;
         let link = self.link.insert(Link::new(socket, self.keep_alive));
         self.dialect.hello(fresh.login, self.keep_alive, &mut link.outbox);
         link.unwritten = true;

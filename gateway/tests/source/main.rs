@@ -12,6 +12,7 @@ use tidegate::config::{MqttVersion, Qos, Retained};
 use tidegate::rehearsal::broker::{Publish, Refusal};
 
 use stage::{Stage, both_versions};
+use tokio::time::sleep;
 
 #[tokio::test]
 async fn nothing_is_acknowledged_before_it_is_settled() {
@@ -86,47 +87,100 @@ async fn publishes_buffered_when_a_connection_closes_are_neither_lost_nor_taken_
     }
 }
 
-/// Memory for nine publishes of 1,000 bytes, and none for requests.
+/// Nine publishes of 1,000 bytes may be held.
 fn nine_fit(config: &mut tidegate::config::Config) {
-    config.memory_bytes_max = 14_500;
-    config.stream.requests_in_flight = 0;
+    let spare = config.intake_bytes_max() - 14_500;
+    config.mqtt.packet_bytes_max += u32::try_from(spare).unwrap();
+    assert_eq!(config.intake_bytes_max(), 14_500);
 }
 
 #[tokio::test]
-async fn memory_budget_ends_the_connection_and_nothing_is_lost() {
+async fn connection_that_holds_too_much_stays_and_reads_on_when_there_is_room() {
     for version in both_versions() {
         let mut stage = Stage::set(version, |config| {
             nine_fit(config);
-            config.mqtt.receive_maximum = 1000;
+            config.mqtt.keep_alive = Duration::from_secs(1);
         })
         .await;
-        stage.publish_padded(0..15, 1000);
-        let first = stage.receive(9).await;
-        stage.until(|seen| !seen.connected).await;
-        assert_eq!(stage.counters.hang_ups.get(), 1);
-        stage.settle(&first);
-        let rest = stage.receive(6).await;
-        stage.settle(&rest);
+        stage.publish_padded(0..100, 1000);
+        let mut receipts = stage.receive_until_exhausted().await;
+        // What one read brought is taken in.
+        assert!((10..=50).contains(&receipts.len()), "{} came in", receipts.len());
+        // The broker would leave a client that does not ping.
+        sleep(Duration::from_secs(2)).await;
+        assert!(stage.receive(0).await.is_empty(), "nothing is read meanwhile");
+        while stage.contents().len() < 100 {
+            stage.settle(&receipts);
+            receipts = stage.receive_some().await;
+        }
+        stage.settle(&receipts);
         stage.until(|seen| seen.unacked == 0 && seen.queued == 0).await;
-        assert_eq!(stage.contents(), (0..15).collect::<Vec<_>>());
-        assert_eq!(stage.violations(), 0);
+        assert_eq!(stage.contents(), (0..100).collect::<Vec<_>>());
+        assert_eq!((stage.seen().connects, stage.violations()), (1, 0));
         stage.end().await;
     }
 }
 
 #[tokio::test]
-async fn at_qos_0_what_does_not_fit_the_memory_is_dropped_and_counted() {
-    let mut stage = Stage::set(MqttVersion::V5, |config| {
-        nine_fit(config);
-        config.mqtt.lanes[0][0].qos = Qos::AtMostOnce;
-    })
-    .await;
-    stage.publish_padded(0..15, 1000);
-    stage.receive(9).await;
-    stage.counted(|counters| counters.dropped_qos_0.get() == 6).await;
-    assert_eq!(stage.counters.received.get(), 6);
-    assert!(stage.seen().connected);
-    stage.end().await;
+async fn publish_larger_than_what_may_be_held_is_taken_in_and_told() {
+    for version in both_versions() {
+        let mut stage = Stage::set(version, nine_fit).await;
+        stage.publish_padded(0..1, 100_000);
+        let receipts = stage.receive_until_exhausted().await;
+        stage.publish(1..2);
+        assert!(stage.receive(0).await.is_empty());
+        stage.settle(&receipts);
+        assert_eq!(stage.receive(1).await.len(), 1);
+        stage.end().await;
+    }
+}
+
+#[tokio::test]
+async fn connection_made_while_too_much_is_held_adopts_it_once_there_is_room() {
+    for version in both_versions() {
+        let mut stage = Stage::set(version, |config| {
+            nine_fit(config);
+            config.mqtt.keep_alive = Duration::from_secs(1);
+        })
+        .await;
+        stage.publish_padded(0..15, 1000);
+        let receipts = stage.receive_until_exhausted().await;
+        let came_in = receipts.len();
+        stage.broker.drop_connections();
+        stage.until(|seen| seen.connects == 2 && seen.redelivered == came_in as u64).await;
+        stage.settle(&receipts);
+        let rest = stage.receive(15 - came_in).await;
+        stage.settle(&rest);
+        stage.until(|seen| seen.unacked == 0 && seen.queued == 0).await;
+        assert_eq!(stage.contents(), (0..15).collect::<Vec<_>>(), "each once");
+        assert_eq!((stage.counters.adopted.get(), stage.violations()), (came_in as u64, 0));
+        stage.end().await;
+    }
+}
+
+#[tokio::test]
+async fn at_qos_0_what_does_not_fit_is_shed_and_counted_and_the_connection_reads_on() {
+    for version in both_versions() {
+        let mut stage = Stage::set(version, |config| {
+            nine_fit(config);
+            config.mqtt.lanes[0][0].qos = Qos::AtMostOnce;
+        })
+        .await;
+        stage.publish_padded(0..15, 1000);
+        let receipts = stage.receive(9).await;
+        stage.counted(|counters| counters.dropped_qos_0.get() == 6).await;
+        assert_eq!(stage.counters.received.get(), 6, "the rest is counted once records are made");
+        stage.publish(15..20);
+        assert_eq!(stage.receive(1).await.len(), 1, "what is small fits and is read");
+        stage.settle(&receipts);
+        stage.quiet().await;
+        stage.publish_padded(20..23, 1000);
+        stage.receive(3).await;
+        assert_eq!(stage.contents()[..9], (0..9).collect::<Vec<_>>(), "the newest are shed");
+        assert!(!stage.window_exhausted);
+        assert_eq!(stage.seen().connects, 1);
+        stage.end().await;
+    }
 }
 
 #[tokio::test]

@@ -143,6 +143,15 @@ impl Stage {
         std::mem::take(&mut self.waiting)
     }
 
+    /// Takes what comes in until the connection says that nothing more comes.
+    pub(crate) async fn receive_until_exhausted(&mut self) -> Vec<Receipt> {
+        let mut receipts = Vec::new();
+        while !std::mem::take(&mut self.window_exhausted) {
+            receipts.extend(self.receive_some().await);
+        }
+        receipts
+    }
+
     fn take(&mut self, intake: Intake) {
         self.window_exhausted |= intake.window_exhausted;
         for publish in intake.publishes {

@@ -6,41 +6,36 @@ use crate::config::Config;
 use crate::config::file::{Table, size};
 use crate::limits::{REQUEST_COPIES, WIRE_BYTES_PER_8};
 
-/// The requests in flight and the largest packet must fit into the memory.
+/// The requests in flight and the largest packets must fit into the memory.
 ///
 /// Memory that nobody limited grows to what they need. Into memory that was limited we fit fewer
 /// requests and a smaller packet, as far as those were not stated; with both left to us, requests
 /// have half of it.
 pub(super) fn memory(root: &Table<'_>, config: &mut Config) {
-    let request_bytes = config.batch.bytes_max * REQUEST_COPIES;
-    let needed = |config: &Config| {
-        config.stream.requests_in_flight * request_bytes + in_memory(config.mqtt.packet_bytes_max)
-    };
     if !root.states("memory_bytes_max") {
-        config.memory_bytes_max = config.memory_bytes_max.max(needed(config));
+        config.memory_bytes_max = config.memory_bytes_max.max(config.memory_needed());
         return;
     }
     let memory = config.memory_bytes_max;
     let packet_stated = root.table("mqtt").states("packet_bytes_max");
     if !root.table("stream").states("requests_in_flight") {
-        let packet =
-            if packet_stated { in_memory(config.mqtt.packet_bytes_max) } else { memory / 2 };
-        let fitting = memory.saturating_sub(packet) / request_bytes;
+        let packets = if packet_stated { config.packets_memory() } else { memory / 2 };
+        let fitting = memory.saturating_sub(packets) / (config.batch.bytes_max * REQUEST_COPIES);
         config.stream.requests_in_flight = fitting.clamp(1, config.stream.requests_in_flight);
     }
     if !packet_stated {
-        let room = memory.saturating_sub(config.stream.requests_in_flight * request_bytes);
         // Less than a request's own size would turn away what the stream takes.
-        let room = u32::try_from(room.max(config.batch.bytes_max)).unwrap_or(u32::MAX);
+        let room = config.packet_bytes_fitting().max(config.batch.bytes_max);
+        let room = u32::try_from(room).unwrap_or(u32::MAX);
         config.mqtt.packet_bytes_max = config.mqtt.packet_bytes_max.min(room);
     }
-    if needed(config) > memory {
-        let needed = u64::try_from(needed(config)).map_or(String::new(), size::show);
+    if config.memory_needed() > memory {
+        let needed = u64::try_from(config.memory_needed()).map_or(String::new(), size::show);
         root.fault(
             "memory_bytes_max",
             format!(
                 "must be at least {needed:?}: twice stream.requests_in_flight × batch.bytes_max, \
-                 and mqtt.packet_bytes_max"
+                 and twice mqtt.packet_bytes_max for each connection, as much again for the spool"
             ),
         );
     }
@@ -66,8 +61,4 @@ pub(super) fn uplink(root: &Table<'_>, config: &mut Config) {
             ),
         );
     }
-}
-
-fn in_memory(packet_bytes: u32) -> usize {
-    usize::try_from(packet_bytes).unwrap_or(usize::MAX)
 }

@@ -92,8 +92,8 @@ fn a_size_out_of_range_or_with_a_unit_of_two_meanings_is_a_fault() {
         ("batch.bytes_max = 1048575", "batch.bytes_max = 1048575: must be \"1 MiB\" to \"10 MiB\""),
         ("batch.bytes_max = 1048576", ""),
         (
-            "memory_bytes_max = '3 MiB'",
-            "memory_bytes_max = '3 MiB': must be \"4 MiB\" to \"3 GiB\"",
+            "memory_bytes_max = '5 MiB'",
+            "memory_bytes_max = '5 MiB': must be \"6 MiB\" to \"3 GiB\"",
         ),
         (
             "mqtt.packet_bytes_max = '1 kB'",

@@ -225,19 +225,21 @@ fn an_empty_pointer_stands_for_none() {
 fn memory_that_nobody_limited_grows_to_what_is_needed() {
     assert_eq!(config("").memory_bytes_max, 48 * MIB);
     let asked = config("stream.requests_in_flight = 64\nbatch.bytes_max = '10 MiB'");
-    assert_eq!(asked.memory_bytes_max, 2 * 64 * 10 * MIB + 32 * MIB);
+    assert_eq!(asked.memory_bytes_max, 2 * 64 * 10 * MIB + 40 * MIB);
 }
 
 #[test]
 fn into_memory_that_was_limited_fits_what_we_choose() {
     for (case, requests, packet) in [
-        ("memory_bytes_max = '40 MiB'", 4, 32 * MIB),
-        ("memory_bytes_max = '16 MiB'", 4, 8 * MIB),
-        ("memory_bytes_max = '8 MiB'", 2, 4 * MIB),
-        ("memory_bytes_max = '4 MiB'", 1, 2 * MIB),
+        ("memory_bytes_max = '40 MiB'", 4, 8 * MIB),
+        ("memory_bytes_max = '40 MiB'\nspool.mode = 'off'", 4, 10 * MIB),
+        ("memory_bytes_max = '40 MiB'\nmqtt.topics!\nmqtt.lanes = [['a'], ['b']]", 4, 4 * MIB),
+        ("memory_bytes_max = '16 MiB'", 4, 2 * MIB),
+        ("memory_bytes_max = '8 MiB'", 2, MIB),
+        ("memory_bytes_max = '6 MiB'", 1, MIB),
         ("memory_bytes_max = '16 MiB'\nmqtt.packet_bytes_max = '2 MiB'", 4, 2 * MIB),
-        ("memory_bytes_max = '16 MiB'\nmqtt.packet_bytes_max = '12 MiB'", 2, 12 * MIB),
-        ("memory_bytes_max = '16 MiB'\nstream.requests_in_flight = 6", 6, 4 * MIB),
+        ("memory_bytes_max = '16 MiB'\nmqtt.packet_bytes_max = '3 MiB'", 2, 3 * MIB),
+        ("memory_bytes_max = '16 MiB'\nstream.requests_in_flight = 6", 6, MIB),
     ] {
         let config = config(case);
         let got = (config.stream.requests_in_flight, usize::try_from(config.mqtt.packet_bytes_max));
@@ -247,16 +249,34 @@ fn into_memory_that_was_limited_fits_what_we_choose() {
 
 #[test]
 fn memory_that_was_limited_below_what_was_asked_for_is_a_fault() {
-    let parts = "twice stream.requests_in_flight × batch.bytes_max, and mqtt.packet_bytes_max";
+    let parts = "twice stream.requests_in_flight × batch.bytes_max, and twice \
+                 mqtt.packet_bytes_max for each connection, as much again for the spool";
     check(
         "memory_bytes_max = '16 MiB'\nmqtt.packet_bytes_max = '4 MiB'\nstream.requests_in_flight \
          = 8",
-        &[&format!("6: memory_bytes_max = '16 MiB': must be at least \"20 MiB\": {parts}")],
+        &[&format!("6: memory_bytes_max = '16 MiB': must be at least \"32 MiB\": {parts}")],
     );
     check(
         "memory_bytes_max = '16 MiB'\nbatch.bytes_max = '10 MiB'",
-        &[&format!("6: memory_bytes_max = '16 MiB': must be at least \"30 MiB\": {parts}")],
+        &[&format!("6: memory_bytes_max = '16 MiB': must be at least \"60 MiB\": {parts}")],
     );
+}
+
+#[test]
+fn the_parts_of_the_memory_and_the_packets_being_read_are_the_whole() {
+    for (case, lanes, spool) in [
+        ("", 1, 20 * MIB),
+        ("mqtt.topics!\nmqtt.lanes = [['a'], ['b']]", 2, 40 * MIB),
+        ("spool.mode = 'off'", 1, 0),
+        ("memory_bytes_max = '512 MiB'\nspool.mode = 'always'", 1, 252 * MIB),
+    ] {
+        let config = config(case);
+        let packet = usize::try_from(config.mqtt.packet_bytes_max).unwrap();
+        assert_eq!(config.spool_memory_bytes_max(), spool, "{case}");
+        assert!(config.intake_bytes_max() >= packet, "{case}");
+        let connections = lanes * (config.intake_bytes_max() + packet);
+        assert_eq!(connections + spool + 8 * MIB, config.memory_bytes_max, "{case}");
+    }
 }
 
 #[test]
