@@ -92,7 +92,7 @@ pub struct Place {
 }
 
 impl Place {
-    fn new(seq: Seq, offset: u64, bytes: u64) -> io::Result<Self> {
+    pub(crate) fn new(seq: Seq, offset: u64, bytes: u64) -> io::Result<Self> {
         let narrow = |wide: u64| u32::try_from(wide).map_err(io::Error::other);
         Ok(Self { seq, offset: narrow(offset)?, bytes: narrow(bytes)? })
     }

@@ -71,6 +71,7 @@ impl Custody {
             return None;
         }
         let mut job = Job::default();
+        self.reader.fetching.clear();
         if self.group_due_at().is_some_and(|at| at <= now || allowed.hurried) {
             job.group = self.take_group();
         }

@@ -111,7 +111,7 @@ impl Custody {
             let shard = locate(&entry.key);
             if self.shards.takes(shard) {
                 self.restore(entry, shard, at, progress);
-            } else if !self.shards.pass(shard, entry.seq, place) {
+            } else if !self.shards.pass(shard, place) {
                 self.reader.stuck = Some(shard);
                 self.reader.go_on(entry.seq);
                 if !std::mem::replace(&mut self.reader.said, true) {

@@ -31,7 +31,7 @@ pub(super) struct Shard {
     /// Records that are on their way to the disk alone.
     to_disk: VecDeque<RecordSlot>,
     /// Entries that the reader has passed over.
-    passed: VecDeque<(Seq, Place)>,
+    passed: VecDeque<Place>,
     /// What of the spool is in memory, waiting or in flight.
     ahead_bytes: usize,
 }
@@ -188,12 +188,12 @@ impl Shards {
     }
 
     /// Remembers an entry that is passed over; not if too many are remembered already.
-    pub(super) fn pass(&mut self, index: ShardIndex, seq: Seq, place: Place) -> bool {
+    pub(super) fn pass(&mut self, index: ShardIndex, place: Place) -> bool {
         let Some(shard) = self.shards.get_mut(index.0) else { return false };
         if self.passed >= PASSED_OVER_MAX {
             return false;
         }
-        shard.passed.push_back((seq, place));
+        shard.passed.push_back(place);
         self.passed += 1;
         true
     }
@@ -211,7 +211,7 @@ impl Shards {
             if room > 0 && !shard.passed.is_empty() && has_room {
                 let count = shard.passed.len().min(room);
                 counts.push((index, count));
-                places.extend(shard.passed.iter().take(count).map(|(_, place)| *place));
+                places.extend(shard.passed.iter().take(count));
             }
         }
         (counts, places)
@@ -220,16 +220,16 @@ impl Shards {
     /// Forgets the first passed-over entry of a shard.
     pub(super) fn pop_passed(&mut self, index: ShardIndex) -> Option<Seq> {
         let shard = self.shards.get_mut(index.0)?;
-        let (seq, _) = shard.passed.pop_front()?;
+        let place = shard.passed.pop_front()?;
         self.passed -= 1;
-        Some(seq)
+        Some(place.seq())
     }
 
     /// Forgets passed-over entries that are on the disk no more.
     pub(super) fn forget(&mut self, dropped: &Range<Seq>) {
         for shard in &mut self.shards {
             let before = shard.passed.len();
-            shard.passed.retain(|(seq, _)| !dropped.contains(seq));
+            shard.passed.retain(|place| !dropped.contains(&place.seq()));
             self.passed -= before - shard.passed.len();
         }
     }

@@ -8,7 +8,7 @@ use tracing::{error, info, warn};
 
 use crate::config::{self, SpoolMode};
 use crate::custody::{Found, Job, Outcome};
-use crate::spool::{Appended, Directory, Seq, Spool};
+use crate::spool::{Appended, Bounds, Directory, Seq, Spool};
 
 /// The spool, and what it is doing.
 #[derive(Debug)]
@@ -45,8 +45,8 @@ impl Spooling {
         if settings.mode == SpoolMode::Off {
             return Ok((Self { spool: None, job: None, said: None, bytes: 0 }, nothing));
         }
-        let (spool, _) = Spool::open(Directory::new(&settings.dir), settings)
-            .with_context(|| format!("spool.dir: cannot use {}", settings.dir.display()))?;
+        let bounds = Bounds { bytes_max: settings.bytes_max, when_full: settings.when_full };
+        let (spool, _) = Spool::open(Directory::new(&settings.dir), bounds).context("spool.dir")?;
         let found = Found {
             next: spool.next_seq(),
             oldest: spool.oldest_unsettled(),
