@@ -186,7 +186,7 @@ impl Model {
             let mut refusing = false;
             for taken in run {
                 let number = taken.record.slot.0 as u64;
-                refusing |= refuse_every > 1 && number % refuse_every == 0;
+                refusing |= refuse_every > 1 && number.is_multiple_of(refuse_every);
                 if refusing {
                     refused.push(number);
                 } else {
