@@ -12,9 +12,6 @@ use crate::config::WhenFull;
 /// How much of a group is encoded before it is written.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// How many files of an earlier attempt may be in the way.
-const ATTEMPTS_MAX: u32 = 100;
-
 /// The segment that is appended to.
 #[derive(Debug)]
 pub(super) struct Active<F> {
@@ -37,7 +34,7 @@ impl<D: Disk> Spool<D> {
         );
         let group_bytes: u64 = group.iter().map(entry_bytes).sum();
         if !group.is_empty() {
-            if !self.make_room(group_bytes) {
+            if !self.make_room(group_bytes)? {
                 return Ok(Appended::Full);
             }
             self.roll_for(group_bytes);
@@ -51,7 +48,7 @@ impl<D: Disk> Spool<D> {
 
     /// Frees what is over the ceiling with `group_bytes` more. Whether that much may be written: a
     /// group that is larger than the ceiling may when nothing else is there, or it never would.
-    fn make_room(&mut self, group_bytes: u64) -> bool {
+    fn make_room(&mut self, group_bytes: u64) -> io::Result<bool> {
         let needed = group_bytes + (HEADER_BYTES + 2 * FOOTER_BYTES) as u64;
         let fits =
             |spool: &Self| spool.bytes() == 0 || spool.bytes() + needed <= spool.bounds.bytes_max;
@@ -59,15 +56,12 @@ impl<D: Disk> Spool<D> {
             self.reclaim_all();
         }
         while !fits(self) {
-            let went = match self.bounds.when_full {
-                WhenFull::Wait => false,
-                WhenFull::DropOldest => self.drop_oldest(),
-            };
-            if !went {
-                return false;
+            match self.bounds.when_full {
+                WhenFull::Wait => return Ok(false),
+                WhenFull::DropOldest => self.drop_oldest()?,
             }
         }
-        true
+        Ok(true)
     }
 
     /// Seals the active segment if `group_bytes` more are too many for it.
@@ -108,13 +102,11 @@ impl<D: Disk> Spool<D> {
     /// Creates a segment for the next seq.
     fn begin(&mut self) -> io::Result<()> {
         let base = self.next;
-        let (name, file) = (0..ATTEMPTS_MAX)
-            .map(|attempt| Name { base, attempt })
-            .find_map(|name| match self.disk.create(&name.to_string()) {
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => None,
-                created => Some(created.map(|file| (name, file))),
-            })
-            .unwrap_or_else(|| Err(io::ErrorKind::AlreadyExists.into()))?;
+        // Of files that begin with the same seq the latest attempt is right, so it must be this one.
+        let others = self.disk.list()?.into_iter().filter_map(|(file, _)| Name::parse(&file));
+        let attempts = others.filter(|other| other.base == base).map(|other| other.attempt + 1);
+        let name = Name { base, attempt: attempts.max().unwrap_or(0) };
+        let file = self.disk.create(&name.to_string())?;
         let bytes = HEADER_BYTES as u64;
         self.segments.push(Segment { name, end: base, entries_end: bytes, bytes });
         let seed = Seed::new(self.progress.id, base);

@@ -204,6 +204,11 @@ impl Footer {
         out
     }
 
+    /// Whether `bytes` were to be a footer, whole and intact or not.
+    pub(super) fn begins(bytes: &[u8]) -> bool {
+        bytes.starts_with(FOOTER_MAGIC)
+    }
+
     pub(super) fn decode(seed: Seed, bytes: &[u8]) -> Option<Self> {
         let mut fields = checked(seed.0, bytes, FOOTER_BYTES, FOOTER_MAGIC)?;
         let end = Seq(fields.get_u64_le());

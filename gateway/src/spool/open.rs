@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::codec::{Footer, Seed};
 use super::cursor::{Cursor, Decoded, decode_frames};
 use super::progress::{CURSOR, JOURNAL, Progress, read_whole};
-use super::read::Reader;
+use super::read::{ATTEMPTS_MAX, Reader};
 use super::segment::{Segment, Segments};
 use super::settled::Settled;
 use super::{Bounds, Disk, LockError, Seq, Spool};
@@ -50,9 +50,8 @@ impl<D: Disk> Spool<D> {
         if !foreign.is_empty() {
             tracing::warn!(dir = %disk.path("").display(), files = ?foreign, "not of this spool, left alone");
         }
-        let journal = read_whole(&disk, JOURNAL)
-            .map_err(|source| OpenError::Io { path: disk.path(JOURNAL), source })?
-            .unwrap_or_default();
+        // Without it, what was delivered lately is sent again.
+        let journal = read_patiently(&disk, JOURNAL).unwrap_or_default().unwrap_or_default();
         let is_new = cursor.is_none();
         let first = found.iter().map(|found| found.segment.name.base).min().unwrap_or(Seq::FIRST);
         let mut cursor = cursor.unwrap_or_else(|| Cursor {
@@ -118,6 +117,9 @@ impl<D: Disk> Spool<D> {
     fn end_unsealed(&mut self, found: &[Found], missing: &[Range<Seq>]) {
         for Found { segment, state } in found {
             let State::Open { times, is_damaged } = state else { continue };
+            if segment.end == segment.name.base {
+                continue;
+            }
             let is_short = missing.iter().any(|range| range.start == segment.end);
             if *is_damaged || is_short {
                 self.progress.damaged.insert(segment.name.base);
@@ -142,20 +144,33 @@ impl<D: Disk> Spool<D> {
     }
 }
 
+/// The cursor, or none if it cannot be read: then what was delivered is sent again.
 fn read_cursor<D: Disk>(disk: &D) -> Result<Option<Cursor>, OpenError> {
-    let path = disk.path(CURSOR);
-    let bytes = match read_whole(disk, CURSOR) {
-        Ok(Some(bytes)) => bytes,
+    let file = disk.path(CURSOR);
+    let decoded = match read_patiently(disk, CURSOR) {
         Ok(None) => return Ok(None),
-        Err(source) => return Err(OpenError::Io { path, source }),
+        Ok(Some(bytes)) => Cursor::decode(&bytes),
+        Err(_) => Decoded::Unreadable,
     };
-    match Cursor::decode(&bytes) {
+    match decoded {
         Decoded::Known(cursor) => Ok(Some(cursor)),
-        Decoded::Newer(version) => Err(OpenError::Newer { file: path, version }),
+        Decoded::Newer(version) => Err(OpenError::Newer { file, version }),
         Decoded::Unreadable => {
-            tracing::warn!(file = %path.display(), "the cursor cannot be read: what was delivered may be sent again");
-            disk.quarantine(CURSOR).map_err(|source| OpenError::Io { path, source })?;
+            tracing::warn!(file = %file.display(), "the cursor cannot be read: what was delivered may be sent again");
+            disk.quarantine(CURSOR).map_err(|source| OpenError::Io { path: file, source })?;
             Ok(None)
         }
     }
+}
+
+/// All bytes of a small file, tried as often as it takes for a fault that passes.
+fn read_patiently<D: Disk>(disk: &D, name: &str) -> io::Result<Option<Vec<u8>>> {
+    let mut read = read_whole(disk, name);
+    for _ in 1..ATTEMPTS_MAX {
+        if read.is_ok() {
+            break;
+        }
+        read = read_whole(disk, name);
+    }
+    read
 }

@@ -12,7 +12,7 @@ use super::{Disk, Entry, Place, Seq, Spool};
 
 /// How often the disk may refuse to read one place before that counts as unreadable. Transient
 /// faults pass; a bad sector must not hold back what lies behind it for ever.
-const ATTEMPTS_MAX: u32 = 5;
+pub(super) const ATTEMPTS_MAX: u32 = 5;
 
 /// Entries, and where to go on.
 #[derive(Debug)]

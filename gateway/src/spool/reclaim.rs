@@ -50,7 +50,9 @@ impl<D: Disk> Spool<D> {
             return;
         }
         for name in done {
-            self.free(name);
+            if let Err(error) = self.free(name) {
+                tracing::debug!(%error, file = %name, "a segment stays for now");
+            }
         }
         self.sync_dir();
     }
@@ -62,26 +64,29 @@ impl<D: Disk> Spool<D> {
         self.progress.settled.covers(segment.seqs()) && (!is_active || is_large)
     }
 
-    /// Drops the oldest segment. Whether it went.
-    pub(super) fn drop_oldest(&mut self) -> bool {
-        let Some(oldest) = self.segments.iter().next().cloned() else { return false };
+    /// Drops the oldest segment.
+    ///
+    /// # Errors
+    /// When its file stays. What it held is dropped, and the next call goes on from there.
+    pub(super) fn drop_oldest(&mut self) -> io::Result<()> {
+        let Some(oldest) = self.segments.iter().next().cloned() else { return Ok(()) };
         let unsettled = self.progress.settled.unsettled_in(oldest.seqs());
         self.progress.settle(&self.disk, &unsettled);
         self.dropped.extend(unsettled);
         // On a full disk the new cursor may not fit until the segment is gone. The newest must stay
         // then: it alone remembers which seqs were given out.
-        let saved = self.save();
-        if !saved && oldest.end == self.next {
-            return false;
+        let saved = self.progress.save(&self.disk, self.next);
+        if oldest.end == self.next {
+            saved?;
         }
-        let went = self.free(oldest.name);
+        self.free(oldest.name)?;
         self.sync_dir();
-        went
+        Ok(())
     }
 
     /// Takes a segment's file away: out of the directory, or aside if something in it could not be
     /// read.
-    fn free(&mut self, name: Name) -> bool {
+    fn free(&mut self, name: Name) -> io::Result<()> {
         if self.segments.iter().next_back().is_some_and(|last| last.name == name) {
             self.active = None;
         }
@@ -89,15 +94,12 @@ impl<D: Disk> Spool<D> {
         let is_damaged = self.progress.damaged.contains(&name.base);
         let freed = if is_damaged { self.disk.quarantine(&file) } else { self.disk.remove(&file) };
         match freed {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::debug!(%error, file, "a segment stays for now");
-                return false;
-            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         self.segments.remove(name);
         self.progress.damaged.remove(&name.base);
-        true
+        Ok(())
     }
 
     /// Makes durable what is settled. Whether that worked.

@@ -1,3 +1,5 @@
 use super::*;
 
 mod directory;
+mod model;
+mod sim;

@@ -3,7 +3,9 @@
 use std::io;
 
 use super::Disk;
-use super::codec::{ENTRY_HEADER_BYTES, ENTRY_MAGIC, EntryHeader, HEADER_BYTES, Seed, SpoolId};
+use super::codec::{
+    ENTRY_HEADER_BYTES, ENTRY_MAGIC, EntryHeader, FOOTER_BYTES, Footer, HEADER_BYTES, Seed, SpoolId,
+};
 use super::window::Window;
 use super::{Place, Seq};
 
@@ -121,8 +123,11 @@ impl<'a, D: Disk> Walk<'a, D> {
 
     /// What the bytes are behind which nothing follows.
     fn tail(&mut self) -> io::Result<Tail> {
-        // Too short for an entry: a write that did not get far.
-        if self.window.end() - self.offset < ENTRY_HEADER {
+        // Too short for an entry: a write that did not get far. Of a footer, the entries say as much.
+        let left = self.window.end() - self.offset;
+        if left < ENTRY_HEADER
+            || left <= FOOTER_BYTES as u64 && Footer::begins(self.window.at(self.offset, left)?)
+        {
             return Ok(Tail::Torn);
         }
         let mut at = self.offset;

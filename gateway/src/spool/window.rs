@@ -10,6 +10,9 @@ const CHUNK_BYTES: u64 = 256 << 10;
 /// What a disk gives or loses as a whole.
 const SECTOR_BYTES: u64 = 4 << 10;
 
+/// How often a sector is tried before its loss is accepted.
+const SECTOR_ATTEMPTS: u32 = 3;
+
 /// What to do where the disk says that it cannot read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Patience {
@@ -77,7 +80,8 @@ impl<'a, D: Disk> Window<'a, D> {
             let to_boundary = SECTOR_BYTES - at % SECTOR_BYTES;
             let len = usize::try_from(to_boundary).map_err(io::Error::other)?.min(rest.len());
             let (sector, others) = rest.split_at_mut(len);
-            if self.disk.read_at(self.file, sector, at).is_err() {
+            let mut attempts = 0..SECTOR_ATTEMPTS;
+            if !attempts.any(|_| self.disk.read_at(self.file, sector, at).is_ok()) {
                 sector.fill(0);
             }
             at += to_boundary;
