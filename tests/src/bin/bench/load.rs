@@ -23,8 +23,8 @@ const REQUESTS: usize = 1000;
 pub(crate) enum Tempo {
     /// As fast as they go.
     Flood,
-    /// One a millisecond.
-    Thousand,
+    /// So many a second, evenly.
+    PerSecond(u64),
 }
 
 /// A connection with a session that outlives it.
@@ -57,8 +57,8 @@ pub(crate) async fn publish(port: u16, count: u64, tempo: Tempo) -> Result<()> {
     let publish = async {
         let start = now();
         for n in 0..count {
-            if let Tempo::Thousand = tempo {
-                sleep_until(start + Duration::from_millis(n)).await;
+            if let Tempo::PerSecond(per_s) = tempo {
+                sleep_until(start + Duration::from_micros(n * 1_000_000 / per_s)).await;
             }
             client.publish(topic(n), QoS::AtLeastOnce, false, reading(n, unix_ms())).await?;
         }

@@ -9,6 +9,7 @@ mod broker;
 mod load;
 mod reading;
 mod runs;
+mod spool;
 mod subject;
 mod table;
 
@@ -60,6 +61,14 @@ enum Part {
     Idle,
     /// A thousand a second, of which the stream refuses a fifth at random.
     Refusals,
+    /// The modes of the spool in the healthy state, at 2,000 and 20 a second.
+    Modes,
+    /// An outage of the stream, and the drain of the spool after it.
+    Outage,
+    /// A spool of 2 GiB: start and memory.
+    Large,
+    /// Instructions a record, counted by valgrind, with and without the spool.
+    Instructions,
 }
 
 fn main() -> Result<ExitCode> {
@@ -80,23 +89,28 @@ fn main() -> Result<ExitCode> {
 
 async fn measure(arguments: &Arguments) -> Result<()> {
     let cores = std::thread::available_parallelism().context("cannot count the cores")?;
-    let mut table = Table::default();
+    let mut table = Table::new(&["gateway", "bare loop"]);
+    let mut modes = Table::new(&spool::MODES);
     let plan = Plan { backlog: arguments.backlog, seconds: arguments.seconds };
-    let wanted = |part| arguments.only.is_none_or(|only| only == part);
+    let parts = match arguments.only {
+        Some(part) => vec![part],
+        None => Part::value_variants().to_vec(),
+    };
     for run in 1..=arguments.runs.max(1) {
         table.say(&format!("run {run} of {}, on {cores} cores", arguments.runs.max(1)))?;
-        if wanted(Part::Backlog) {
-            runs::backlog(&plan, &mut table).await?;
-        }
-        if wanted(Part::Idle) {
-            runs::idle(&mut table).await?;
-        }
-        if wanted(Part::Paced) {
-            runs::paced(&plan, &mut table).await?;
-        }
-        if wanted(Part::Refusals) {
-            runs::refusals(&plan, &mut table).await?;
+        for part in &parts {
+            match part {
+                Part::Backlog => runs::backlog(&plan, &mut table).await?,
+                Part::Idle => runs::idle(&mut table).await?,
+                Part::Paced => runs::paced(&plan, &mut table).await?,
+                Part::Refusals => runs::refusals(&plan, &mut table).await?,
+                Part::Modes => spool::modes(&plan, &mut modes).await?,
+                Part::Outage => spool::outage(&plan, &mut modes).await?,
+                Part::Large => spool::large(&mut modes).await?,
+                Part::Instructions => spool::instructions(&mut modes).await?,
+            }
         }
     }
-    table.print()
+    table.print()?;
+    modes.print()
 }

@@ -26,6 +26,16 @@ pub(crate) enum Kind {
     Bare,
 }
 
+impl Kind {
+    /// What it is called in the table.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Bare => "bare loop",
+        }
+    }
+}
+
 /// Where a process is started, and against what.
 #[derive(Debug)]
 pub(crate) struct Site<'a> {
@@ -46,7 +56,20 @@ pub(crate) struct Subject {
 impl Subject {
     /// Starts the gateway or the bare loop.
     pub(crate) fn start(kind: Kind, site: &Site<'_>) -> Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
+        Self::start_under(&[], kind, site)
+    }
+
+    /// Starts the gateway or the bare loop as an argument of `tool`, a program and its arguments.
+    pub(crate) fn start_under(tool: &[&str], kind: Kind, site: &Site<'_>) -> Result<Self> {
+        let program = std::env::current_exe()?;
+        let mut command = match tool {
+            [] => Command::new(program),
+            [tool, arguments @ ..] => {
+                let mut command = Command::new(tool);
+                command.args(arguments).arg(program);
+                command
+            }
+        };
         match kind {
             Kind::Gateway => command.arg("gateway").arg(configuration(site)?),
             Kind::Bare => command.arg("bare").arg(site.broker_port.to_string()).arg(&site.endpoint),
@@ -72,6 +95,14 @@ impl Subject {
         bail!("not connected; the log:\n{}", std::fs::read_to_string(&self.log)?)
     }
 
+    /// Stops it with SIGTERM, and gives its log.
+    pub(crate) fn stop(mut self) -> Result<String> {
+        let stopped = Command::new("kill").arg(self.child.id().to_string()).status()?.success();
+        anyhow::ensure!(stopped, "cannot stop what is measured");
+        self.child.wait()?;
+        Ok(std::fs::read_to_string(&self.log)?)
+    }
+
     /// Seconds of CPU used so far, by the program and by the kernel for it.
     pub(crate) fn cpu_s(&self) -> Result<f64> {
         let stat = self.proc("stat")?;
@@ -79,6 +110,13 @@ impl Subject {
         let (_, rest) = stat.rsplit_once(')').context("unexpected /proc/<pid>/stat")?;
         let ticks = rest.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
         Ok(ticks.sum::<Result<f64, _>>()? / TICKS_PER_S)
+    }
+
+    /// Bytes that the process had the kernel write to a disk, so far.
+    pub(crate) fn written_bytes(&self) -> Result<f64> {
+        let io = self.proc("io")?;
+        let line = io.lines().find_map(|line| line.strip_prefix("write_bytes:"));
+        Ok(line.context("unexpected /proc/<pid>/io")?.trim().parse()?)
     }
 
     /// Resident memory now, in MiB.

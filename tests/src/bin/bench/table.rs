@@ -5,35 +5,38 @@ use std::io::Write as _;
 
 use anyhow::Result;
 
-use crate::subject::Kind;
-
 /// The figures of all runs, in the order in which they were first measured.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Table {
+    columns: &'static [&'static str],
     rows: Vec<Row>,
 }
 
 #[derive(Debug)]
 struct Row {
     name: &'static str,
-    gateway: Vec<f64>,
-    bare: Vec<f64>,
+    /// The figures of each column.
+    figures: Vec<Vec<f64>>,
 }
 
 impl Table {
+    /// No figures yet.
+    pub(crate) fn new(columns: &'static [&'static str]) -> Self {
+        Self { columns, rows: Vec::new() }
+    }
+
     /// Notes one figure of one run.
-    pub(crate) fn note(&mut self, name: &'static str, kind: Kind, value: f64) {
+    pub(crate) fn note(&mut self, name: &'static str, column: &str, value: f64) {
         let row = match self.rows.iter_mut().position(|row| row.name == name) {
             Some(index) => self.rows.get_mut(index),
             None => {
-                self.rows.push(Row { name, gateway: Vec::new(), bare: Vec::new() });
+                self.rows.push(Row { name, figures: vec![Vec::new(); self.columns.len()] });
                 self.rows.last_mut()
             }
         };
-        let Some(row) = row else { return };
-        match kind {
-            Kind::Gateway => row.gateway.push(value),
-            Kind::Bare => row.bare.push(value),
+        let column = self.columns.iter().position(|name| *name == column);
+        if let Some(figures) = row.zip(column).and_then(|(row, at)| row.figures.get_mut(at)) {
+            figures.push(value);
         }
     }
 
@@ -45,13 +48,16 @@ impl Table {
 
     /// Prints the medians.
     pub(crate) fn print(&self) -> Result<()> {
-        let mut text =
-            format!("\n{:44}{:>12}{:>12}{:>8}\n", "medians", "gateway", "bare loop", "ratio");
-        for Row { name, gateway, bare } in &self.rows {
-            let (gateway, bare) = (median(gateway), median(bare));
-            let ratio = if bare > 0.0 { format!("{:.2}", gateway / bare) } else { "-".to_owned() };
-            writeln!(text, "{name:44}{:>12}{:>12}{ratio:>8}", figure(gateway), figure(bare))?;
+        if self.rows.is_empty() {
+            return Ok(());
         }
+        let mut text = format!("\n{:52}", "medians");
+        self.columns.iter().try_for_each(|column| write!(text, "{column:>12}"))?;
+        for Row { name, figures } in &self.rows {
+            write!(text, "\n{name:52}")?;
+            figures.iter().try_for_each(|all| write!(text, "{:>12}", figure(median(all))))?;
+        }
+        text.push('\n');
         std::io::stdout().write_all(text.as_bytes())?;
         Ok(())
     }
@@ -71,6 +77,9 @@ fn median(values: &[f64]) -> f64 {
 
 /// Three figures or so.
 fn figure(value: f64) -> String {
+    if value.is_nan() {
+        return "-".to_owned();
+    }
     let decimals = match value.abs() {
         0.0 | 100.0.. => 0,
         10.0.. => 1,

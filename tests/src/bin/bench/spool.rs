@@ -1,0 +1,203 @@
+//! What the spool costs: its modes beside each other.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use tempfile::TempDir;
+use tidegate::config::WhenFull;
+use tidegate::record::PartitionKey;
+use tidegate::rehearsal::stream::{Limits, Link, LocalStream, Settings};
+use tidegate::spool::{Appended, Bounds, Directory, Entry, Spool};
+use tokio::time::{sleep, timeout};
+
+use crate::broker::Broker;
+use crate::load::{self, Tempo, now};
+use crate::runs::{Latency, Paced, Pacing, Plan, SETTLES_WITHIN, float, paced_load};
+use crate::subject::{Kind, Site, Subject};
+use crate::table::Table;
+
+/// The modes that are compared.
+pub(crate) const MODES: [&str; 3] = ["off", "overflow", "always"];
+
+/// Data and key of a record of this benchmark, on average.
+const RECORD_BYTES: f64 = 1_165.0;
+const DRAINS_WITHIN: Duration = Duration::from_secs(600);
+
+fn settings(mode: &str) -> String {
+    format!("[spool]\nmode = '{mode}'\nbytes_max = '8 GiB'\n")
+}
+
+async fn in_mode(mode: &str, per_s: u64, readings: u64) -> Result<Paced> {
+    let stream = Settings { shards: 4, ..Settings::default() };
+    let settings = settings(mode);
+    paced_load(Pacing { kind: Kind::Gateway, per_s, readings, stream, settings: &settings }).await
+}
+
+/// The healthy state: 2,000 readings a second, and 20.
+pub(crate) async fn modes(plan: &Plan, table: &mut Table) -> Result<()> {
+    for mode in MODES {
+        let paced = in_mode(mode, 2_000, plan.seconds * 2_000).await?;
+        let latency = Latency::of(&paced.marks, &paced.records);
+        let bytes = float(paced.sent) * RECORD_BYTES;
+        table.note("2,000/s: CPU, µs a record", mode, paced.cpu_s / float(paced.sent) * 1e6);
+        table.note("2,000/s: publish to accepted, p50, ms", mode, latency.p50_ms);
+        table.note("2,000/s: publish to accepted, p99, ms", mode, latency.p99_ms);
+        table.note("2,000/s: bytes written for a byte", mode, paced.written_bytes / bytes);
+        let paced = in_mode(mode, 20, plan.seconds * 20).await?;
+        table.note("20/s: bytes written a record", mode, paced.written_bytes / float(paced.sent));
+    }
+    Ok(())
+}
+
+/// The stream is away while readings come at 2,000 a second, and then is back: four shards, whose
+/// limits together are 4,000 records a second, paced at nine tenths.
+pub(crate) async fn outage(plan: &Plan, table: &mut Table) -> Result<()> {
+    for mode in ["overflow", "always"] {
+        for (per_s, name) in [
+            (2_000, "outage at 2,000/s: bytes written for a byte"),
+            (20, "outage at 20/s: bytes written for a byte"),
+        ] {
+            let readings = plan.seconds * per_s;
+            let directory = TempDir::new()?;
+            let broker = Broker::start(directory.path()).await?;
+            let stream = LocalStream::start(Settings { shards: 4, ..Settings::default() }).await?;
+            stream.faults(|faults| faults.link = Link::Refusing);
+            let site = Site {
+                directory: directory.path(),
+                broker_port: broker.port,
+                endpoint: stream.endpoint(),
+                settings: &format!("shards = 4\n[pace]\ninstances = 1\n{}", settings(mode)),
+            };
+            let subject = Subject::start(Kind::Gateway, &site)?;
+            subject.connected().await?;
+            sleep(SETTLES_WITHIN).await;
+            let (cpu_s, written) = (subject.cpu_s()?, subject.written_bytes()?);
+            load::publish(broker.port, readings, Tempo::PerSecond(per_s)).await?;
+            sleep(SETTLES_WITHIN).await;
+            let bytes = float(readings) * RECORD_BYTES;
+            table.note(name, mode, (subject.written_bytes()? - written) / bytes);
+            if per_s == 2_000 {
+                let cpu_us = (subject.cpu_s()? - cpu_s) / float(readings) * 1e6;
+                table.note("outage at 2,000/s: CPU, µs a record", mode, cpu_us);
+                stream.faults(|faults| faults.link = Link::Up);
+                stream.reached(|counts| counts.records > 0).await;
+                let (first, already) = (now(), stream.counts().records);
+                let all = stream.reached(|counts| counts.records >= readings);
+                timeout(DRAINS_WITHIN, all).await.context("the spool did not drain")?;
+                let drained = float(readings.saturating_sub(already));
+                let per_s = drained / first.elapsed().as_secs_f64();
+                table.note("drain, paced at 3,600/s: records/s", mode, per_s);
+                table.note("outage and drain: peak RSS, MiB", mode, subject.rss_peak_mib()?);
+            }
+            stream.stop().await;
+        }
+    }
+    Ok(())
+}
+
+/// Starts with an empty spool and with one of 2 GiB, while the stream is away.
+pub(crate) async fn large(table: &mut Table) -> Result<()> {
+    for (bytes, start_ms, rss) in [
+        (0, "empty spool: start, ms", "empty spool: RSS, MiB"),
+        (2 << 30, "spool of 2 GiB: start, ms", "spool of 2 GiB: RSS, MiB"),
+    ] {
+        let directory = TempDir::new()?;
+        fill(&directory.path().join("state/spool"), bytes)?;
+        let broker = Broker::start(directory.path()).await?;
+        let stream =
+            LocalStream::start(Settings { limits: Limits::Off, keep: 0, ..Settings::default() })
+                .await?;
+        let site = Site {
+            directory: directory.path(),
+            broker_port: broker.port,
+            endpoint: stream.endpoint(),
+            settings: &settings("overflow"),
+        };
+        let began = now();
+        let subject = Subject::start(Kind::Gateway, &site)?;
+        subject.connected().await?;
+        table.note(start_ms, "overflow", began.elapsed().as_secs_f64() * 1e3);
+        sleep(SETTLES_WITHIN).await;
+        if bytes > 0 {
+            let drains = stream.reached(|counts| counts.records > 500_000);
+            timeout(DRAINS_WITHIN, drains).await.context("the spool does not drain")?;
+        } else {
+            load::publish(broker.port, 100_000, Tempo::Flood).await?;
+        }
+        table.note(rss, "overflow", subject.rss_peak_mib()?);
+        stream.stop().await;
+    }
+    Ok(())
+}
+
+/// Fills a spool with records of 1 KB until it has so many bytes.
+fn fill(directory: &Path, bytes: u64) -> Result<()> {
+    fs::create_dir_all(directory)?;
+    let bounds = Bounds { bytes_max: 8 << 30, when_full: WhenFull::Wait };
+    let (mut spool, _) = Spool::open(Directory::new(directory), bounds)?;
+    let data = Bytes::from(vec![b'x'; 1_100]);
+    let mut n = 0_u64;
+    while spool.bytes() < bytes {
+        let first = spool.next_seq();
+        let entry = |seq| {
+            n += 1;
+            let key = PartitionKey::new(&format!("sites/site-1/devices/dev-{:05}", n % 100));
+            Entry { seq, key, rx_ts_ms: 0, data: data.clone() }
+        };
+        let group: Vec<_> = std::iter::successors(Some(first), |seq| Some(seq.next()))
+            .take(2_000)
+            .map(entry)
+            .collect();
+        let appended = spool.append(&group)?;
+        anyhow::ensure!(matches!(appended, Appended::Kept { .. }), "the spool is full");
+    }
+    spool.close().context("cannot close the spool")
+}
+
+/// Readings that are counted, and that come before them.
+const COUNTED: [u64; 2] = [1_000, 5_000];
+/// Slow enough for a gateway that runs at a fiftieth of its speed.
+const UNDER_VALGRIND_PER_S: u64 = 200;
+
+/// Instructions of one record on its way through: of two runs of different lengths, the difference.
+pub(crate) async fn instructions(table: &mut Table) -> Result<()> {
+    for mode in ["off", "overflow"] {
+        let mut counts = Vec::new();
+        for readings in COUNTED {
+            counts.push(counted(mode, readings).await?);
+        }
+        let [few, many] = counts.try_into().ok().context("two runs")?;
+        let [fewer, more] = COUNTED;
+        table.note("200/s: instructions a record", mode, (many - few) / float(more - fewer));
+    }
+    Ok(())
+}
+
+async fn counted(mode: &str, readings: u64) -> Result<f64> {
+    let directory = TempDir::new()?;
+    let broker = Broker::start(directory.path()).await?;
+    let stream = LocalStream::start(Settings { shards: 4, ..Settings::default() }).await?;
+    let site = Site {
+        directory: directory.path(),
+        broker_port: broker.port,
+        endpoint: stream.endpoint(),
+        settings: &format!("shards = 4\n{}", settings(mode)),
+    };
+    let valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"];
+    let subject = Subject::start_under(&valgrind, Kind::Gateway, &site)?;
+    subject.connected().await?;
+    sleep(SETTLES_WITHIN).await;
+    load::publish(broker.port, readings, Tempo::PerSecond(UNDER_VALGRIND_PER_S)).await?;
+    let all = stream.reached(|counts| counts.records >= readings);
+    timeout(DRAINS_WITHIN, all).await.context("not all readings arrived")?;
+    let log = subject.stop()?;
+    stream.stop().await;
+    let spooled = log.contains("records go to the spool");
+    anyhow::ensure!(!spooled, "the gateway was too slow for this: not the healthy state");
+    let line = log.lines().find_map(|line| line.split_once("Collected :"));
+    let (_, count) = line.with_context(|| format!("no count in the log:\n{log}"))?;
+    Ok(count.trim().parse()?)
+}
