@@ -70,7 +70,12 @@ impl<'f> File<'f> {
         allowed: String,
     ) {
         let line = span.map(|span| self.line(&span));
-        self.faults.borrow_mut().push(Fault { line, key: key.to_owned(), value, allowed });
+        let fault = Fault { line, key: key.to_owned(), value, allowed };
+        let mut faults = self.faults.borrow_mut();
+        // A key may be asked for twice.
+        if !faults.contains(&fault) {
+            faults.push(fault);
+        }
     }
 
     /// Whether something was noted about what is written for `key` at `span`.

@@ -8,17 +8,14 @@ use crate::limits::{REQUEST_COPIES, WIRE_BYTES_PER_8};
 
 /// The requests in flight and the largest packets must fit into the memory.
 ///
-/// Memory that nobody limited grows to what they need. Into memory that was limited we fit fewer
-/// requests and a smaller packet, as far as those were not stated; with both left to us, requests
-/// have half of it.
+/// Into memory that was limited we fit fewer requests, as far as their number was not stated; with
+/// the packets left to us too, requests have half of it. A packet whose size was not stated fits into
+/// what is left. Memory that nobody limited grows to what is needed all the same.
 pub(super) fn memory(root: &Table<'_>, config: &mut Config) {
-    if !root.states("memory_bytes_max") {
-        config.memory_bytes_max = config.memory_bytes_max.max(config.memory_needed());
-        return;
-    }
     let memory = config.memory_bytes_max;
+    let memory_stated = root.states("memory_bytes_max");
     let packet_stated = root.table("mqtt").states("packet_bytes_max");
-    if !root.table("stream").states("requests_in_flight") {
+    if memory_stated && !root.table("stream").states("requests_in_flight") {
         let packets = if packet_stated { config.packets_memory() } else { memory / 2 };
         let fitting = memory.saturating_sub(packets) / (config.batch.bytes_max * REQUEST_COPIES);
         config.stream.requests_in_flight = fitting.clamp(1, config.stream.requests_in_flight);
@@ -29,7 +26,9 @@ pub(super) fn memory(root: &Table<'_>, config: &mut Config) {
         let room = u32::try_from(room).unwrap_or(u32::MAX);
         config.mqtt.packet_bytes_max = config.mqtt.packet_bytes_max.min(room);
     }
-    if config.memory_needed() > memory {
+    if !memory_stated {
+        config.memory_bytes_max = memory.max(config.memory_needed());
+    } else if config.memory_needed() > memory {
         let needed = u64::try_from(config.memory_needed()).map_or(String::new(), size::show);
         root.fault(
             "memory_bytes_max",

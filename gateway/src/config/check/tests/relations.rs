@@ -226,6 +226,9 @@ fn memory_that_nobody_limited_grows_to_what_is_needed() {
     assert_eq!(config("").memory_bytes_max, 48 * MIB);
     let asked = config("stream.requests_in_flight = 64\nbatch.bytes_max = '10 MiB'");
     assert_eq!(asked.memory_bytes_max, 2 * 64 * 10 * MIB + 40 * MIB);
+    let lanes: Vec<_> = (0..64).map(|n| format!("['{n}']")).collect();
+    let lanes = config(&format!("mqtt.topics!\nmqtt.lanes = [{}]", lanes.join(", ")));
+    assert_eq!(lanes.memory_bytes_max, 8 * MIB + 64 * 4 * MIB);
 }
 
 #[test]
@@ -266,7 +269,7 @@ fn memory_that_was_limited_below_what_was_asked_for_is_a_fault() {
 fn the_parts_of_the_memory_and_the_packets_being_read_are_the_whole() {
     for (case, lanes, spool) in [
         ("", 1, 20 * MIB),
-        ("mqtt.topics!\nmqtt.lanes = [['a'], ['b']]", 2, 40 * MIB),
+        ("mqtt.topics!\nmqtt.lanes = [['a'], ['b']]", 2, 20 * MIB),
         ("spool.mode = 'off'", 1, 0),
         ("memory_bytes_max = '512 MiB'\nspool.mode = 'always'", 1, 252 * MIB),
     ] {
