@@ -46,6 +46,7 @@ pub(super) struct Shards {
     budget_bytes: usize,
     ahead_bytes: usize,
     passed: usize,
+    pub(super) passed_max: usize,
     overflowing: usize,
     behind: usize,
 }
@@ -69,6 +70,7 @@ impl Shards {
             budget_bytes,
             ahead_bytes: 0,
             passed: 0,
+            passed_max: PASSED_OVER_MAX,
             overflowing: 0,
             behind: 0,
         }
@@ -190,7 +192,7 @@ impl Shards {
     /// Remembers an entry that is passed over; not if too many are remembered already.
     pub(super) fn pass(&mut self, index: ShardIndex, place: Place) -> bool {
         let Some(shard) = self.shards.get_mut(index.0) else { return false };
-        if self.passed >= PASSED_OVER_MAX {
+        if self.passed >= self.passed_max {
             return false;
         }
         shard.passed.push_back(place);

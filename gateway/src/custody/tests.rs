@@ -52,6 +52,7 @@ enum Event {
     Block(usize, bool),
     Open(bool),
     Break(bool),
+    Fill,
     Exhausted(bool),
 }
 
@@ -65,6 +66,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<bool>().prop_map(Event::Open),
         1 => any::<bool>().prop_map(Event::Break),
         1 => any::<bool>().prop_map(Event::Exhausted),
+        1 => Just(Event::Fill),
     ]
 }
 
@@ -77,6 +79,7 @@ fn live(world: &mut World, event: &Event) {
         Event::Block(shard, blocked) => world.blocked[*shard] = *blocked,
         Event::Open(open) => world.open = *open,
         Event::Break(broken) => world.disk.broken = *broken,
+        Event::Fill => world.disk.full = true,
         Event::Exhausted(exhausted) => world.custody.window_exhausted(*exhausted),
     }
     world.turn();
@@ -89,10 +92,12 @@ proptest! {
     #[test]
     fn each_record_is_delivered_once_and_in_the_order_of_its_key(
         always in any::<bool>(),
+        passed_max in prop_oneof![0..5_usize, Just(1_000)],
         events in prop::collection::vec(event(), 1..400),
     ) {
         let mode = if always { SpoolMode::Always } else { SpoolMode::Overflow };
         let mut world = World::new(mode);
+        world.custody.shards.passed_max = passed_max;
         for event in &events {
             live(&mut world, event);
         }
@@ -101,7 +106,12 @@ proptest! {
         for (key, numbers) in world.by_key() {
             prop_assert!(numbers.is_sorted(), "{key}: {numbers:?}");
         }
-        prop_assert_eq!(world.delivered.len() as u64, world.received, "liveness");
+        let ended = (world.delivered.len() + world.dropped) as u64;
+        prop_assert_eq!(ended, world.received, "liveness");
+        let numbers: BTreeSet<_> = world.delivered.iter().map(|(_, number)| *number).collect();
+        prop_assert_eq!(numbers.len(), world.delivered.len(), "none twice");
+        let gone = |number| world.disk.dropped.contains(&number);
+        prop_assert!((0..world.received).all(|number| numbers.contains(&number) || gone(number)));
         prop_assert_eq!(world.safe.len() as u64, world.received);
         prop_assert_eq!(world.custody.exposed(), 0);
         prop_assert_eq!(world.custody.spooled(), 0);
@@ -130,7 +140,8 @@ proptest! {
         }
         after.recover();
         let numbers: BTreeSet<_> = after.delivered.iter().map(|(_, number)| *number).collect();
-        prop_assert!(lost.iter().all(|number| numbers.contains(number)));
+        let gone = |number| after.disk.dropped.contains(number);
+        prop_assert!(lost.iter().all(|number| numbers.contains(number) || gone(number)));
         for (key, numbers) in after.by_key() {
             prop_assert!(numbers.is_sorted(), "{key}: {numbers:?}");
         }
@@ -216,4 +227,30 @@ fn low_rate_is_synced_once_a_second_and_an_exhausted_window_at_once() {
     world.custody.window_exhausted(true);
     world.turn();
     assert!(world.job.is_some_and(|job| !job.group.is_empty()));
+}
+
+#[test]
+fn where_live_records_go_first_they_do_not_wait_for_the_backlog() {
+    let mut world = World::new(SpoolMode::Overflow);
+    world.custody.catch_up = CatchUp::LiveFirst;
+    world.open = false;
+    for n in 0..3_000 {
+        world.receive(key(n));
+        world.now += 10 * MS;
+        world.turn();
+        world.disk_answers();
+    }
+    world.open = true;
+    let backlog = world.received;
+    for n in 0..600 {
+        world.receive(key(n));
+        world.now += 10 * MS;
+        world.turn();
+        world.disk_answers();
+        world.accept();
+    }
+    let live = world.delivered.iter().filter(|(_, number)| *number >= backlog).count();
+    assert!(live > 500, "{live} of 600 live records were delivered at once");
+    world.recover();
+    assert_eq!(world.delivered.len(), 3_600, "and the backlog after all");
 }

@@ -1,6 +1,7 @@
 //! Custody between a broker, a disk and a stream, all of them made up.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::ops::Range;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -22,11 +23,22 @@ pub(super) struct Disk {
     settled: BTreeSet<Seq>,
     next: Seq,
     pub(super) broken: bool,
+    /// Whether half of it goes when the next group comes.
+    pub(super) full: bool,
+    /// Numbers of records that went.
+    pub(super) dropped: BTreeSet<u64>,
 }
 
 impl Disk {
     pub(super) fn new() -> Self {
-        Self { entries: BTreeMap::new(), settled: BTreeSet::new(), next: Seq(1), broken: false }
+        Self {
+            entries: BTreeMap::new(),
+            settled: BTreeSet::new(),
+            next: Seq(1),
+            broken: false,
+            full: false,
+            dropped: BTreeSet::new(),
+        }
     }
 
     pub(super) fn unsettled(&self) -> impl Iterator<Item = &Entry> {
@@ -41,22 +53,40 @@ impl Disk {
     pub(super) fn carry_out(&mut self, job: Job) -> Outcome {
         for seq in job.settled {
             assert!(self.entries.contains_key(&seq), "{seq:?} was never written");
-            assert!(self.settled.insert(seq), "{seq:?} ended twice");
+            assert!(self.settled.insert(seq), "{seq:?} ended twice, or after it was dropped");
         }
         let mut outcome = Outcome::default();
         if !self.broken {
+            if self.full && !job.group.is_empty() {
+                outcome.dropped = self.drop_oldest();
+            }
             for entry in job.group {
                 assert_eq!(entry.seq, self.next);
                 self.next = self.next.next();
                 outcome.kept = true;
                 self.entries.insert(entry.seq, entry);
             }
-            let at = |place: &Place| self.entries[&place.seq()].clone();
-            outcome.fetched = Some(job.fetch.iter().map(at).collect());
+            let at = |place: &Place| {
+                let is_there = !self.settled.contains(&place.seq());
+                is_there.then(|| self.entries[&place.seq()].clone())
+            };
+            outcome.fetched = Some(job.fetch.iter().filter_map(at).collect());
             outcome.read = job.read.map(|(from, bytes_max)| self.read(from, bytes_max));
         }
         outcome.unsettled = self.unsettled().count() as u64;
         outcome
+    }
+
+    /// Drops half of what is not settled.
+    fn drop_oldest(&mut self) -> Vec<Range<Seq>> {
+        self.full = false;
+        let half = self.unsettled().count() / 2;
+        let oldest: Vec<_> = self.unsettled().take(half).cloned().collect();
+        for entry in &oldest {
+            self.settled.insert(entry.seq);
+            self.dropped.insert(entry.rx_ts_ms.try_into().unwrap());
+        }
+        oldest.iter().map(|entry| entry.seq..entry.seq.next()).collect()
     }
 
     pub(super) fn read(&self, from: Seq, bytes_max: usize) -> Read {
@@ -90,6 +120,8 @@ pub(super) struct World {
     /// Numbers that were settled with the broker.
     pub(super) safe: BTreeSet<u64>,
     pub(super) delivered: Vec<(String, u64)>,
+    /// How many records custody says were dropped.
+    pub(super) dropped: usize,
 }
 
 /// Of 8 KB each a shard may have eight in memory, so that it falls behind soon.
@@ -113,6 +145,7 @@ impl World {
             others: 0,
             safe: BTreeSet::new(),
             delivered: Vec::new(),
+            dropped: 0,
         }
     }
 
@@ -175,6 +208,7 @@ impl World {
         for receipt in progress.receipts {
             self.settle(receipt);
         }
+        self.dropped += progress.dropped;
         self.queue(progress.incoming);
         self.books();
     }
@@ -182,13 +216,16 @@ impl World {
     /// Every record is in one place.
     pub(super) fn books(&self) {
         let held = self.custody.exposed() as u64 + self.custody.spooled();
-        assert_eq!(self.received - self.others, self.delivered.len() as u64 + held);
+        let ended = (self.delivered.len() + self.dropped) as u64;
+        assert_eq!(self.received - self.others, ended + held);
         // What the broker was told is safe is delivered or on the disk.
         let delivered: BTreeSet<_> = self.delivered.iter().map(|(_, number)| *number).collect();
         let on_disk: BTreeSet<u64> =
             self.disk.unsettled().map(|entry| entry.rx_ts_ms.try_into().unwrap()).collect();
         for number in &self.safe {
-            assert!(delivered.contains(number) || on_disk.contains(number), "{number} is lost");
+            let is_dropped = self.disk.dropped.contains(number);
+            let is_known = delivered.contains(number) || on_disk.contains(number) || is_dropped;
+            assert!(is_known, "{number} is lost");
         }
     }
 
