@@ -10,12 +10,14 @@
 //! connection, hearing that nothing more will be settled, writes its last acknowledgements,
 //! disconnects and ends.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tracing::{Instrument, info_span};
 
 use crate::config::Config;
 use crate::dead_letter::Store;
@@ -26,10 +28,15 @@ use crate::normalise::Normaliser;
 use crate::source::{self, Lane};
 
 mod flow;
+mod forwarder;
 mod letters;
+mod sender;
 mod settlement;
 
+pub use sender::{Sender, Sent, Unsent};
+
 use flow::Flow;
+use forwarder::Forwarder;
 use settlement::Settlement;
 
 /// How often the ledger is logged.
@@ -53,6 +60,15 @@ pub struct Ended {
     pub ledger: Conservation,
 }
 
+/// Where everything goes in the end.
+#[derive(Debug, Clone, Copy)]
+pub struct Streams<'a, S> {
+    /// Takes the records.
+    pub records: &'a S,
+    /// Takes the dead letters from the disk.
+    pub letters: Option<&'a S>,
+}
+
 /// Runs the gateway until `stop` is ready, then drains.
 ///
 /// # Errors
@@ -60,7 +76,7 @@ pub struct Ended {
 /// started then.
 pub async fn run(
     config: Arc<Config>,
-    stream: &impl Stream,
+    streams: Streams<'_, impl Stream>,
     counters: Arc<Counters>,
     stop: impl Future<Output = ()>,
 ) -> Result<Ended> {
@@ -84,12 +100,25 @@ pub async fn run(
     }
     drop(intake_tx);
     let settlement = Settlement::new(settled);
-    let flow = Flow::new(&config, stream, store, normaliser, settlement).counting(counters);
-    let ended = flow.run(intake_rx, stop_tx, stop).await;
+    let forwarder = streams.letters.map(|stream| Forwarder::new(&config, &store, stream));
+    let flow = Flow::new(&config, streams.records, store, normaliser, settlement);
+    let flow = flow.counting(counters).run(intake_rx, stop_tx, stop);
+    // What is not forwarded by then is on the disk: no stop waits for it.
+    let ended = tokio::select! {
+        ended = flow => ended,
+        never = forward(forwarder) => match never {},
+    };
     while let Some(lane) = lanes.join_next().await {
         lane.context("a connection failed: please report this")?;
     }
     Ok(ended)
+}
+
+async fn forward(forwarder: Option<Forwarder<'_, impl Stream>>) -> Infallible {
+    match forwarder {
+        Some(forwarder) => forwarder.run().instrument(info_span!("dead letters")).await,
+        None => std::future::pending().await,
+    }
 }
 
 fn open_state(config: &Config) -> Result<Store> {

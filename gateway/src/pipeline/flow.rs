@@ -12,7 +12,7 @@ use tokio::time::{interval, sleep_until};
 
 use crate::ack::Receipt;
 use crate::config::Config;
-use crate::dead_letter::{Letter, Store};
+use crate::dead_letter::{Letter, Origin, Payload, REFUSED_BY_STREAM, Store};
 use crate::deliver::{Answer, Stream, deliver};
 use crate::dispatch::{Dispatcher, Next};
 use crate::metrics::Counters;
@@ -149,10 +149,10 @@ impl<'a, S: Stream> Flow<'a, S> {
                 self.counters.received.add(1);
                 let letter = Letter {
                     at_ms: rx_ts_ms,
-                    reason: reject.reason.as_str(),
+                    reason: reject.reason.as_str().into(),
                     detail: reject.detail,
-                    origin: String::from_utf8_lossy(&topic).into_owned(),
-                    payload,
+                    origin: Origin::Topic(topic),
+                    payload: Payload::Whole(payload),
                 };
                 return self.letters.push(letter, receipt);
             }
@@ -195,10 +195,10 @@ impl<'a, S: Stream> Flow<'a, S> {
         for (key, record, reason) in outcome.refused {
             let letter = Letter {
                 at_ms: record.rx_ts_ms,
-                reason: "refused_by_stream",
+                reason: REFUSED_BY_STREAM.into(),
                 detail: reason,
-                origin: key.as_str().to_owned(),
-                payload: record.data,
+                origin: Origin::Key(key),
+                payload: Payload::Whole(record.data),
             };
             self.letters.push(letter, record.receipt);
         }
@@ -218,7 +218,8 @@ impl<'a, S: Stream> Flow<'a, S> {
     }
 }
 
-async fn woken(at: Option<Instant>) {
+/// Waits until `at`; for ever if there is none.
+pub(super) async fn woken(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at.into()).await,
         None => std::future::pending().await,
