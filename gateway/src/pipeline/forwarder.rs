@@ -18,6 +18,9 @@ use crate::record::PartitionKey;
 
 use super::sender::{Sender, Unsent};
 
+#[cfg(test)]
+mod tests;
+
 /// Pauses while the disk fails grow from the first to the longest.
 const DISK_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
