@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -11,8 +11,6 @@ use super::{Edits, Entries, Entry, Tally};
 #[cfg(test)]
 mod tests;
 
-const PREFIX: &str = "dead-letters-";
-const SUFFIX: &str = ".ndjson";
 /// Held by whoever changes a file.
 const LOCK: &str = "lock";
 /// A file that is being rewritten. What a crash leaves of it is overwritten by the next.
@@ -36,13 +34,6 @@ pub(super) struct Stat {
     pub(super) bytes: u64,
     /// Tells a file from another that took its name.
     pub(super) inode: u64,
-}
-
-/// What becomes of a line when its file is rewritten.
-enum Edit {
-    Keep,
-    /// With nothing, or with whole lines.
-    Replace(Vec<u8>),
 }
 
 /// The right to change files, until it is dropped.
@@ -93,17 +84,14 @@ impl Directory {
     /// else was faster.
     ///
     /// # Errors
-    /// When a file cannot be read or written. What was changed before stays so, and `edits` keeps
-    /// more or less than what is left to do: read anew.
+    /// When a file cannot be read or written. What was changed before stays so.
     pub fn apply(&self, mut edits: Edits) -> io::Result<Edits> {
         let _lock = self.lock()?;
         for file in self.files()? {
             if edits.is_empty() {
                 break;
             }
-            self.rewrite(file.number, |entry| {
-                edits.take(entry.fingerprint()).map_or(Edit::Keep, Edit::Replace)
-            })?;
+            self.rewrite(file.number, |entry| edits.take(entry.fingerprint()))?;
         }
         Ok(edits)
     }
@@ -111,25 +99,29 @@ impl Directory {
     /// Removes every line of which `goes` is true; returns how many went.
     ///
     /// # Errors
-    /// As [`Self::apply`]: what is gone is gone, the rest is kept.
+    /// As [`Self::apply`].
     pub fn purge(&self, mut goes: impl FnMut(&Entry) -> bool) -> io::Result<usize> {
         let _lock = self.lock()?;
         let mut gone = 0;
         for file in self.files()? {
-            self.rewrite(file.number, |entry| match goes(entry) {
-                true => {
+            self.rewrite(file.number, |entry| {
+                goes(entry).then(|| {
                     gone += 1;
-                    Edit::Replace(Vec::new())
-                }
-                false => Edit::Keep,
+                    Vec::new()
+                })
             })?;
         }
         Ok(gone)
     }
 
-    /// Rewrites a file, from the first line that changes on; removes it when nothing is left.
-    fn rewrite(&self, number: u64, edit: impl FnMut(&Entry) -> Edit) -> io::Result<()> {
-        let rewritten = self.try_rewrite(number, edit);
+    /// Puts what `instead` says in the place of lines, and keeps those of which it says nothing.
+    /// Removes the file when no line is left.
+    fn rewrite(
+        &self,
+        number: u64,
+        instead: impl FnMut(&Entry) -> Option<Vec<u8>>,
+    ) -> io::Result<()> {
+        let rewritten = self.try_rewrite(number, instead);
         if rewritten.is_err() {
             // Half a file would take the room that may be what is missing.
             drop(fs::remove_file(self.dir.join(REWRITING)));
@@ -137,46 +129,65 @@ impl Directory {
         rewritten
     }
 
-    fn try_rewrite(&self, number: u64, mut edit: impl FnMut(&Entry) -> Edit) -> io::Result<()> {
-        let mut rewritten: Option<BufWriter<File>> = None;
+    fn try_rewrite(
+        &self,
+        number: u64,
+        mut instead: impl FnMut(&Entry) -> Option<Vec<u8>>,
+    ) -> io::Result<()> {
         let mut kept_bytes = 0;
+        let mut changed = false;
+        // Only begun when there is something to write: a full disk can be purged, too.
+        let mut rewriting: Option<BufWriter<File>> = None;
         for entry in Entries::new(self, VecDeque::from([number])) {
             let entry = entry?;
-            match (edit(&entry), &mut rewritten) {
-                (Edit::Keep, None) => kept_bytes += entry.line.len() as u64,
-                (Edit::Keep, Some(file)) => file.write_all(&entry.line)?,
-                (Edit::Replace(lines), Some(file)) => file.write_all(&lines)?,
-                (Edit::Replace(lines), None) => {
-                    let file = rewritten.insert(self.begin(number, kept_bytes)?);
-                    file.write_all(&lines)?;
+            let lines = match instead(&entry) {
+                None if !changed => {
+                    kept_bytes += entry.line.len() as u64;
+                    continue;
                 }
-            }
+                None => entry.line,
+                Some(lines) => lines,
+            };
+            changed = true;
+            let file = match &mut rewriting {
+                Some(file) => file,
+                None if lines.is_empty() && kept_bytes == 0 => continue,
+                None => rewriting.insert(self.begin(number, kept_bytes)?),
+            };
+            file.write_all(&lines).map_err(|error| named(&self.dir.join(REWRITING), &error))?;
         }
-        rewritten.map_or(Ok(()), |file| self.put_in_place(number, file))
+        match rewriting {
+            Some(file) => self.put_in_place(number, file),
+            None if changed => self.remove(number),
+            None => Ok(()),
+        }
     }
 
     /// A file to be, that begins with so many bytes of an old one.
     fn begin(&self, number: u64, kept_bytes: u64) -> io::Result<BufWriter<File>> {
         let path = self.dir.join(REWRITING);
-        let file = OpenOptions::new().create(true).write(true).truncate(true).open(&path);
-        let mut file = BufWriter::new(file.map_err(|error| named(&path, &error))?);
-        io::copy(&mut self.open(number)?.take(kept_bytes), &mut file)?;
-        Ok(file)
+        let begun = || {
+            let file = OpenOptions::new().create(true).write(true).truncate(true).open(&path)?;
+            let mut file = BufWriter::new(file);
+            io::copy(&mut self.open(number)?.take(kept_bytes), &mut file)?;
+            Ok(file)
+        };
+        begun().map_err(|error: io::Error| named(&path, &error))
     }
 
     fn put_in_place(&self, number: u64, file: BufWriter<File>) -> io::Result<()> {
         let (from, to) = (self.dir.join(REWRITING), self.path(number));
-        let replaced = || {
-            let mut file = file.into_inner()?;
-            if file.stream_position()? == 0 {
-                fs::remove_file(&from)?;
-                fs::remove_file(&to)
-            } else {
-                file.sync_all()?;
-                fs::rename(&from, &to)
-            }
-        };
-        replaced().map_err(|error| named(&to, &error))?;
+        let replaced = file.into_inner().map_err(io::Error::from).and_then(|file| {
+            file.sync_all()?;
+            fs::rename(&from, &to)
+        });
+        replaced.map_err(|error| named(&from, &error))?;
+        self.sync()
+    }
+
+    fn remove(&self, number: u64) -> io::Result<()> {
+        let path = self.path(number);
+        fs::remove_file(&path).map_err(|error| named(&path, &error))?;
         self.sync()
     }
 
@@ -198,11 +209,7 @@ impl Directory {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let entry = entry?;
-            let name = entry.file_name();
-            let number = name
-                .to_str()
-                .and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok());
-            let Some(number) = number else { continue };
+            let Some(number) = entry.file_name().to_str().and_then(number) else { continue };
             if let Some(stat) = unless_gone(entry.metadata())? {
                 files.push(Stat { number, bytes: stat.len(), inode: stat.ino() });
             }
@@ -236,8 +243,18 @@ impl Directory {
     }
 
     pub(super) fn path(&self, number: u64) -> PathBuf {
-        self.dir.join(format!("{PREFIX}{number:06}{SUFFIX}"))
+        self.dir.join(file_name(number))
     }
+}
+
+fn file_name(number: u64) -> String {
+    format!("dead-letters-{number:06}.ndjson")
+}
+
+/// The number of a file of ours.
+fn number(name: &str) -> Option<u64> {
+    let number = name.strip_prefix("dead-letters-")?.strip_suffix(".ndjson")?.parse().ok()?;
+    (file_name(number) == name).then_some(number)
 }
 
 pub(super) fn count_lines(file: impl Read) -> io::Result<usize> {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tests::fleet::{Load, Message, publish};
 use tests::patience::{in_time, until};
-use tidegate::rehearsal::stream::{self, Counts, LocalStream, Refusal, RequestFault};
+use tidegate::rehearsal::stream::{self, Action, Counts, LocalStream, Refusal, RequestFault};
 
 use super::world::World;
 
@@ -144,6 +144,19 @@ async fn letters_stream_that_does_not_exist_is_told_and_used_once_it_does() {
     let letters = letters_stream(&world);
     all_forwarded(&world, &letters, 3).await;
     run.stop().await.books();
+}
+
+#[tokio::test]
+async fn key_that_may_only_put_forwards_letters_all_the_same() {
+    let world = World::new().await.set("dead_letter.stream", "\"letters\"");
+    let letters = letters_stream(&world);
+    letters.faults(|faults| faults.permitted = Action::PUTS.to_vec());
+    let run = world.gateway.start().await;
+    run.says("whether dead_letter.stream exists is not known").await;
+    publish_bad(&world, 0..3).await;
+    all_forwarded(&world, &letters, 3).await;
+    let log = run.stop().await.log;
+    assert!(!log.iter().any(|line| line.contains("\"WARN\"")), "{log:?}");
 }
 
 #[tokio::test]

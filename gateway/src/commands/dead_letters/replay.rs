@@ -18,10 +18,13 @@ use crate::route::Router;
 
 use super::{list::counted, readable};
 
-/// What is sent before the next is read and the files are changed: as much may be sent twice when
-/// a replay is interrupted.
+#[cfg(test)]
+mod tests;
+
+/// What is sent before the files are changed: as much may be sent twice when a replay is
+/// interrupted.
 const GROUP_LETTERS_MAX: usize = 500;
-/// The same in bytes of records.
+/// The same in bytes of records and of letters to be changed; the last may exceed it.
 const GROUP_BYTES_MAX: usize = 1 << 20;
 
 /// Which ones.
@@ -232,8 +235,9 @@ impl Group {
             return Ok(());
         }
         let reason = reject.reason.as_str().into();
-        let kept = Letter { reason, detail: reject.detail, ..letter };
-        self.edits.replace(line, kept.line()?);
+        let kept = Letter { reason, detail: reject.detail, ..letter }.line()?;
+        self.bytes += kept.len();
+        self.edits.replace(line, kept);
         Ok(())
     }
 

@@ -55,7 +55,7 @@ fn line_that_is_gone_already_is_given_back_and_nothing_is_written() {
 #[test]
 fn torn_line_and_foreign_files_are_left_alone() {
     let (dir, directory) = with_files(&["a\nb\n{\"at\":17"]);
-    for name in ["notes.txt", "dead-letters-x.ndjson", "dead-letters-000001.ndjson.bak"] {
+    for name in ["notes.txt", "dead-letters-1.ndjson", "dead-letters-000001.ndjson.bak"] {
         fs::write(dir.path().join(name), "a\n").unwrap();
     }
     directory.apply(edits(&[("a", ""), ("b", "")])).unwrap();
@@ -78,11 +78,16 @@ fn what_a_crash_left_of_a_rewriting_is_no_letter_and_is_overwritten() {
 fn rewriting_that_fails_leaves_the_old_file_and_no_half_one() {
     let (dir, directory) = with_files(&["a\nb\n"]);
     let rewriting = dir.path().join(REWRITING);
+    // It stands in for a full disk.
     std::os::unix::fs::symlink("/dev/full", &rewriting).unwrap();
     let error = directory.apply(edits(&[("a", "")])).unwrap_err().to_string();
     assert!(error.contains("No space left"), "{error}");
     assert_eq!(texts(&directory), [(1, "a\nb\n".to_owned())]);
     assert!(rewriting.symlink_metadata().is_err(), "it takes no room");
+
+    std::os::unix::fs::symlink("/dev/full", &rewriting).unwrap();
+    assert_eq!(directory.purge(|_| true).unwrap(), 2, "that needs no room");
+    assert_eq!(texts(&directory), []);
 }
 
 #[test]
