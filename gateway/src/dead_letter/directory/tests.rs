@@ -91,6 +91,20 @@ fn rewriting_that_fails_leaves_the_old_file_and_no_half_one() {
 }
 
 #[test]
+fn errors_name_the_file_and_what_to_do() {
+    let said = |kind| named(Path::new("/x/lock"), &io::Error::from(kind)).to_string();
+    for (kind, advice) in [
+        (io::ErrorKind::PermissionDenied, "let the gateway's user write there"),
+        (io::ErrorKind::ReadOnlyFilesystem, "mount it writable, or set dead_letter.dir"),
+        (io::ErrorKind::StorageFull, "make room on that disk"),
+    ] {
+        let said = said(kind);
+        assert!(said.starts_with("/x/lock: ") && said.ends_with(advice), "{said}");
+    }
+    assert_eq!(said(io::ErrorKind::NotADirectory), "/x/lock: not a directory");
+}
+
+#[test]
 fn the_oldest_lines_come_first_without_those_that_are_passed_over() {
     let (_dir, directory) = with_files(&["a\na\nb\n", "c\n"]);
     let mut passed_over = Tally::default();

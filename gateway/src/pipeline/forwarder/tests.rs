@@ -11,6 +11,9 @@ use crate::queue::Taken;
 
 use super::*;
 
+/// Longest wait for anything that must happen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Keeps what it accepts, refuses what holds "poison" for good, and can be away.
 #[derive(Default)]
 struct Shelf {
@@ -68,7 +71,8 @@ impl Scene {
     /// Forwards until nothing is left to do.
     async fn forward(&self) {
         let mut forwarder = self.forwarder();
-        while matches!(forwarder.round().await.unwrap(), Round::Sent) {}
+        let idle = async { while matches!(forwarder.round().await.unwrap(), Round::Sent) {} };
+        timeout(PATIENCE, idle).await.expect("it comes to an end");
     }
 
     fn accepted(&self) -> Vec<String> {
@@ -176,12 +180,12 @@ async fn letters_stay_on_the_disk_until_the_stream_is_back_and_new_ones_wake_it(
     assert_eq!(scene.accepted(), ["a", "b"].map(record));
 }
 
-/// Looks until `condition` holds, at most 20 s.
+/// Looks until `condition` holds.
 async fn until(condition: impl Fn() -> bool) {
     let holds = async {
         while !condition() {
             sleep(Duration::from_millis(1)).await;
         }
     };
-    timeout(Duration::from_secs(20), holds).await.expect("in time");
+    timeout(PATIENCE, holds).await.expect("in time");
 }
