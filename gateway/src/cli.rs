@@ -15,6 +15,7 @@ pub fn main() -> ExitCode {
     telemetry::init(arguments.log_format);
     let done = match arguments.command {
         Command::Run { config } => commands::run::run(&config),
+        Command::DeadLetters(command) => commands::dead_letters::run(&command),
         #[cfg(feature = "rehearsal")]
         Command::Rehearse(arguments) => commands::rehearse::run(&arguments),
     };
@@ -45,6 +46,9 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// What could not be sent, and why: list, show, send again, purge; beside a running gateway, too.
+    #[command(subcommand)]
+    DeadLetters(commands::dead_letters::Command),
     /// Rehearse: a synthetic fleet publishes to an embedded broker, and the gateway forwards to a
     /// local stream that enforces the limits of Kinesis. Fails when anything is lost.
     #[cfg(feature = "rehearsal")]

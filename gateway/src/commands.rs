@@ -1,5 +1,26 @@
 //! What each subcommand does.
 
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::config::{Config, Faults};
+
+pub mod dead_letters;
 #[cfg(feature = "rehearsal")]
 pub mod rehearse;
 pub mod run;
+
+/// The configuration is at fault: `EX_USAGE` of sysexits.h.
+const EXIT_CONFIGURATION: u8 = 64;
+
+/// The configuration, or else its faults written out and the exit code for them.
+fn configuration(checked: Result<Config, Faults>) -> std::io::Result<Result<Config, ExitCode>> {
+    match checked {
+        Ok(config) => Ok(Ok(config)),
+        Err(faults) => {
+            // Faults are the answer to a question, not a log: they go out as they are.
+            std::io::stderr().write_all(faults.to_string().as_bytes())?;
+            Ok(Err(EXIT_CONFIGURATION.into()))
+        }
+    }
+}

@@ -10,14 +10,17 @@
 //! connection, hearing that nothing more will be settled, writes its last acknowledgements,
 //! disconnects and ends.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tracing::{Instrument, info_span};
 
 use crate::config::Config;
+use crate::dead_letter::Store;
 use crate::deliver::Stream;
 use crate::limits::{INTAKE_BATCHES_MAX, SETTLED_BATCHES_MAX};
 use crate::metrics::{Conservation, Counters};
@@ -25,11 +28,16 @@ use crate::source::{self, Lane};
 
 mod flow;
 mod forecast;
+mod forwarder;
 mod letters;
+mod sender;
 mod settlement;
 mod spooling;
 
+pub use sender::{Sender, Sent, Unsent};
+
 use flow::Flow;
+use forwarder::Forwarder;
 use settlement::Settlement;
 
 /// How often the log says how the spool drains.
@@ -55,6 +63,15 @@ pub struct Ended {
     pub ledger: Conservation,
 }
 
+/// Where everything goes in the end.
+#[derive(Debug, Clone, Copy)]
+pub struct Streams<'a, S> {
+    /// Takes the records.
+    pub records: &'a S,
+    /// Takes the dead letters from the disk.
+    pub letters: Option<&'a S>,
+}
+
 /// Runs the gateway until `stop` is ready, then drains.
 ///
 /// # Errors
@@ -62,7 +79,7 @@ pub struct Ended {
 /// started then.
 pub async fn run(
     config: Arc<Config>,
-    stream: &impl Stream,
+    streams: Streams<'_, impl Stream>,
     counters: Arc<Counters>,
     stop: impl Future<Output = ()>,
 ) -> Result<Ended> {
@@ -72,7 +89,9 @@ pub async fn run(
         config.mqtt.lanes.iter().map(|_| mpsc::channel(SETTLED_BATCHES_MAX)).unzip();
     // Before anything is taken in: what is kept on disk must be there.
     let settlement = Settlement::new(settled_tx);
-    let flow = Flow::open(&config, stream, settlement, Arc::clone(&counters))?;
+    let store = open_state(&config)?;
+    let forwarder = streams.letters.map(|stream| Forwarder::new(&config, &store, stream));
+    let flow = Flow::open(&config, streams.records, store, settlement, Arc::clone(&counters))?;
     let mut lanes = JoinSet::new();
     for (index, settled) in settled_rx.into_iter().enumerate() {
         lanes.spawn(source::run(Lane {
@@ -85,9 +104,29 @@ pub async fn run(
         }));
     }
     drop(intake_tx);
-    let ended = flow.run(intake_rx, stop_tx, stop).await;
+    let flow = flow.run(intake_rx, stop_tx, stop);
+    // What is not forwarded by then is on the disk: no stop waits for it.
+    let ended = tokio::select! {
+        ended = flow => ended,
+        never = forward(forwarder) => match never {},
+    };
     while let Some(lane) = lanes.join_next().await {
         lane.context("a connection failed: please report this")?;
     }
     Ok(ended)
+}
+
+async fn forward(forwarder: Option<Forwarder<'_, impl Stream>>) -> Infallible {
+    match forwarder {
+        Some(forwarder) => forwarder.run().instrument(info_span!("dead letters")).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn open_state(config: &Config) -> Result<Store> {
+    std::fs::create_dir_all(&config.state_dir)
+        .with_context(|| format!("state_dir: cannot create {}", config.state_dir.display()))?;
+    Store::open(&config.dead_letter).with_context(|| {
+        format!("dead_letter.dir: cannot use {}", config.dead_letter.dir.display())
+    })
 }

@@ -13,7 +13,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::config::Config;
 use crate::deliver::kinesis::{Credentials, Kinesis};
 use crate::metrics::Counters;
-use crate::pipeline::{self, Ended};
+use crate::pipeline::{self, Ended, Streams};
 use crate::rehearsal::broker::{self, Broker};
 use crate::rehearsal::fleet::{Fleet, Progress, READING_BYTES_MIN};
 use crate::rehearsal::stream::{self, LocalStream};
@@ -125,7 +125,8 @@ fn gateway(config: Config, stopped: oneshot::Receiver<()>) -> Result<Ended> {
         let key = Credentials::fixed("REHEARSAL", "rehearsal");
         let kinesis = Kinesis::connect(&config.stream, key).await?;
         let stop = async { drop(stopped.await) };
-        pipeline::run(Arc::new(config), &kinesis, Arc::new(Counters::default()), stop).await
+        let streams = Streams { records: &kinesis, letters: None };
+        pipeline::run(Arc::new(config), streams, Arc::new(Counters::default()), stop).await
     })
 }
 

@@ -1,5 +1,6 @@
 //! `tidegate run`: the gateway.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,12 +11,12 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use crate::config::Config;
-use crate::deliver::kinesis::{Credentials, Kinesis};
+use crate::deliver::kinesis::{Credentials, Kinesis, Presence};
 use crate::metrics::Counters;
-use crate::pipeline::{self, Drained};
+use crate::pipeline::{self, Drained, Streams};
 
-/// The configuration is at fault: `EX_USAGE` of sysexits.h.
-const EXIT_CONFIGURATION: u8 = 64;
+use super::configuration;
+
 /// Stopped before everything was settled; the broker will send the rest again.
 const EXIT_NOT_DRAINED: u8 = 3;
 /// A second signal ended the program at once.
@@ -30,13 +31,9 @@ pub fn run(path: &Path) -> Result<ExitCode> {
         config.check_files(&path.display().to_string())?;
         Ok(config)
     });
-    let config = match checked {
+    let config = match configuration(checked)? {
         Ok(config) => config,
-        Err(faults) => {
-            // Faults are the answer to a question, not a log: they go out as they are.
-            std::io::Write::write_all(&mut std::io::stderr(), faults.to_string().as_bytes())?;
-            return Ok(EXIT_CONFIGURATION.into());
-        }
+        Err(code) => return Ok(code),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -64,6 +61,8 @@ async fn gateway(config: Arc<Config>) -> Result<pipeline::Ended> {
         "tidegate starts"
     );
     let kinesis = Kinesis::connect(&config.stream, Credentials::Environment).await?;
+    let letters = config.dead_letter.stream.as_ref().map(|target| kinesis.beside(target));
+    let streams = Streams { records: &kinesis, letters: letters.as_ref() };
     let (stop, stopped) = oneshot::channel::<()>();
     let twice = async {
         signals.next().await;
@@ -72,7 +71,8 @@ async fn gateway(config: Arc<Config>) -> Result<pipeline::Ended> {
     };
     let counters = Arc::new(Counters::default());
     let ended = tokio::select! {
-        ended = pipeline::run(config, &kinesis, counters, async { drop(stopped.await) }) => ended?,
+        ended = pipeline::run(config, streams, counters, async { drop(stopped.await) }) => ended?,
+        never = look(letters.as_ref()) => match never {},
         () = twice => std::process::exit(EXIT_INTERRUPTED),
     };
     match ended.drained {
@@ -83,6 +83,26 @@ async fn gateway(config: Arc<Config>) -> Result<pipeline::Ended> {
         ),
     }
     Ok(ended)
+}
+
+/// Says whether the stream of the dead letters is there, as far as the key may know; keeps nobody
+/// waiting.
+async fn look(letters: Option<&Kinesis>) -> Infallible {
+    if let Some(stream) = letters {
+        let name = stream.target().as_str();
+        match stream.presence().await {
+            Presence::There => info!(stream = name, "dead_letter.stream is there"),
+            Presence::Missing => warn!(
+                stream = name,
+                "dead_letter.stream does not exist: dead letters stay on the disk until it does; \
+                 create it, or correct the name"
+            ),
+            Presence::Unknown(detail) => {
+                info!(stream = name, detail, "whether dead_letter.stream exists is not known yet");
+            }
+        }
+    }
+    std::future::pending().await
 }
 
 /// The signals that stop the program.

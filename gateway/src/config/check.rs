@@ -92,16 +92,17 @@ fn state_dir(of_service: &str) -> &Path {
 
 fn config(root: &Table<'_>, state_dir: &Path) -> Config {
     let state_dir = path(root, "state_dir").unwrap_or_else(|| state_dir.to_owned());
+    let stream = stream::read(&root.table("stream"));
     let mut config = Config {
         memory_bytes_max: root.bytes("memory_bytes_max", limits::MEMORY_BYTES),
         order: root.choice("order", &ORDERS).unwrap_or(Order::Device),
         mqtt: mqtt::read(&root.table("mqtt")),
         records: records::read(&root.table("records")),
-        stream: stream::read(&root.table("stream")),
         batch: batch(&root.table("batch")),
         pace: pace(&root.table("pace")),
         spool: storage::spool(&root.table("spool"), &state_dir),
-        dead_letter: storage::dead_letter(&root.table("dead_letter"), &state_dir),
+        dead_letter: storage::dead_letter(&root.table("dead_letter"), &state_dir, &stream),
+        stream,
         drain_max: seconds(root, "drain_s_max", limits::DRAIN_S),
         state_dir,
     };

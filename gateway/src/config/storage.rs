@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::StreamTarget;
+
 /// The `[spool]` table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spool {
@@ -57,6 +59,9 @@ pub struct DeadLetter {
     pub bytes_max: u64,
     /// What happens at the ceiling.
     pub when_full: WhenFull,
+    /// A second stream that takes the letters from the disk, in the region and with the key of the
+    /// first.
+    pub stream: Option<StreamTarget>,
 }
 
 /// What happens when a bounded store is full.

@@ -45,6 +45,17 @@ impl Credentials {
     }
 }
 
+/// Whether a stream is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// It is.
+    There,
+    /// It is not.
+    Missing,
+    /// The service would not say, or was not reached.
+    Unknown(String),
+}
+
 /// One stream of one account.
 #[derive(Debug, Clone)]
 pub struct Kinesis {
@@ -93,6 +104,32 @@ impl Kinesis {
             settings = settings.endpoint_url(endpoint);
         }
         Ok(Self { client: Client::from_conf(settings.build()), target: config.target.clone() })
+    }
+
+    /// Another stream, through the same client.
+    #[must_use]
+    pub fn beside(&self, target: &StreamTarget) -> Self {
+        Self { client: self.client.clone(), target: target.clone() }
+    }
+
+    /// Which stream it is.
+    #[must_use]
+    pub fn target(&self) -> &StreamTarget {
+        &self.target
+    }
+
+    /// Asks whether the stream is there. A key that may only put cannot know.
+    pub async fn presence(&self) -> Presence {
+        let call = self.client.describe_stream_summary();
+        let call = match &self.target {
+            StreamTarget::Name(name) => call.stream_name(name),
+            StreamTarget::Arn(arn) => call.stream_arn(arn),
+        };
+        match call.send().await {
+            Ok(_) => Presence::There,
+            Err(error) if error.code() == Some("ResourceNotFoundException") => Presence::Missing,
+            Err(error) => Presence::Unknown(causes(&error)),
+        }
     }
 }
 
@@ -248,7 +285,7 @@ fn advice(code: &str) -> Option<&'static str> {
             "allow the key kinesis:PutRecords on this stream (and kms:GenerateDataKey on its key, if encrypted)"
         }
         "ResourceNotFoundException" => {
-            "check stream.name, stream.region and the account of the key"
+            "check stream.name (or dead_letter.stream), stream.region and the account of the key"
         }
         "UnrecognizedClientException" | "InvalidClientTokenId" => {
             "the access key is not known in this region: check AWS_ACCESS_KEY_ID"

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -13,7 +13,7 @@ use tokio::time::{interval, sleep_until, timeout};
 
 use crate::config::Config;
 use crate::custody::{Allowed, Custody};
-use crate::dead_letter::{Letter, Store};
+use crate::dead_letter::{Letter, Origin, Payload, REFUSED_BY_STREAM, Store};
 use crate::deliver::{Answer, Stream, deliver};
 use crate::dispatch::{Dispatcher, Next};
 use crate::limits::SPOOL_CLOSE_MAX;
@@ -51,22 +51,18 @@ pub(super) struct Flow<'a, S> {
 }
 
 impl<'a, S: Stream> Flow<'a, S> {
-    /// Opens what is kept on disk.
+    /// Opens the spool; dead letters go to `letters`.
     ///
     /// # Errors
-    /// When a topic template is wrong, or a directory cannot be used.
+    /// When a topic template is wrong, or the spool cannot be used.
     pub(super) fn open(
         config: &Config,
         stream: &'a S,
+        letters: Store,
         settlement: Settlement,
         counters: Arc<Counters>,
     ) -> Result<Self> {
         let now = now();
-        std::fs::create_dir_all(&config.state_dir)
-            .with_context(|| format!("state_dir: cannot create {}", config.state_dir.display()))?;
-        let letters = Store::open(&config.dead_letter).with_context(|| {
-            format!("dead_letter.dir: cannot use {}", config.dead_letter.dir.display())
-        })?;
         let (spooling, found) = Spooling::open(&config.spool)?;
         counters.recovered.add(usize::try_from(found.unsettled).unwrap_or(usize::MAX));
         let dispatcher = Dispatcher::new(config, now);
@@ -188,10 +184,10 @@ impl<'a, S: Stream> Flow<'a, S> {
                 self.counters.received.add(1);
                 let letter = Letter {
                     at_ms: rx_ts_ms,
-                    reason: reject.reason.as_str(),
+                    reason: reject.reason.as_str().into(),
                     detail: reject.detail,
-                    origin: String::from_utf8_lossy(&topic).into_owned(),
-                    payload,
+                    origin: Origin::Topic(topic),
+                    payload: Payload::Whole(payload),
                 };
                 return self.letters.push(letter, self.custody.reject(receipt, now));
             }
@@ -273,10 +269,10 @@ impl<'a, S: Stream> Flow<'a, S> {
         for (key, record, reason) in outcome.refused {
             let letter = Letter {
                 at_ms: record.rx_ts_ms,
-                reason: "refused_by_stream",
+                reason: REFUSED_BY_STREAM.into(),
                 detail: reason,
-                origin: key.as_str().to_owned(),
-                payload: record.data,
+                origin: Origin::Key(key),
+                payload: Payload::Whole(record.data),
             };
             self.custody.refused(record.slot);
             self.letters.push(letter, record.slot);
@@ -315,7 +311,8 @@ impl<'a, S: Stream> Flow<'a, S> {
     }
 }
 
-async fn woken(at: Option<Instant>) {
+/// Waits until `at`; for ever if there is none.
+pub(super) async fn woken(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at.into()).await,
         None => std::future::pending().await,

@@ -147,16 +147,17 @@ mod tests {
 
     use super::*;
     use crate::config::{DeadLetter, WhenFull};
+    use crate::dead_letter::{Origin, Payload};
 
     const SLOT: RecordSlot = RecordSlot(7);
 
     fn letter() -> Letter {
         Letter {
             at_ms: 1_763_692_404_123,
-            reason: "not_json",
+            reason: "not_json".into(),
             detail: String::new(),
-            origin: "sites/1".to_owned(),
-            payload: Bytes::from_static(b"{oops"),
+            origin: Origin::Topic(Bytes::from_static(b"sites/1")),
+            payload: Payload::Whole(Bytes::from_static(b"{oops")),
         }
     }
 
@@ -169,10 +170,14 @@ mod tests {
     async fn while_a_retried_commit_runs_nothing_else_wakes_the_flow() {
         let state = tempfile::tempdir().unwrap();
         let dir = state.path().join("dead");
-        let settings =
-            DeadLetter { dir: dir.clone(), bytes_max: 1 << 20, when_full: WhenFull::Wait };
+        let settings = DeadLetter {
+            dir: dir.clone(),
+            bytes_max: 1 << 20,
+            when_full: WhenFull::Wait,
+            stream: None,
+        };
         let mut letters = Letters::new(Store::open(&settings).unwrap());
-        fs::remove_dir(&dir).unwrap();
+        fs::remove_dir_all(&dir).unwrap();
         fs::write(&dir, "in the way").unwrap();
 
         let failed_at = start();

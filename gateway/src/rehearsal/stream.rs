@@ -121,22 +121,21 @@ impl LocalStream {
     pub async fn start(settings: Settings) -> io::Result<Self> {
         let listener = TcpListener::bind(settings.address).await?;
         let address = listener.local_addr()?;
-        let now = server::now();
-        let service = Service {
-            name: StreamName::new(&settings.name, &settings.region),
-            shards: Shards::new(settings.shards, settings.keep, now.instant)
-                .with_limits(settings.limits)
-                .with_placement(settings.placement),
-            faults: settings.faults,
-            counts: Counts::default(),
-            created_ms: now.epoch_ms,
-            dice: fastrand::Rng::with_seed(settings.seed),
-        };
-        let endpoint = Arc::new(Endpoint::new(service));
+        let endpoint = Arc::new(Endpoint::new(service(settings)));
         let (stop, stopped) = oneshot::channel();
         let mut server = JoinSet::new();
         server.spawn(server::run(listener, Arc::clone(&endpoint), stopped));
         Ok(Self { address, endpoint, server, stop })
+    }
+
+    /// Creates another stream at the same address, known by its name. It ends with this one, which
+    /// says whether clients can connect; its own address and link mean nothing.
+    #[must_use]
+    pub fn beside(&self, settings: Settings) -> Self {
+        let endpoint = Arc::new(Endpoint::new(service(settings)));
+        self.endpoint.add(Arc::clone(&endpoint));
+        let (stop, _) = oneshot::channel();
+        Self { address: self.address, endpoint, server: JoinSet::new(), stop }
     }
 
     /// Where it listens.
@@ -208,5 +207,19 @@ impl LocalStream {
         let Self { stop, mut server, .. } = self;
         drop(stop);
         while server.join_next().await.is_some() {}
+    }
+}
+
+fn service(settings: Settings) -> Service {
+    let now = server::now();
+    Service {
+        name: StreamName::new(&settings.name, &settings.region),
+        shards: Shards::new(settings.shards, settings.keep, now.instant)
+            .with_limits(settings.limits)
+            .with_placement(settings.placement),
+        faults: settings.faults,
+        counts: Counts::default(),
+        created_ms: now.epoch_ms,
+        dice: fastrand::Rng::with_seed(settings.seed),
     }
 }

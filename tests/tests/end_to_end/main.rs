@@ -4,6 +4,7 @@ mod world;
 
 mod configuration;
 mod crashes;
+mod dead_letters;
 mod doors;
 mod order;
 mod payloads;

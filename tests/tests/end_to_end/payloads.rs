@@ -73,7 +73,7 @@ async fn each_becomes_a_record_or_a_dead_letter(world: World) {
             .map(|record| String::from_utf8(record.data.to_vec()).expect("a record is UTF-8"))
             .collect();
         let letters: Vec<_> =
-            letters.iter().filter(|letter| letter["origin"] == topic(name)).collect();
+            letters.iter().filter(|letter| letter["topic"] == topic(name)).collect();
         match (fate, records.as_slice(), letters.as_slice()) {
             (Record(text), [record], []) => {
                 serde_json::from_str::<&serde_json::value::RawValue>(record).expect("JSON");

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::path;
+use super::{path, stream};
 use crate::config::file::Table;
-use crate::config::{CatchUp, DeadLetter, Spool, SpoolMode, SpoolSync, WhenFull};
+use crate::config::{CatchUp, DeadLetter, Spool, SpoolMode, SpoolSync, Stream, WhenFull};
 use crate::limits;
 
 pub(super) fn spool(table: &Table<'_>, state_dir: &Path) -> Spool {
@@ -22,11 +22,14 @@ pub(super) fn spool(table: &Table<'_>, state_dir: &Path) -> Spool {
     }
 }
 
-pub(super) fn dead_letter(table: &Table<'_>, state_dir: &Path) -> DeadLetter {
+/// `records` is the stream of the records: the letters' own must be another, in the same region.
+pub(super) fn dead_letter(table: &Table<'_>, state_dir: &Path, records: &Stream) -> DeadLetter {
+    let stream = table.text("stream", |text| stream::beside(text, records));
     DeadLetter {
         dir: path(table, "dir").unwrap_or_else(|| state_dir.join("dead-letters")),
         bytes_max: table.bytes("bytes_max", limits::DEAD_LETTER_BYTES),
         when_full: table.choice("when_full", &WHEN_FULL).unwrap_or(WhenFull::DropOldest),
+        stream,
     }
 }
 

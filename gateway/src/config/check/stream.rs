@@ -62,6 +62,24 @@ fn target(table: &Table<'_>) -> (StreamTarget, String) {
     }
 }
 
+/// Another stream than `stream`, by name or ARN, that the same client can reach.
+pub(super) fn beside(text: &str, stream: &Stream) -> Checked<StreamTarget> {
+    let target = match text.starts_with("arn:") {
+        false => StreamTarget::Name(name(text)?),
+        true => {
+            let arn = Arn::parse(text)?;
+            if arn.region != stream.region && !stream.region.is_empty() {
+                return Err(format!("must be in the region of [stream], {:?}", stream.region));
+            }
+            StreamTarget::Arn(arn.text)
+        }
+    };
+    if target == stream.target {
+        return Err("must be another stream than that of the records".to_owned());
+    }
+    Ok(target)
+}
+
 struct Arn {
     text: String,
     region: String,

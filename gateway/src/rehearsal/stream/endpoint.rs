@@ -1,6 +1,6 @@
 //! The service where connections share it, and the way of one request through it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::HeaderMap;
 use tokio::sync::watch;
@@ -10,6 +10,7 @@ use super::auth;
 use super::faults::Link;
 use super::put::Put;
 use super::refusal::Refusal;
+use super::request::{self, StreamFields};
 use super::service::{Counts, Service};
 use super::store::Moment;
 
@@ -17,6 +18,8 @@ use super::store::Moment;
 #[derive(Debug)]
 pub(super) struct Endpoint {
     service: Mutex<Service>,
+    /// Other streams at the same address.
+    others: Mutex<Vec<Arc<Self>>>,
     pub(super) counts: watch::Sender<Counts>,
     pub(super) link: watch::Sender<Link>,
 }
@@ -27,6 +30,7 @@ impl Endpoint {
             link: watch::Sender::new(service.faults.link),
             counts: watch::Sender::new(service.counts),
             service: Mutex::new(service),
+            others: Mutex::default(),
         }
     }
 
@@ -37,6 +41,22 @@ impl Endpoint {
         let outcome = act(&mut service);
         self.counts.send_replace(service.counts);
         outcome
+    }
+
+    /// Adds a stream at the same address.
+    pub(super) fn add(&self, other: Arc<Self>) {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner).push(other);
+    }
+
+    /// The other stream that a request names; `None` if it names this one, or none that there is.
+    pub(super) fn other(&self, body: &[u8]) -> Option<Arc<Self>> {
+        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        if others.is_empty() {
+            return None;
+        }
+        let asked = request::read::<StreamFields<'_>>(body).ok()?;
+        let is_meant = |other: &&Arc<Self>| other.with(|service| service.is_meant(&asked));
+        others.iter().find(is_meant).map(Arc::clone)
     }
 
     /// Performs what a request asks for.

@@ -42,6 +42,8 @@ pub(super) async fn answer(
 ) -> Result<Response<Answer>, Cut> {
     let (head, body) = request.into_parts();
     let Ok(body) = receive(body).await else { return Err(Cut) };
+    let other = body.as_deref().and_then(|body| endpoint.other(body));
+    let endpoint = other.unwrap_or(endpoint);
     let now = now();
     let (fault, latency, clock) = endpoint.with(|service| {
         service.counts.requests += 1;

@@ -10,7 +10,7 @@ use super::names::{SequenceNumber, ShardId, StreamName};
 use super::put::{Put, Rules};
 use super::read::{GetRecords, GetShardIterator, ListShards, View};
 use super::refusal::{INTERNAL_FAILURE, Refusal, THROTTLED, throttled_text};
-use super::request;
+use super::request::{self, StreamFields};
 use super::shards::{Entry, Shards};
 use super::store::Moment;
 
@@ -146,6 +146,11 @@ impl Service {
             }
         }?;
         Ok(answer.to_string().into())
+    }
+
+    /// Whether a request means this stream.
+    pub(super) fn is_meant(&self, by: &StreamFields<'_>) -> bool {
+        self.view().is_meant(by).is_ok()
     }
 
     fn view(&self) -> View<'_> {

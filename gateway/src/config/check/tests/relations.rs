@@ -298,6 +298,24 @@ fn a_full_batch_passes_the_uplink_before_its_call_times_out() {
 }
 
 #[test]
+fn dead_letters_go_to_another_stream_in_the_same_region() {
+    let stream = |text: &str| config(&format!("dead_letter.stream = '{text}'")).dead_letter.stream;
+    let arn = |region| format!("arn:aws:kinesis:{region}:123456789012:stream/letters");
+    let here = arn("eu-central-1");
+    assert_eq!(stream("letters"), Some(StreamTarget::Name("letters".to_owned())));
+    assert_eq!(stream(&here), Some(StreamTarget::Arn(here.clone())));
+    let faulty = |text: &str, allowed: &str| {
+        let fault = format!("6: dead_letter.stream = '{text}': must be {allowed}");
+        check(&format!("dead_letter.stream = '{text}'"), &[&fault]);
+    };
+    faulty(&arn("us-east-1"), "in the region of [stream], \"eu-central-1\"");
+    faulty("s", "another stream than that of the records");
+    faulty("", "1 to 128 letters, digits, underscores, dots and hyphens");
+    let form = "arn:aws:kinesis:<region>:<account>:stream/<name>";
+    faulty("arn:aws:s3:::x", &format!("the ARN of a stream: {form}"));
+}
+
+#[test]
 fn dead_letters_lie_in_the_state_directory_unless_said_otherwise() {
     let config = config("state_dir = '/var/lib/x'");
     assert_eq!(config.dead_letter.dir, Path::new("/var/lib/x/dead-letters"));

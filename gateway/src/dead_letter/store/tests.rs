@@ -1,19 +1,26 @@
-use std::path::Path;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::dead_letter::directory::count_lines;
+use crate::dead_letter::{Edits, Fingerprint, Origin, Payload};
 
 use super::*;
 
 fn letter(payload: impl Into<Bytes>) -> Letter {
     Letter {
         at_ms: 1_763_692_404_123,
-        reason: "not_json",
+        reason: "not_json".into(),
         detail: "expected value at line 1 column 1".to_owned(),
-        origin: "sites/1".to_owned(),
-        payload: payload.into(),
+        origin: Origin::Topic(Bytes::from_static(b"sites/1")),
+        payload: Payload::Whole(payload.into()),
     }
 }
 
 fn store(dir: &Path, bytes_max: u64, when_full: WhenFull) -> Store {
-    Store::open(&Settings { dir: dir.join("dead"), bytes_max, when_full }).unwrap()
+    Store::open(&Settings { dir: dir.join("dead"), bytes_max, when_full, stream: None }).unwrap()
 }
 
 fn lines(dir: &Path) -> Vec<serde_json::Value> {
@@ -35,9 +42,19 @@ fn on_disk(dir: &Path) -> u64 {
         .sum()
 }
 
-/// From now on the disk is full for the file of this number.
-fn fill_disk(store: &mut Store, number: u64) {
-    store.last = Some((number, OpenOptions::new().append(true).open("/dev/full").unwrap()));
+/// The names in the directory that are not the lock's.
+fn names(dir: &Path) -> Vec<String> {
+    let names = fs::read_dir(dir.join("dead")).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name != "lock").collect()
+}
+
+/// From now on the disk is full for the file of this number, which is there.
+fn fill_disk(store: &mut Store, dir: &Path, number: u64) {
+    use std::os::unix::fs::MetadataExt;
+    let inode = fs::metadata(path(dir, number)).unwrap().ino();
+    let file = OpenOptions::new().append(true).open("/dev/full").unwrap();
+    store.last = Some(Last { number, inode, file });
 }
 
 #[test]
@@ -49,7 +66,7 @@ fn letter_keeps_reason_origin_and_the_original_bytes() {
     let lines = lines(dir.path());
     assert_eq!(lines[0]["payload"], "{oops");
     assert_eq!(lines[0]["reason"], "not_json");
-    assert_eq!(lines[0]["origin"], "sites/1");
+    assert_eq!(lines[0]["topic"], "sites/1");
     assert_eq!(lines[1]["payload_base64"], "/wA=");
     assert_eq!(lines[2]["bytes"], 65 * 1024);
     assert_eq!(lines[2].get("payload"), None, "too long to keep");
@@ -132,9 +149,11 @@ fn failed_write_takes_no_room_and_leaves_no_empty_file() {
     let mut store = store(dir.path(), 2_000, WhenFull::Wait);
     for _ in 0..10 {
         fs::write(path(dir.path(), 1), "").unwrap();
-        fill_disk(&mut store, 1);
-        store.append(&[letter(vec![b'x'; 900])]).unwrap_err();
-        assert_eq!(fs::read_dir(dir.path().join("dead")).unwrap().count(), 0);
+        fill_disk(&mut store, dir.path(), 1);
+        let error = store.append(&[letter(vec![b'x'; 900])]).unwrap_err().to_string();
+        assert!(error.contains("dead-letters-000001.ndjson: No space left"), "{error}");
+        assert!(error.ends_with("make room on that disk"), "{error}");
+        assert_eq!(names(dir.path()), Vec::<String>::new());
     }
     assert_eq!(store.append(&[letter(vec![b'x'; 900])]).unwrap(), Appended::Kept);
     assert_eq!(lines(dir.path()).len(), 1);
@@ -146,7 +165,7 @@ fn nothing_follows_a_failed_write_in_its_file() {
     let mut store = store(dir.path(), 1 << 20, WhenFull::Wait);
     store.append(&[letter("kept")]).unwrap();
     let kept = fs::read(path(dir.path(), 1)).unwrap();
-    fill_disk(&mut store, 1);
+    fill_disk(&mut store, dir.path(), 1);
     store.append(&[letter("failed")]).unwrap_err();
     store.append(&[letter("after")]).unwrap();
     assert_eq!(fs::read(path(dir.path(), 1)).unwrap(), kept);
@@ -171,7 +190,7 @@ fn dropped_letters_are_counted_even_if_the_newer_ones_cannot_be_written() {
     let line = format!("\"{:600}\"\n", "");
     fs::write(path(dir.path(), 1), line.repeat(3)).unwrap();
     fs::write(path(dir.path(), 2), "{}\n").unwrap();
-    fill_disk(&mut store, 2);
+    fill_disk(&mut store, dir.path(), 2);
     store.append(&[letter(vec![b'x'; 900])]).unwrap_err();
     assert_eq!((store.take_dropped(), store.take_dropped()), (3, 0));
     assert_eq!(lines(dir.path()).len(), 1, "only as many as needed go");
@@ -198,4 +217,59 @@ fn lines_are_counted_without_holding_the_file() {
     let mut file = Lines { left: 1_000_000, asked: 0 };
     assert_eq!(count_lines(&mut file).unwrap(), 1_000_000);
     assert!(file.asked <= 64 * 1024, "{} bytes at once", file.asked);
+}
+
+#[test]
+fn nothing_is_written_to_a_file_that_somebody_else_wrote_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = store(dir.path(), 1 << 20, WhenFull::Wait);
+    store.append(&[letter("a"), letter("b")]).unwrap();
+    let mut edits = Edits::default();
+    edits.remove(Fingerprint::of(&letter("a").line().unwrap()));
+    store.directory.apply(edits).unwrap();
+    store.append(&[letter("c")]).unwrap();
+    let payloads: Vec<_> = lines(dir.path()).iter().map(|line| line["payload"].clone()).collect();
+    assert_eq!(payloads, ["b", "c"]);
+}
+
+#[test]
+fn numbers_of_files_that_are_gone_are_not_used_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = store(dir.path(), 1 << 20, WhenFull::Wait);
+    store.append(&[letter("a")]).unwrap();
+    assert_eq!(store.directory.purge(|_| true).unwrap(), 1);
+    assert_eq!(names(dir.path()), Vec::<String>::new());
+    store.append(&[letter("b")]).unwrap();
+    assert_eq!(names(dir.path()), ["dead-letters-000002.ndjson"]);
+}
+
+#[test]
+fn store_waits_while_somebody_else_changes_the_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = store(dir.path(), 1 << 20, WhenFull::Wait);
+    let lock = store.directory.lock().unwrap();
+    let (done, appended) = std::sync::mpsc::channel();
+    let writer = std::thread::spawn(move || {
+        done.send(store.append(&[letter("a")]).unwrap()).unwrap();
+    });
+    appended.recv_timeout(Duration::from_millis(50)).expect_err("it waits");
+    drop(lock);
+    assert_eq!(appended.recv(), Ok(Appended::Kept));
+    writer.join().unwrap();
+    assert_eq!(lines(dir.path()).len(), 1);
+}
+
+#[test]
+fn directory_that_is_in_the_way_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    let settings = Settings {
+        dir: file.join("dead"),
+        bytes_max: 1 << 20,
+        when_full: WhenFull::Wait,
+        stream: None,
+    };
+    let error = Store::open(&settings).unwrap_err().to_string();
+    assert!(error.starts_with(&file.join("dead").display().to_string()), "{error}");
 }

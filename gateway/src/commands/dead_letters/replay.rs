@@ -1,0 +1,262 @@
+//! `tidegate dead-letters replay`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use anyhow::{Context, Result};
+
+use crate::config::Config;
+use crate::dead_letter::{
+    Directory, Edits, Entry, Fingerprint, Letter, Origin, Payload, REFUSED_BY_STREAM,
+};
+use crate::deliver::Stream;
+use crate::deliver::kinesis::{Credentials, Kinesis};
+use crate::normalise::{Normaliser, Reject};
+use crate::pipeline::{Sender, Unsent};
+use crate::route::Router;
+
+use super::{list::counted, readable};
+
+#[cfg(test)]
+mod tests;
+
+/// What is sent before the files are changed: as much may be sent twice when a replay is
+/// interrupted.
+const GROUP_LETTERS_MAX: usize = 500;
+/// The same in bytes of records and of letters to be changed; the last may exceed it.
+const GROUP_BYTES_MAX: usize = 1 << 20;
+
+/// Which ones.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Arguments {
+    /// Only those of this reason, such as not_json.
+    #[arg(long)]
+    reason: Option<String>,
+    /// Say what would become of them; send and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What became of the letters that were asked for, each counted once.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Report {
+    delivered: usize,
+    /// By reason: the new one.
+    still_bad: BTreeMap<Cow<'static, str>, usize>,
+    hashed: usize,
+}
+
+/// What to do with a letter.
+enum Plan {
+    /// These are its records.
+    Send(Vec<Unsent>),
+    /// It is still no record.
+    StillBad(Reject),
+    /// Its bytes were not kept.
+    Hashed,
+}
+
+/// Makes records of letters, as the configuration says today.
+struct Planner {
+    normaliser: Normaliser,
+    router: Router,
+}
+
+pub(super) fn run(
+    directory: &Directory,
+    config: Config,
+    asked: &Arguments,
+    out: &mut impl Write,
+) -> Result<()> {
+    let planner = Planner {
+        normaliser: Normaliser::new(&config.records)?,
+        router: Router::new(config.stream.partition_key.as_deref()),
+    };
+    if asked.dry_run {
+        let report = rehearse(directory, planner, asked)?;
+        writeln!(out, "{} would be sent{}", report.delivered, report.rest())?;
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let report = runtime.block_on(async {
+        let kinesis = Kinesis::connect(&config.stream, Credentials::Environment).await?;
+        let sender = Sender::new(config, &kinesis);
+        let replay = Replay { directory, planner, sender, group: Group::default() };
+        replay.run(asked).await
+    })?;
+    writeln!(out, "{} delivered{}", report.delivered, report.rest())?;
+    Ok(())
+}
+
+/// The letters that are asked for, oldest first.
+fn asked_for(
+    directory: &Directory,
+    asked: &Arguments,
+) -> Result<impl Iterator<Item = Result<(Entry, Letter)>>> {
+    let reason = asked.reason.clone();
+    let meant = move |letter: &Letter| reason.as_ref().is_none_or(|one| *one == letter.reason);
+    Ok(directory.entries()?.filter_map(move |entry| match entry {
+        Ok(entry) => {
+            let letter = readable(&entry).filter(&meant)?;
+            Some(Ok((entry, letter)))
+        }
+        Err(error) => Some(Err(error.into())),
+    }))
+}
+
+/// What would become of them, if the stream took everything.
+fn rehearse(directory: &Directory, mut planner: Planner, asked: &Arguments) -> Result<Report> {
+    let mut report = Report::default();
+    for found in asked_for(directory, asked)? {
+        let (entry, letter) = found?;
+        match planner.plan(&letter, entry.fingerprint()) {
+            Plan::Send(_) => report.delivered += 1,
+            Plan::StillBad(reject) => report.still_bad(reject.reason.as_str().into()),
+            Plan::Hashed => report.hashed += 1,
+        }
+    }
+    Ok(report)
+}
+
+impl Planner {
+    /// `line` stands in for what told receipts apart: the same letter gets the same ids each time.
+    fn plan(&mut self, letter: &Letter, line: Fingerprint) -> Plan {
+        let Payload::Whole(payload) = &letter.payload else { return Plan::Hashed };
+        let topic = match &letter.origin {
+            Origin::Topic(topic) => topic,
+            Origin::Key(key) => {
+                return Plan::Send(vec![Unsent { key: key.clone(), data: payload.clone() }]);
+            }
+        };
+        match self.normaliser.normalise(topic, payload, letter.at_ms, line.nonce()) {
+            Err(reject) => Plan::StillBad(reject),
+            Ok(records) => {
+                let topic = str::from_utf8(topic).unwrap_or_default();
+                let unsent = records.into_iter().map(|record| Unsent {
+                    key: self.router.key(&record, topic),
+                    data: record.data,
+                });
+                Plan::Send(unsent.collect())
+            }
+        }
+    }
+}
+
+/// A replay under way.
+struct Replay<'a, S> {
+    directory: &'a Directory,
+    planner: Planner,
+    sender: Sender<'a, S>,
+    group: Group,
+}
+
+/// Letters whose records are sent together.
+#[derive(Default)]
+struct Group {
+    letters: Vec<(Letter, Fingerprint)>,
+    records: Vec<Unsent>,
+    /// The place among `letters` of the one that each record was made of.
+    made_of: Vec<usize>,
+    bytes: usize,
+    edits: Edits,
+}
+
+impl<S: Stream> Replay<'_, S> {
+    async fn run(mut self, asked: &Arguments) -> Result<Report> {
+        let mut report = Report::default();
+        for found in asked_for(self.directory, asked)? {
+            let (entry, letter) = found?;
+            let line = entry.fingerprint();
+            match self.planner.plan(&letter, line) {
+                Plan::Send(records) => self.group.push(letter, line, records),
+                Plan::Hashed => report.hashed += 1,
+                Plan::StillBad(reject) => {
+                    report.still_bad(reject.reason.as_str().into());
+                    self.group.keep_as(letter, reject, line)?;
+                }
+            }
+            if self.group.is_full() {
+                self.settle(&mut report).await?;
+            }
+        }
+        self.settle(&mut report).await?;
+        Ok(report)
+    }
+
+    /// Sends the group, and then changes the files as its verdicts say.
+    async fn settle(&mut self, report: &mut Report) -> Result<()> {
+        let Group { letters, records, made_of, mut edits, .. } = std::mem::take(&mut self.group);
+        let sent = self.sender.send(records).await;
+        let mut refused: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
+        for (place, Unsent { key, data }, detail) in sent.refused {
+            let Some(&index) = made_of.get(place) else { continue };
+            let Some((letter, _)) = letters.get(index) else { continue };
+            let letter = Letter {
+                at_ms: letter.at_ms,
+                reason: REFUSED_BY_STREAM.into(),
+                detail,
+                origin: Origin::Key(key),
+                payload: Payload::Whole(data),
+            };
+            refused.entry(index).or_default().extend(letter.line()?);
+        }
+        for (index, (_, line)) in letters.iter().enumerate() {
+            let instead = refused.remove(&index);
+            match &instead {
+                None => report.delivered += 1,
+                Some(_) => report.still_bad(REFUSED_BY_STREAM.into()),
+            }
+            edits.replace(*line, instead.unwrap_or_default());
+        }
+        self.directory
+            .apply(edits)
+            .context("delivered letters cannot be taken from the disk: they would be sent again")?;
+        Ok(())
+    }
+}
+
+impl Group {
+    fn push(&mut self, letter: Letter, line: Fingerprint, records: Vec<Unsent>) {
+        for record in records {
+            self.bytes += record.data.len();
+            self.made_of.push(self.letters.len());
+            self.records.push(record);
+        }
+        self.letters.push((letter, line));
+    }
+
+    /// Notes that a letter stays, with the reason of today.
+    fn keep_as(&mut self, letter: Letter, reject: Reject, line: Fingerprint) -> Result<()> {
+        if letter.reason == reject.reason.as_str() && letter.detail == reject.detail {
+            return Ok(());
+        }
+        let reason = reject.reason.as_str().into();
+        let kept = Letter { reason, detail: reject.detail, ..letter }.line()?;
+        self.bytes += kept.len();
+        self.edits.replace(line, kept);
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.letters.len() >= GROUP_LETTERS_MAX || self.bytes >= GROUP_BYTES_MAX
+    }
+}
+
+impl Report {
+    fn still_bad(&mut self, reason: Cow<'static, str>) {
+        *self.still_bad.entry(reason).or_default() += 1;
+    }
+
+    /// What was not sent.
+    fn rest(&self) -> String {
+        let mut rest = format!("; still bad: {}", counted(&self.still_bad));
+        if self.hashed > 0 {
+            rest += &format!("; skipped, because only their hash was kept: {}", self.hashed);
+        }
+        rest
+    }
+}

@@ -1,0 +1,149 @@
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use tempfile::TempDir;
+
+use crate::dead_letter::Store;
+use crate::deliver::{Trouble, TroubleKind, Verdict};
+use crate::queue::Taken;
+
+use super::*;
+
+/// Keeps what it accepts, and refuses what holds "poison" for good.
+#[derive(Default)]
+struct Shelf {
+    accepted: Mutex<Vec<String>>,
+}
+
+impl Stream for Shelf {
+    async fn put(&self, records: &[Taken]) -> Result<Vec<Verdict>, Trouble> {
+        let texts = records.iter().map(|taken| String::from_utf8(taken.record.data.to_vec()));
+        let texts: Vec<_> = texts.map(Result::unwrap).collect();
+        if texts.iter().any(|text| text.contains("poison")) {
+            let detail = "poison".to_owned();
+            return Err(Trouble { kind: TroubleKind::Invalid, detail });
+        }
+        self.accepted.lock().unwrap().extend(texts);
+        Ok(vec![Verdict::Accepted; records.len()])
+    }
+}
+
+struct Scene {
+    config: Config,
+    directory: Directory,
+    shelf: Shelf,
+    /// Goes with the scene.
+    _dir: TempDir,
+}
+
+impl Scene {
+    /// Letters that were rejected as no JSON, whatever they are today.
+    fn with(payloads: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!(
+            "state_dir = {:?}\nrecords.device_pointer = '/d'\n\
+             mqtt = {{ url = 'mqtt://b', client_id = 'c', topics = ['t'] }}\n\
+             stream = {{ name = 's', region = 'eu-central-1' }}",
+            dir.path()
+        );
+        let config = Config::parse(&text).unwrap();
+        let letters: Vec<_> = payloads.iter().map(|payload| letter(payload)).collect();
+        Store::open(&config.dead_letter).unwrap().append(&letters).unwrap();
+        let directory = Directory::new(&config.dead_letter.dir);
+        Self { config, directory, shelf: Shelf::default(), _dir: dir }
+    }
+
+    fn planner(&self) -> Planner {
+        Planner {
+            normaliser: Normaliser::new(&self.config.records).unwrap(),
+            router: Router::new(None),
+        }
+    }
+
+    async fn replay(&self) -> Report {
+        let replay = Replay {
+            directory: &self.directory,
+            planner: self.planner(),
+            sender: Sender::new(self.config.clone(), &self.shelf),
+            group: Group::default(),
+        };
+        replay.run(&asked(None)).await.unwrap()
+    }
+
+    fn left(&self) -> Vec<Letter> {
+        self.directory.entries().unwrap().map(|entry| entry.unwrap().letter().unwrap()).collect()
+    }
+}
+
+fn asked(reason: Option<&str>) -> Arguments {
+    Arguments { reason: reason.map(str::to_owned), dry_run: false }
+}
+
+fn letter(payload: &str) -> Letter {
+    Letter {
+        at_ms: 7,
+        reason: "not_json".into(),
+        detail: "once".to_owned(),
+        origin: Origin::Topic(Bytes::from_static(b"t")),
+        payload: Payload::Whole(payload.to_owned().into()),
+    }
+}
+
+#[tokio::test]
+async fn of_a_letter_that_becomes_several_records_only_what_is_refused_stays() {
+    let scene = Scene::with(&[r#"[{"d":"a","v":1},{"d":"b","n":"poison"},{"d":"c","v":3}]"#]);
+    let report = scene.replay().await;
+    assert_eq!((report.delivered, report.still_bad.get(REFUSED_BY_STREAM)), (0, Some(&1)));
+    assert_eq!(scene.shelf.accepted.lock().unwrap().len(), 2);
+    let left = scene.left();
+    assert_eq!((left.len(), left[0].at_ms), (1, 7));
+    assert_eq!(left[0].origin, Origin::Key(crate::record::PartitionKey::new("b")));
+    // As often as one likes: it is sent as it is.
+    assert_eq!(scene.replay().await.still_bad.len(), 1);
+    assert_eq!(scene.left(), left);
+}
+
+#[tokio::test]
+async fn letter_that_is_still_bad_stays_with_the_reason_of_today() {
+    let scene = Scene::with(&["{}", "{oops", r#"{"d":"a","v":1}"#]);
+    let report = scene.replay().await;
+    assert_eq!(report.delivered, 1);
+    let reasons: Vec<_> = scene.left().into_iter().map(|letter| letter.reason).collect();
+    assert_eq!(reasons, ["no_device", "not_json"]);
+    assert_eq!(
+        report.still_bad.into_iter().collect::<Vec<_>>(),
+        [("no_device".into(), 1), ("not_json".into(), 1)]
+    );
+}
+
+#[tokio::test]
+async fn more_letters_than_a_group_takes_are_all_sent_once_and_equal_ones_each() {
+    let payloads: Vec<_> = (0..1_200).map(|n| format!(r#"{{"d":"a","v":{}}}"#, n / 2)).collect();
+    let scene = Scene::with(&payloads.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(scene.replay().await.delivered, 1_200);
+    assert_eq!(scene.shelf.accepted.lock().unwrap().len(), 1_200);
+    assert_eq!(scene.left(), []);
+}
+
+#[test]
+fn dry_run_counts_what_is_asked_for_and_changes_nothing() {
+    let scene = Scene::with(&[r#"{"d":"a","v":1}"#, "{}"]);
+    let before = scene.left();
+    let rehearsed = |reason| rehearse(&scene.directory, scene.planner(), &asked(reason)).unwrap();
+    let report = rehearsed(None);
+    assert_eq!((report.delivered, report.still_bad.get("no_device")), (1, Some(&1)));
+    assert_eq!(rehearsed(Some("empty")), Report::default());
+    assert_eq!(scene.left(), before);
+}
+
+#[test]
+fn same_letter_makes_the_same_record_each_time() {
+    let scene = Scene::with(&[]);
+    let letter = letter(r#"{"d":"a","v":1}"#);
+    let line = Fingerprint::of(&letter.line().unwrap());
+    let record = || match scene.planner().plan(&letter, line) {
+        Plan::Send(records) => records[0].data.clone(),
+        Plan::StillBad(_) | Plan::Hashed => panic!("it is a record"),
+    };
+    assert_eq!(record(), record());
+}

@@ -1,0 +1,159 @@
+//! Dead letters from the disk to a stream of their own.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use crate::backoff::Backoff;
+use crate::config::Config;
+use crate::dead_letter::{Directory, Edits, Entry, Fingerprint, Store, Tally};
+use crate::deliver::Stream;
+use crate::record::PartitionKey;
+
+use super::sender::{Sender, Unsent};
+
+#[cfg(test)]
+mod tests;
+
+/// Pauses while the disk fails grow from the first to the longest.
+const DISK_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// Sends what is on the disk, oldest first, and then takes it from there: each letter arrives at
+/// least once, and stays on the disk until it has.
+#[derive(Debug)]
+pub(super) struct Forwarder<'a, S> {
+    directory: Directory,
+    appended: Arc<Notify>,
+    sender: Sender<'a, S>,
+    newline: bool,
+    /// Accepted by the stream and not taken from the disk yet.
+    accepted: Vec<Fingerprint>,
+    /// Lines that stay on the disk and are not tried again: refused, or no letters.
+    left: Vec<Fingerprint>,
+}
+
+/// Whether there may be more to do at once.
+enum Round {
+    Sent,
+    Idle,
+}
+
+impl<'a, S: Stream> Forwarder<'a, S> {
+    /// Forwards what `store` keeps to `stream`.
+    pub(super) fn new(config: &Config, store: &Store, stream: &'a S) -> Self {
+        let mut of_letters = config.clone();
+        // That number is of the other stream; of this one it is learned.
+        of_letters.stream.shards = None;
+        Self {
+            directory: Directory::new(&config.dead_letter.dir),
+            appended: store.appended(),
+            sender: Sender::new(of_letters, stream),
+            newline: config.records.newline,
+            accepted: Vec::new(),
+            left: Vec::new(),
+        }
+    }
+
+    /// Forwards until it is dropped. What is in flight then is sent again by the next run.
+    pub(super) async fn run(mut self) -> Infallible {
+        let backoff = Backoff::new(DISK_PAUSES);
+        let mut failures = 0;
+        loop {
+            match self.round().await {
+                Ok(round) => {
+                    if failures > 0 {
+                        info!("dead letters are forwarded again");
+                    }
+                    failures = 0;
+                    if matches!(round, Round::Idle) {
+                        self.appended.notified().await;
+                    }
+                }
+                Err(failure) => {
+                    if failures == 0 {
+                        warn!(%failure, "dead letters cannot be forwarded: they stay on the disk");
+                    }
+                    failures += 1;
+                    sleep(backoff.pause(failures, fastrand::f64())).await;
+                }
+            }
+        }
+    }
+
+    async fn round(&mut self) -> io::Result<Round> {
+        let entries = self.oldest().await?;
+        if entries.is_empty() && self.accepted.is_empty() {
+            return Ok(Round::Idle);
+        }
+        self.send(entries).await;
+        self.take_from_disk().await?;
+        Ok(Round::Sent)
+    }
+
+    /// The oldest lines that are neither accepted nor left.
+    async fn oldest(&self) -> io::Result<Vec<Entry>> {
+        let mut passed_over = Tally::default();
+        self.accepted.iter().chain(&self.left).for_each(|line| passed_over.note(*line));
+        let directory = self.directory.clone();
+        blocking(move || directory.oldest(passed_over)).await
+    }
+
+    async fn send(&mut self, entries: Vec<Entry>) {
+        let (mut records, mut lines) = (Vec::new(), Vec::new());
+        for entry in entries {
+            let line = entry.fingerprint();
+            match entry.letter() {
+                Ok(letter) => {
+                    records.push(Unsent {
+                        key: PartitionKey::new(&letter.origin.text()),
+                        data: self.record(entry.line),
+                    });
+                    lines.push(line);
+                }
+                Err(reason) => {
+                    warn!(id = %entry.id, %reason, "a line is no dead letter: it stays on the disk");
+                    self.left.push(line);
+                }
+            }
+        }
+        let sent = self.sender.send(records).await;
+        self.accepted.extend(sent.accepted.iter().filter_map(|place| lines.get(*place)));
+        for (place, _, reason) in sent.refused {
+            warn!(reason, "a dead letter is refused by its stream: it stays on the disk");
+            self.left.extend(lines.get(place));
+        }
+    }
+
+    fn record(&self, mut line: Vec<u8>) -> bytes::Bytes {
+        if !self.newline && line.ends_with(b"\n") {
+            line.pop();
+        }
+        line.into()
+    }
+
+    /// Takes what was accepted from the disk. If that fails it is remembered, not sent again.
+    async fn take_from_disk(&mut self) -> io::Result<()> {
+        let mut edits = Edits::default();
+        self.accepted.iter().for_each(|line| edits.remove(*line));
+        let directory = self.directory.clone();
+        blocking(move || directory.apply(edits)).await?;
+        self.accepted.clear();
+        Ok(())
+    }
+}
+
+/// Runs `work` where it may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    match spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(failure) => std::panic::resume_unwind(failure.into_panic()),
+    }
+}

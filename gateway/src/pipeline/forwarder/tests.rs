@@ -1,0 +1,191 @@
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use crate::dead_letter::{Letter, Origin, Payload};
+use crate::deliver::{Trouble, TroubleKind, Verdict};
+use crate::queue::Taken;
+
+use super::*;
+
+/// Longest wait for anything that must happen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Keeps what it accepts, refuses what holds "poison" for good, and can be away.
+#[derive(Default)]
+struct Shelf {
+    accepted: Mutex<Vec<String>>,
+    away: Mutex<bool>,
+}
+
+impl Stream for Shelf {
+    async fn put(&self, records: &[Taken]) -> Result<Vec<Verdict>, Trouble> {
+        let trouble = |kind| Err(Trouble { kind, detail: "no".to_owned() });
+        if *self.away.lock().unwrap() {
+            return trouble(TroubleKind::Unavailable);
+        }
+        let texts = records.iter().map(|taken| String::from_utf8(taken.record.data.to_vec()));
+        let texts: Vec<_> = texts.map(Result::unwrap).collect();
+        if texts.iter().any(|text| text.contains("poison")) {
+            return trouble(TroubleKind::Invalid);
+        }
+        self.accepted.lock().unwrap().extend(texts);
+        Ok(vec![Verdict::Accepted; records.len()])
+    }
+}
+
+struct Scene {
+    /// Goes with the scene.
+    _dir: TempDir,
+    config: Config,
+    store: Store,
+    shelf: Shelf,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!(
+            "state_dir = {:?}\nrecords.newline = false\n\
+             mqtt = {{ url = 'mqtt://b', client_id = 'c', topics = ['t'] }}\n\
+             stream = {{ name = 's', region = 'eu-central-1', backoff_ms_max = 10 }}",
+            dir.path()
+        );
+        let config = Config::parse(&text).unwrap();
+        let store = Store::open(&config.dead_letter).unwrap();
+        Self { _dir: dir, config, store, shelf: Shelf::default() }
+    }
+
+    fn keep(&mut self, payloads: &[&str]) {
+        let letters: Vec<_> = payloads.iter().map(|payload| letter(payload)).collect();
+        self.store.append(&letters).unwrap();
+    }
+
+    fn forwarder(&self) -> Forwarder<'_, Shelf> {
+        Forwarder::new(&self.config, &self.store, &self.shelf)
+    }
+
+    /// Forwards until nothing is left to do.
+    async fn forward(&self) {
+        let mut forwarder = self.forwarder();
+        let idle = async { while matches!(forwarder.round().await.unwrap(), Round::Sent) {} };
+        timeout(PATIENCE, idle).await.expect("it comes to an end");
+    }
+
+    fn accepted(&self) -> Vec<String> {
+        self.shelf.accepted.lock().unwrap().clone()
+    }
+
+    fn file(&self) -> PathBuf {
+        self.config.dead_letter.dir.join("dead-letters-000001.ndjson")
+    }
+}
+
+fn letter(payload: &str) -> Letter {
+    Letter {
+        at_ms: 0,
+        reason: "not_json".into(),
+        detail: String::new(),
+        origin: Origin::Topic("t".into()),
+        payload: Payload::Whole(payload.to_owned().into()),
+    }
+}
+
+fn line(payload: &str) -> String {
+    String::from_utf8(letter(payload).line().unwrap()).unwrap()
+}
+
+fn record(payload: &str) -> String {
+    line(payload).trim_end().to_owned()
+}
+
+#[tokio::test]
+async fn letters_arrive_in_order_equal_ones_each_and_leave_the_disk() {
+    let mut scene = Scene::new();
+    let payloads: Vec<_> = (0..1_200).map(|n| (n / 2).to_string()).collect();
+    let payloads: Vec<_> = payloads.iter().map(String::as_str).collect();
+    scene.keep(&payloads);
+    scene.forward().await;
+    let expected: Vec<_> = payloads.iter().map(|payload| record(payload)).collect();
+    assert_eq!(scene.accepted(), expected);
+    assert!(!scene.file().exists());
+}
+
+#[tokio::test]
+async fn letter_that_the_stream_refuses_stays_and_holds_up_no_other() {
+    let mut scene = Scene::new();
+    scene.keep(&["a", "poison", "b"]);
+    scene.forward().await;
+    scene.keep(&["c"]);
+    scene.forward().await;
+    assert_eq!(scene.accepted(), ["a", "b", "c"].map(record));
+    assert_eq!(fs::read_to_string(scene.file()).unwrap(), line("poison"));
+}
+
+#[tokio::test]
+async fn line_that_is_no_letter_stays_as_it_is() {
+    let mut scene = Scene::new();
+    scene.keep(&["a"]);
+    let torn = line("a") + "{\"at\":17";
+    fs::write(scene.file(), torn).unwrap();
+    scene.forward().await;
+    assert_eq!(scene.accepted(), [record("a")]);
+    assert_eq!(fs::read_to_string(scene.file()).unwrap(), "{\"at\":17");
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_from_the_disk_is_not_sent_again() {
+    let mut scene = Scene::new();
+    scene.keep(&["a", "poison"]);
+    // A folder in the place of the new file.
+    let in_the_way = scene.config.dead_letter.dir.join("rewriting");
+    fs::create_dir(&in_the_way).unwrap();
+    let mut forwarder = scene.forwarder();
+    for _ in 0..3 {
+        let failure = forwarder.round().await.err().unwrap().to_string();
+        assert!(failure.contains("rewriting"), "{failure}");
+    }
+    fs::remove_dir(&in_the_way).unwrap();
+    while matches!(forwarder.round().await.unwrap(), Round::Sent) {}
+    assert_eq!(scene.accepted(), [record("a")]);
+    assert_eq!(fs::read_to_string(scene.file()).unwrap(), line("poison"));
+}
+
+#[tokio::test]
+async fn letters_stay_on_the_disk_until_the_stream_is_back_and_new_ones_wake_it() {
+    let mut scene = Scene::new();
+    scene.keep(&["a"]);
+    *scene.shelf.away.lock().unwrap() = true;
+    let moment = Duration::from_millis(100);
+    timeout(moment, scene.forwarder().run()).await.expect_err("it never ends");
+    assert_eq!(scene.accepted(), [""; 0]);
+    assert_eq!(fs::read_to_string(scene.file()).unwrap(), line("a"));
+
+    *scene.shelf.away.lock().unwrap() = false;
+    let file = scene.file();
+    let Scene { store, shelf, config, .. } = &mut scene;
+    let forwarder = Forwarder::new(config, store, &*shelf);
+    let both = async {
+        until(|| !file.exists()).await;
+        store.append(&[letter("b")]).unwrap();
+        until(|| shelf.accepted.lock().unwrap().len() == 2).await;
+    };
+    tokio::select! {
+        never = forwarder.run() => match never {},
+        () = both => {}
+    }
+    assert_eq!(scene.accepted(), ["a", "b"].map(record));
+}
+
+/// Looks until `condition` holds.
+async fn until(condition: impl Fn() -> bool) {
+    let holds = async {
+        while !condition() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(PATIENCE, holds).await.expect("in time");
+}

@@ -1,0 +1,93 @@
+//! Records outside the flow on the flow's own way to a stream: dispatcher, pace, batches, retries.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::FuturesUnordered;
+
+use crate::config::Config;
+use crate::deliver::{Answer, Stream, deliver};
+use crate::dispatch::{Dispatcher, Next};
+use crate::queue::Incoming;
+use crate::record::{PartitionKey, RecordSlot};
+
+use super::flow::woken;
+
+/// One record to send.
+#[derive(Debug, Clone)]
+pub struct Unsent {
+    /// Its partition key.
+    pub key: PartitionKey,
+    /// The bytes to send.
+    pub data: Bytes,
+}
+
+/// What became of records that were sent together. Each is named by its place among them.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// Those that the stream accepted.
+    pub accepted: Vec<usize>,
+    /// Those that it can never accept, each with the reason.
+    pub refused: Vec<(usize, Unsent, String)>,
+}
+
+/// Sends groups of records, one after the other.
+#[derive(Debug)]
+pub struct Sender<'a, S> {
+    dispatcher: Dispatcher,
+    stream: &'a S,
+}
+
+impl<'a, S: Stream> Sender<'a, S> {
+    /// Sends to `stream` at the pace that `config` says. Nothing is ever too old: what is sent here
+    /// has waited on purpose.
+    pub fn new(mut config: Config, stream: &'a S) -> Self {
+        config.stream.record_age_max = None;
+        Self { dispatcher: Dispatcher::new(&config, now()), stream }
+    }
+
+    /// Sends `records`, those of one key in their order, and returns when each has been accepted or
+    /// can never be. Waits as long as the stream is away. Dropped before, it leaves open what
+    /// became of them.
+    pub async fn send(&mut self, records: Vec<Unsent>) -> Sent {
+        let since = now();
+        for (place, Unsent { key, data }) in records.into_iter().enumerate() {
+            let (slot, shard) = (RecordSlot(place), self.dispatcher.shard_of(&key));
+            self.dispatcher.push(Incoming { slot, key, shard, data, rx_ts_ms: 0, since });
+        }
+        let mut sent = Sent::default();
+        let mut requests: FuturesUnordered<LocalBoxFuture<'_, Answer>> = FuturesUnordered::new();
+        while self.dispatcher.held() > 0 {
+            // They are all here: lingering would bring no more.
+            self.dispatcher.hurry();
+            let wake = loop {
+                match self.dispatcher.next(now()) {
+                    Next::Send(batch) => requests.push(Box::pin(deliver(self.stream, batch))),
+                    Next::WaitUntil(at) => break Some(at),
+                    Next::Wait => break None,
+                }
+            };
+            tokio::select! {
+                Some(answer) = requests.next(), if !requests.is_empty() => self.note(answer, &mut sent),
+                () = woken(wake) => {}
+            }
+        }
+        sent
+    }
+
+    fn note(&mut self, answer: Answer, sent: &mut Sent) {
+        let place = |RecordSlot(place)| place;
+        let outcome = self.dispatcher.answered(answer, now(), fastrand::f64());
+        sent.accepted.extend(outcome.accepted.into_iter().map(place));
+        sent.refused.extend(outcome.refused.into_iter().map(|(key, record, reason)| {
+            (place(record.slot), Unsent { key, data: record.data }, reason)
+        }));
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "where the dispatcher is told the time")]
+fn now() -> Instant {
+    Instant::now()
+}
