@@ -10,7 +10,7 @@ use super::*;
 /// Small, so that histories of twenty steps fill it.
 const BYTES_MAX: u64 = 16 << 10;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     Append { count: u64, bytes: usize },
     Settle { every: u64, skip: u64 },
@@ -96,7 +96,7 @@ impl Caller {
         }
         if self.disk.is_stopped() {
             // Whether the power went too is decided by what was going on: both are seen.
-            let crash = if self.serial % 2 == 0 { Crash::Power } else { Crash::Kill };
+            let crash = if self.serial.is_multiple_of(2) { Crash::Power } else { Crash::Kill };
             self.crash(crash);
         }
     }
@@ -142,6 +142,9 @@ impl Caller {
             self.owed.keys().rev().copied().filter(|seq| seq.0 % every == skip % every).collect();
         self.spool.settle(&chosen);
         self.settled.extend(&chosen);
+        if let Some(untold) = &mut self.untold {
+            untold.extend(&chosen);
+        }
         self.owed.retain(|seq, _| !chosen.contains(seq));
     }
 
