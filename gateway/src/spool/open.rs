@@ -65,7 +65,8 @@ impl<D: Disk> Spool<D> {
         let missing = spool.miss(memory);
         spool.end_unsealed(&found, &missing);
         if memory != Memory::Known || journal_bytes > 0 || !missing.is_empty() {
-            spool.save();
+            // If it can't be written, the journal stays as it is.
+            drop(spool.save());
         }
         spool.reclaim_all();
         let recovery = Recovery {

@@ -267,7 +267,7 @@ impl<D: Disk> Spool<D> {
         }
         // Durably, so that the file is put aside and not deleted even if nobody reads it again.
         self.progress.damaged.insert(segment.name.base);
-        self.save();
+        drop(self.save());
         self.reclaim_all();
     }
 }

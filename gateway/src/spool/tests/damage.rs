@@ -39,7 +39,7 @@ fn sample(is_closed: bool) -> Sample {
         owed.remove(&settled[0]);
         if first == 4 {
             // A cursor in the middle, so that the journal adds to it.
-            spool.save();
+            spool.save().unwrap();
         }
     }
     if is_closed {
