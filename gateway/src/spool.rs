@@ -26,6 +26,7 @@ use crate::record::PartitionKey;
 pub use disk::{Directory, Disk, LockError};
 pub use open::{OpenError, Recovery};
 pub use read::Read;
+pub use survey::{SegmentSurvey, Survey, survey};
 
 use append::Active;
 use progress::Progress;
@@ -42,6 +43,8 @@ mod read;
 mod reclaim;
 mod segment;
 mod settled;
+mod survey;
+mod upkeep;
 mod walk;
 mod window;
 
@@ -110,7 +113,8 @@ pub enum Appended {
     /// It is durable.
     Kept {
         /// What was not settled and had to go to make room, since this was last told: the oldest
-        /// segments, as the operator chose.
+        /// segments, as the operator chose. After an append that failed, some of it may have been
+        /// settled by the caller since.
         dropped: Vec<Range<Seq>>,
     },
     /// The ceiling is reached, and the operator chose to wait: nothing was written.

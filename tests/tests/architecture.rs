@@ -226,6 +226,7 @@ fn what_decides_does_not_ask_the_time() {
         "gateway/src/normalise",
         "gateway/src/queue",
         "gateway/src/route",
+        "gateway/src/spool",
         "shard-estimator/src",
     ];
     nowhere_in(&modules, &CLOCKS, "take the time as an argument");

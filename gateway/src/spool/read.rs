@@ -58,22 +58,22 @@ impl<F> Reader<F> {
 }
 
 /// What a walk through a segment found.
-struct Found {
-    entries: Vec<(Place, Entry)>,
+pub(super) struct Found {
+    pub(super) entries: Vec<(Place, Entry)>,
     bytes: usize,
     /// Seqs that are not there, each range with where it should be.
-    lost: Vec<(Range<Seq>, u64)>,
+    pub(super) lost: Vec<(Range<Seq>, u64)>,
     /// Where to go on.
-    next: Seq,
+    pub(super) next: Seq,
 }
 
 impl Found {
-    fn nothing_before(next: Seq) -> Self {
+    pub(super) fn nothing_before(next: Seq) -> Self {
         Self { entries: Vec::new(), bytes: 0, lost: Vec::new(), next }
     }
 
     /// Walks until `bytes_max` bytes are found, or to `end`, the seq after the segment's last.
-    fn collect<D: Disk>(
+    pub(super) fn collect<D: Disk>(
         &mut self,
         walk: &mut Walk<'_, D>,
         end: Seq,
@@ -267,7 +267,7 @@ impl<D: Disk> Spool<D> {
         }
         // Durably, so that the file is put aside and not deleted even if nobody reads it again.
         self.progress.damaged.insert(segment.name.base);
-        self.save();
+        drop(self.save());
         self.reclaim_all();
     }
 }

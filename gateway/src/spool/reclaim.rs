@@ -29,7 +29,8 @@ impl<D: Disk> Spool<D> {
         self.progress.settle(&self.disk, &ranges);
         self.reclaim(|segment| segment.name.base < touched.end && touched.start < segment.end);
         if self.progress.is_long() {
-            self.save();
+            // If not now, then with the next.
+            drop(self.save());
         }
     }
 
@@ -45,13 +46,15 @@ impl<D: Disk> Spool<D> {
             .filter(|segment| among(segment) && self.is_done(segment))
             .map(|segment| segment.name)
             .collect();
-        // What is gone must stay settled, or its absence would be taken for a loss.
-        if done.is_empty() || !self.save() {
+        if done.is_empty() {
             return;
         }
+        let mut saved = self.save();
         for name in done {
-            if let Err(error) = self.free(name) {
+            if let Err(error) = self.free(name, &saved) {
                 tracing::debug!(%error, file = %name, "a segment stays for now");
+            } else if saved.is_err() {
+                saved = self.save();
             }
         }
         self.sync_dir();
@@ -73,21 +76,26 @@ impl<D: Disk> Spool<D> {
         let unsettled = self.progress.settled.unsettled_in(oldest.seqs());
         self.progress.settle(&self.disk, &unsettled);
         self.dropped.extend(unsettled);
-        // On a full disk the new cursor may not fit until the segment is gone. The newest must stay
-        // then: it alone remembers which seqs were given out.
-        let saved = self.progress.save(&self.disk, self.next);
-        if oldest.end == self.next {
-            saved?;
-        }
-        self.free(oldest.name)?;
+        let saved = self.save();
+        self.free(oldest.name, &saved)?;
         self.sync_dir();
         Ok(())
     }
 
     /// Takes a segment's file away: out of the directory, or aside if something in it could not be
     /// read.
-    fn free(&mut self, name: Name) -> io::Result<()> {
-        if self.segments.iter().next_back().is_some_and(|last| last.name == name) {
+    ///
+    /// What is gone must stay settled, or its absence would be taken for a loss: so the cursor goes
+    /// first, and `saved` says whether it did. On a full disk it may not fit before something goes.
+    /// The newest segment stays even then: it alone remembers which seqs were given out.
+    fn free(&mut self, name: Name, saved: &io::Result<()>) -> io::Result<()> {
+        let is_newest = self.segments.iter().next_back().is_some_and(|last| last.name == name);
+        if let Err(e) = saved
+            && (is_newest || !is_full(e))
+        {
+            return Err(e.kind().into());
+        }
+        if is_newest {
             self.active = None;
         }
         let file = name.to_string();
@@ -102,13 +110,13 @@ impl<D: Disk> Spool<D> {
         Ok(())
     }
 
-    /// Makes durable what is settled. Whether that worked.
-    pub(super) fn save(&mut self) -> bool {
+    /// Makes durable what is settled. If that fails, the journal still has it.
+    pub(super) fn save(&mut self) -> io::Result<()> {
         let saved = self.progress.save(&self.disk, self.next);
         if let Err(error) = &saved {
             tracing::debug!(%error, "what is delivered is noted in the journal only");
         }
-        saved.is_ok()
+        saved
     }
 
     fn sync_dir(&self) {
@@ -117,4 +125,8 @@ impl<D: Disk> Spool<D> {
             tracing::debug!(%error, "the directory is not synced");
         }
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

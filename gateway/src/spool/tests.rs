@@ -1,5 +1,6 @@
 use super::*;
 
+mod damage;
 mod directory;
 mod model;
 mod sim;

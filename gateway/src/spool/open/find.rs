@@ -19,19 +19,19 @@ const FOOTER: u64 = FOOTER_BYTES as u64;
 /// A segment as it was found.
 pub(in crate::spool) struct Found {
     pub(in crate::spool) segment: Segment,
+    pub(in crate::spool) times: Times,
     pub(in crate::spool) state: State,
 }
 
 /// How a segment ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::spool) enum State {
     /// With its footer.
     Sealed,
-    /// Without: it was appended to last, or something happened to it.
-    Open {
-        times: Times,
-        /// Whether header or end are not what was written.
-        is_damaged: bool,
-    },
+    /// Without: it was appended to last.
+    Open,
+    /// Header or end are not what was written.
+    Damaged,
 }
 
 /// What there is in a directory.
@@ -53,7 +53,9 @@ pub(in crate::spool) fn find<D: Disk>(
     let mut named = Vec::new();
     for (file, bytes) in files {
         match Name::parse(&file) {
-            Some(name) => named.push((name, bytes, read_header(disk, &file, bytes)?)),
+            Some(name) => {
+                named.extend(read_header(disk, &file, bytes)?.map(|header| (name, bytes, header)));
+            }
             None if [LOCK, CURSOR, CURSOR_NEW, JOURNAL].contains(&file.as_str()) => {}
             None => foreign.push(file),
         }
@@ -77,7 +79,8 @@ pub(in crate::spool) fn find<D: Disk>(
     Ok(Inventory { id, found, foreign })
 }
 
-fn read_header<D: Disk>(disk: &D, file: &str, bytes: u64) -> Result<Header, OpenError> {
+/// The header of a segment, or none when the file is gone: its process has removed it.
+fn read_header<D: Disk>(disk: &D, file: &str, bytes: u64) -> Result<Option<Header>, OpenError> {
     let path = disk.path(file);
     let header = disk.open_to_read(file).and_then(|open| {
         // What can't be read is no header; the entries behind it are looked for.
@@ -86,7 +89,8 @@ fn read_header<D: Disk>(disk: &D, file: &str, bytes: u64) -> Result<Header, Open
     });
     match header {
         Ok(Header::Newer(version)) => Err(OpenError::Newer { file: path, version }),
-        Ok(header) => Ok(header),
+        Ok(header) => Ok(Some(header)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(OpenError::Io { path, source }),
     }
 }
@@ -105,17 +109,15 @@ fn inspect<D: Disk>(
             && let Some(footer) = Footer::decode(seed, window.at(at, FOOTER)?)
         {
             let segment = Segment { name, end: footer.end, entries_end: at, bytes };
-            return Ok(Found { segment, state: State::Sealed });
+            return Ok(Found { segment, times: footer.times, state: State::Sealed });
         }
         look_through(Walk::new(window, id, name.base), name, bytes)
     });
     let mut found = looked.map_err(|source| OpenError::Io { path: disk.path(&file), source })?;
     // The header of a file that was hardly begun may be missing; of one with entries, it may not.
-    if let State::Open { is_damaged, .. } = &mut found.state
-        && *header == Header::Unreadable
-        && found.segment.end > name.base
+    if found.state == State::Open && *header == Header::Unreadable && found.segment.end > name.base
     {
-        *is_damaged = true;
+        found.state = State::Damaged;
     }
     Ok(found)
 }
@@ -132,9 +134,11 @@ fn look_through<D: Disk>(mut walk: Walk<'_, D>, name: Name, bytes: u64) -> io::R
         }
     };
     let entries_end = walk.offset().min(bytes);
-    let is_damaged = tail == Tail::Garbage;
-    // Garbage was an entry at least, or may have been.
-    let end = if is_damaged { walk.expected().next() } else { walk.expected() };
+    let (state, end) = match tail {
+        Tail::Clean | Tail::Torn => (State::Open, walk.expected()),
+        // It was an entry at least, or may have been.
+        Tail::Garbage => (State::Damaged, walk.expected().next()),
+    };
     let segment = Segment { name, end, entries_end, bytes };
-    Ok(Found { segment, state: State::Open { times, is_damaged } })
+    Ok(Found { segment, times, state })
 }

@@ -159,3 +159,80 @@ fn files_of_others_are_left_alone() {
     spool.close().unwrap();
     assert_eq!(fs::read_to_string(dir.path().join("notes.txt")).unwrap(), "mine");
 }
+
+#[test]
+fn a_survey_sees_the_same_beside_a_running_process_and_touches_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(dir.path());
+    let all = append(&mut spool, 3_000, 1_000);
+    spool.settle(&[Seq(1), Seq(7), Seq(3_000)]);
+    let names = |dir: &Path| {
+        let mut names: Vec<_> = fs::read_dir(dir).unwrap().map(|at| at.unwrap().path()).collect();
+        names.sort();
+        names
+    };
+    let before = names(dir.path());
+    let disk = Directory::new(dir.path());
+    let seen = survey(&disk).unwrap();
+    let mut shown = Vec::new();
+    let unreadable = seen.visit(&disk, |entry, is_settled| {
+        shown.push((entry.clone(), is_settled));
+        Ok(())
+    });
+    assert_eq!(unreadable.unwrap(), 0);
+    let is_settled = |entry: &Entry| [1, 7, 3_000].contains(&entry.seq.0);
+    assert!(shown.iter().all(|(entry, settled)| is_settled(entry) == *settled));
+    assert!(shown.iter().map(|(entry, _)| entry).eq(&all));
+    assert_eq!(seen.segments.iter().map(|segment| segment.unsettled).sum::<u64>(), 2_997);
+    assert_eq!(seen.segments[0].rx_ts_ms.unwrap().0, all[0].rx_ts_ms);
+    assert_eq!(seen.next, spool.next_seq());
+    assert_eq!(names(dir.path()), before);
+    append(&mut spool, 10, 100);
+}
+
+#[test]
+fn a_repair_puts_aside_what_cannot_be_read_and_keeps_the_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(dir.path());
+    append(&mut spool, 100, 1_000);
+    spool.close().unwrap();
+    let file =
+        dir.path().join(survey(&Directory::new(dir.path())).unwrap().segments[0].file.clone());
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[50_000] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let disk = Directory::new(dir.path());
+    assert_eq!(survey(&disk).unwrap().visit(&disk, |_, _| Ok(())).unwrap(), 1);
+    let mut spool = open(dir.path());
+    spool.repair().unwrap();
+    assert_eq!((spool.take_corrupted(), spool.unsettled()), (1, 99));
+    let left = seqs(&drain(&mut spool));
+    spool.settle(&left);
+    spool.close().unwrap();
+    assert!(!file.exists());
+    assert!(dir.path().join("quarantine").join(file.file_name().unwrap()).exists());
+}
+
+#[test]
+fn a_purge_takes_what_is_older_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(dir.path());
+    let all = append(&mut spool, 100, 100);
+    assert_eq!(spool.purge_older_than(all[40].rx_ts_ms).unwrap(), 40);
+    spool.close().unwrap();
+    assert_eq!(drain(&mut open(dir.path())), all[40..]);
+}
+
+#[test]
+fn each_refusal_says_what_to_do() {
+    for (kind, advice) in [
+        (std::io::ErrorKind::PermissionDenied, "give the directory to the user"),
+        (std::io::ErrorKind::ReadOnlyFilesystem, "mount it writable"),
+        (std::io::ErrorKind::StorageFull, "free some space"),
+        (std::io::ErrorKind::Other, "check the disk"),
+    ] {
+        let error = OpenError::Io { path: "/var/spool/tidegate".into(), source: kind.into() };
+        let message = error.to_string();
+        assert!(message.contains(advice) && message.contains("/var/spool/tidegate"), "{message}");
+    }
+}

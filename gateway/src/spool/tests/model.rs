@@ -10,7 +10,7 @@ use super::*;
 /// Small, so that histories of twenty steps fill it.
 const BYTES_MAX: u64 = 16 << 10;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     Append { count: u64, bytes: usize },
     Settle { every: u64, skip: u64 },
@@ -92,11 +92,14 @@ impl Caller {
                 self.disk.set_faults(on);
             }
             Step::RefuseReads { times } => self.disk.refuse_reads(times),
-            Step::Room(bytes) => self.disk.set_room(bytes),
+            Step::Room(bytes) => {
+                self.had_faults |= bytes.is_some();
+                self.disk.set_room(bytes);
+            }
         }
         if self.disk.is_stopped() {
             // Whether the power went too is decided by what was going on: both are seen.
-            let crash = if self.serial % 2 == 0 { Crash::Power } else { Crash::Kill };
+            let crash = if self.serial.is_multiple_of(2) { Crash::Power } else { Crash::Kill };
             self.crash(crash);
         }
     }
@@ -142,6 +145,9 @@ impl Caller {
             self.owed.keys().rev().copied().filter(|seq| seq.0 % every == skip % every).collect();
         self.spool.settle(&chosen);
         self.settled.extend(&chosen);
+        if let Some(untold) = &mut self.untold {
+            untold.extend(&chosen);
+        }
         self.owed.retain(|seq, _| !chosen.contains(seq));
     }
 
@@ -192,7 +198,8 @@ impl Caller {
     fn close(&mut self) {
         let spool = self.replace();
         if spool.close().is_err() {
-            return self.recover();
+            self.recover();
+            return;
         }
         let settled = self.settled.clone();
         self.recover();
@@ -202,12 +209,13 @@ impl Caller {
     fn crash(&mut self, crash: Crash) {
         drop(self.replace());
         self.disk.crash(crash);
-        self.recover();
-        assert!(crash == Crash::Power || self.had_faults || self.spool.take_corrupted() == 0);
+        let corrupted = self.recover();
+        assert!(crash == Crash::Power || self.had_faults || corrupted == 0);
     }
 
     /// Opens after a crash: everything owed is there, and all else was tried once.
-    fn recover(&mut self) {
+    /// Returns how many entries could not be read.
+    fn recover(&mut self) -> u64 {
         self.reopen();
         let (read, _) = self.drain(usize::MAX);
         self.miss_dropped(&read);
@@ -221,7 +229,7 @@ impl Caller {
         self.unsure.extend(read.keys().filter(|seq| !self.owed.contains_key(seq)));
         self.settled.retain(|seq| !read.contains_key(seq));
         self.owed = read;
-        self.spool.take_corrupted();
+        self.spool.take_corrupted()
     }
 
     fn reopen(&mut self) {
@@ -272,4 +280,20 @@ proptest! {
         }
         caller.finish();
     }
+}
+
+#[test]
+fn a_full_disk_is_freed_by_settling_alone() {
+    let mut caller = Caller::new(1, WhenFull::Wait);
+    while caller.spool.bytes() < BYTES_MAX / 2 {
+        caller.append(3, 400).unwrap();
+    }
+    caller.disk.set_room(Some(0));
+    assert!(caller.append(3, 400).is_none());
+    caller.read_all(usize::MAX);
+    caller.settle(1, 0);
+    assert!(caller.spool.bytes() < BYTES_MAX / SEGMENTS_MIN);
+    assert!(matches!(caller.append(3, 400), Some(Appended::Kept { .. })));
+    caller.crash(Crash::Power);
+    assert_eq!(caller.owed.len(), 3);
 }

@@ -65,6 +65,8 @@ struct State {
     capacity: usize,
     faults: bool,
     reads_refused: u32,
+    /// A place that cannot be read, ever.
+    broken: Option<(Inode, u64)>,
     /// Operations until everything stops, in the middle of one.
     fuse: Option<u32>,
 }
@@ -93,6 +95,7 @@ impl Sim {
             capacity: usize::MAX,
             faults: false,
             reads_refused: 0,
+            broken: None,
             fuse: None,
         })))
     }
@@ -115,6 +118,12 @@ impl Sim {
     /// The next `times` reads fail.
     pub(super) fn refuse_reads(&self, times: u32) {
         self.0.borrow_mut().reads_refused = times;
+    }
+
+    /// From now on the byte at `offset` of `file` cannot be read, nor anything read with it.
+    pub(super) fn break_sector(&self, file: &str, offset: u64) {
+        let mut state = self.0.borrow_mut();
+        state.broken = state.names.get(file).map(|inode| (*inode, offset));
     }
 
     /// Nothing more fits but `bytes`; or everything does.
@@ -287,6 +296,10 @@ impl Disk for Sim {
         let mut state = self.0.borrow_mut();
         if state.reads_refused > 0 {
             state.reads_refused -= 1;
+            return Err(io::Error::other("unreadable"));
+        }
+        let end = offset + buffer.len() as u64;
+        if state.broken.is_some_and(|(inode, at)| inode == *file && (offset..end).contains(&at)) {
             return Err(io::Error::other("unreadable"));
         }
         let seen = &state.inodes[*file].seen;

@@ -1,0 +1,193 @@
+//! Every truncation and every flipped bit of a small directory.
+
+use std::collections::BTreeMap;
+
+use super::sim::Sim;
+use super::*;
+
+const BOUNDS: Bounds = Bounds { bytes_max: 4_096, when_full: WhenFull::Wait };
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// A directory, and what is owed from it.
+struct Sample {
+    files: Files,
+    owed: BTreeMap<Seq, Entry>,
+    /// Whether a lost end of a segment would be noticed.
+    is_closed: bool,
+}
+
+/// Three segments and both small files; five of eleven entries are settled.
+fn sample(is_closed: bool) -> Sample {
+    let disk = Sim::new(0);
+    let mut spool = Spool::open(disk.clone(), BOUNDS).unwrap().0;
+    let mut owed = BTreeMap::new();
+    for (count, bytes) in [(3, 90), (3, 50), (2, 100), (3, 20)] {
+        let first = spool.next_seq().0;
+        let group: Vec<Entry> = (first..first + count)
+            .map(|seq| Entry {
+                seq: Seq(seq),
+                key: PartitionKey::new("pump"),
+                rx_ts_ms: 1_000,
+                data: vec![b'x'; bytes].into(),
+            })
+            .collect();
+        assert!(matches!(spool.append(&group), Ok(Appended::Kept { .. })));
+        owed.extend(group.into_iter().map(|entry| (entry.seq, entry)));
+        let settled = [Seq(first + 1)];
+        spool.settle(&settled);
+        owed.remove(&settled[0]);
+        if first == 4 {
+            // A cursor in the middle, so that the journal adds to it.
+            spool.save().unwrap();
+        }
+    }
+    if is_closed {
+        spool.close().unwrap();
+    }
+    let files = disk.files();
+    assert!(files.keys().filter(|name| name.starts_with("segment-")).count() >= 2);
+    assert!(is_closed || !files[progress::JOURNAL].is_empty());
+    Sample { files, owed, is_closed }
+}
+
+/// What is read from damaged files.
+struct Outcome {
+    read: BTreeMap<Seq, Entry>,
+    corrupted: u64,
+    /// After all was settled and the spool closed.
+    files: Files,
+}
+
+fn read(files: &Files) -> Outcome {
+    let disk = Sim::with_files(files);
+    let mut spool = Spool::open(disk.clone(), BOUNDS).unwrap().0;
+    let mut read = BTreeMap::new();
+    let mut from = Seq::FIRST;
+    while from < spool.next_seq() {
+        let part = spool.read(from, 200).unwrap();
+        read.extend(part.entries.into_iter().map(|(_, entry)| (entry.seq, entry)));
+        from = part.next;
+    }
+    assert_eq!(spool.unsettled(), read.len() as u64);
+    let corrupted = spool.take_corrupted();
+    spool.settle(&read.keys().copied().collect::<Vec<_>>());
+    spool.close().unwrap();
+    Outcome { read, corrupted, files: disk.files() }
+}
+
+impl Sample {
+    /// Checks what holds after any damage to `file`, and returns what is missing.
+    fn check(&self, file: &str, damaged: &[u8]) -> (Vec<Seq>, Outcome) {
+        let mut files = self.files.clone();
+        files.insert(file.to_owned(), damaged.to_vec());
+        let outcome = read(&files);
+        for (seq, entry) in &outcome.read {
+            assert!(self.owed.get(seq).is_none_or(|owed| owed == entry), "{seq:?} is another");
+            let is_small_file = [progress::CURSOR, progress::JOURNAL].contains(&file);
+            assert!(self.owed.contains_key(seq) || is_small_file, "{seq:?} comes again");
+        }
+        let missing: Vec<Seq> =
+            self.owed.keys().filter(|seq| !outcome.read.contains_key(seq)).copied().collect();
+        if self.is_closed {
+            assert!(outcome.corrupted >= missing.len() as u64, "{missing:?} not counted");
+        }
+        (missing, outcome)
+    }
+
+    /// Where each owed entry of `file` lies.
+    fn extents(&self, file: &str) -> Vec<(Seq, std::ops::Range<usize>)> {
+        let Some(name) = segment::Name::parse(file) else { return Vec::new() };
+        let mut at = codec::HEADER_BYTES;
+        let mut extents = Vec::new();
+        let header = codec::decode_header(&self.files[file]);
+        let codec::Header::Known { id, .. } = header else { panic!("{header:?}") };
+        let seed = codec::Seed::new(id, name.base);
+        while let Some(header) = codec::EntryHeader::decode(seed, &self.files[file][at..]) {
+            let end = at + usize::try_from(header.entry_bytes()).unwrap();
+            extents.push((header.seq, at..end));
+            at = end;
+        }
+        extents.retain(|(seq, _)| self.owed.contains_key(seq));
+        extents
+    }
+}
+
+#[test]
+fn a_flipped_bit_costs_the_entry_it_is_in_and_no_other() {
+    for sample in [sample(false), sample(true)] {
+        for (file, bytes) in &sample.files {
+            let extents = sample.extents(file);
+            for bit in 0..bytes.len() * 8 {
+                let mut damaged = bytes.clone();
+                damaged[bit / 8] ^= 1 << (bit % 8);
+                let (missing, outcome) = sample.check(file, &damaged);
+                let hit = extents.iter().find(|(_, extent)| extent.contains(&(bit / 8)));
+                let expected: Vec<Seq> = hit.map(|(seq, _)| *seq).into_iter().collect();
+                assert_eq!(missing, expected, "{file}, bit {bit}");
+                if let Some(seq) = hit {
+                    assert_eq!(outcome.corrupted, 1, "{file}, bit {bit}");
+                    let aside = &outcome.files[&format!("quarantine/{file}")];
+                    assert!(aside.starts_with(&damaged), "{seq:?} of {file} is gone");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_truncated_file_costs_what_was_cut_and_nothing_before() {
+    for sample in [sample(false), sample(true)] {
+        for (file, bytes) in &sample.files {
+            let extents = sample.extents(file);
+            for len in 0..bytes.len() {
+                let (missing, _) = sample.check(file, &bytes[..len]);
+                let cut = extents.iter().filter(|(_, extent)| extent.end > len);
+                let expected: Vec<Seq> = cut.map(|(seq, _)| *seq).collect();
+                assert_eq!(missing, expected, "{file}, {len} bytes");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_missing_segment_is_counted() {
+    let sample = sample(true);
+    let (file, _) = sample.files.iter().find(|(name, _)| name.starts_with("segment-")).unwrap();
+    let mut files = sample.files.clone();
+    files.remove(file);
+    let outcome = read(&files);
+    let lost = sample.extents(file).len();
+    assert!(lost > 0);
+    assert_eq!((outcome.corrupted, outcome.read.len()), (lost as u64, sample.owed.len() - lost));
+}
+
+#[test]
+fn a_bad_sector_holds_nothing_back_for_ever() {
+    let sample = sample(true);
+    let (file, _) = sample.files.iter().find(|(name, _)| name.starts_with("segment-")).unwrap();
+    let disk = Sim::with_files(&sample.files);
+    let mut spool = Spool::open(disk.clone(), BOUNDS).unwrap().0;
+    let (lost, extent) = sample.extents(file)[0].clone();
+    disk.break_sector(file, extent.start as u64 + 40);
+    let refused = (0..9).take_while(|_| spool.read(Seq::FIRST, usize::MAX).is_err()).count();
+    assert_eq!(refused, 5);
+    let read = spool.read(Seq::FIRST, usize::MAX).unwrap().entries;
+    let seqs: Vec<Seq> = read.iter().map(|(place, _)| place.seq()).collect();
+    // The simulated sector is as large as the file: what shares it is lost, what follows is not.
+    assert!(!seqs.contains(&lost) && seqs.contains(&Seq(11)));
+    assert_eq!(spool.take_corrupted(), (sample.owed.len() - seqs.len()) as u64);
+}
+
+#[test]
+fn a_newer_segment_is_not_touched() {
+    let mut files = sample(true).files;
+    let name = segment::Name { base: Seq(99), attempt: 0 }.to_string();
+    let mut header = b"TGSPOOL\n\x02\0\0\0................".to_vec();
+    codec::put_crc(0, &mut header, 0);
+    files.insert(name.clone(), header);
+    let disk = Sim::with_files(&files);
+    let message = Spool::open(disk.clone(), BOUNDS).unwrap_err().to_string();
+    assert!(message.contains(&name) && message.contains("version 2"), "{message}");
+    assert_eq!(disk.files(), files);
+}
