@@ -38,7 +38,10 @@ pub(super) struct Stat {
 
 /// The right to change files, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "closing the file unlocks it")] File);
+pub(super) struct Lock {
+    /// Closing it unlocks.
+    _file: File,
+}
 
 impl Directory {
     /// Names a directory. Nothing is touched.
@@ -196,7 +199,7 @@ impl Directory {
         fs::create_dir_all(&self.dir).map_err(|error| named(&self.dir, &error))?;
         let path = self.dir.join(LOCK);
         let file = OpenOptions::new().create(true).append(true).open(&path);
-        let locked = file.and_then(|file| file.lock().map(|()| Lock(file)));
+        let locked = file.and_then(|file| file.lock().map(|()| Lock { _file: file }));
         locked.map_err(|error| named(&path, &error))
     }
 

@@ -53,10 +53,10 @@ impl<'a, S: Stream> Sender<'a, S> {
     /// can never be. Waits as long as the stream is away. Dropped before, it leaves open what
     /// became of them.
     pub async fn send(&mut self, records: Vec<Unsent>) -> Sent {
-        let now_ = now();
+        let since = now();
         for (number, Unsent { key, data }) in (0..).zip(records) {
             let receipt = Receipt { lane: 0, number };
-            self.dispatcher.push(Routed { key, data, rx_ts_ms: 0, receipt }, now_);
+            self.dispatcher.push(Routed { key, data, rx_ts_ms: 0, receipt }, since);
         }
         let mut sent = Sent::default();
         let mut requests: FuturesUnordered<LocalBoxFuture<'_, Answer>> = FuturesUnordered::new();
