@@ -152,7 +152,7 @@ impl Custody {
     #[must_use]
     pub fn new(config: &Config, shards: usize, found: Found, now: Instant) -> Self {
         let mut shards =
-            Shards::new(shards, config.spool_memory_bytes_max(), config.spool.catch_up);
+            Shards::new(shards, config);
         if found.unsettled > 0 {
             shards.all_behind(found.next, now);
         }

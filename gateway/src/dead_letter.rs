@@ -15,6 +15,7 @@ mod directory;
 mod edits;
 mod entries;
 mod line;
+mod rewrite;
 mod store;
 
 pub use directory::Directory;

@@ -179,6 +179,10 @@ pub const GROUP_BYTES_MAX: usize = 1 << 20;
 /// with every sync.
 pub const GROUP_LINGER: Duration = Duration::from_secs(1);
 
+/// What of the spool is in memory to be sent, all shards together: four requests of 500 records of
+/// 1 KB. More would only wait here instead of on the disk.
+pub const SPOOL_AHEAD_BYTES_MAX: usize = 4 << 20;
+
 /// Most bytes read of the spool at once.
 pub const SPOOL_READ_BYTES_MAX: usize = 1 << 20;
 

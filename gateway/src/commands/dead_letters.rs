@@ -40,12 +40,14 @@ pub enum Command {
         #[arg(long)]
         payload: bool,
     },
-    /// Send them again, oldest first: payloads through the configured mapping, records as they are.
-    /// What is delivered goes from the disk, what is still bad stays with the new reason. Waits for
-    /// the stream while that is away; may be interrupted at any time, and may then send again what
-    /// it sent last.
+    /// Send them again, oldest first.
+    ///
+    /// Payloads go through the mapping of the configuration, records are sent as they are. What is
+    /// delivered goes from the disk, what is still bad stays with the reason of today. Waits for the
+    /// stream while that is away. May be interrupted at any time; the next replay may then send the
+    /// last letters again.
     Replay {
-        /// The gateway's configuration file: mapping, stream and pace are its.
+        /// The gateway's configuration file: it says the mapping, the stream and the pace, too.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
         /// Which ones.

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Instant;
 
-use crate::config::CatchUp;
-use crate::limits::{OVERFLOW_MIN, PASSED_OVER_MAX};
+use crate::config::{CatchUp, Config};
+use crate::limits::{OVERFLOW_MIN, PASSED_OVER_MAX, SPOOL_AHEAD_BYTES_MAX};
 use crate::queue::ShardIndex;
 use crate::record::RecordSlot;
 use crate::spool::{Place, Seq};
@@ -14,8 +14,6 @@ use crate::spool::{Place, Seq};
 const FETCH_MAX: usize = 256;
 /// The part of it that is filled from the disk where live records go first.
 const LIVE_FIRST_SHARE: usize = 4;
-/// A shard may always hold this much in memory, however many share the budget.
-const QUOTA_BYTES_MIN: usize = 64 << 10;
 
 /// One shard.
 #[derive(Debug, Default)]
@@ -52,16 +50,18 @@ pub(super) struct Shards {
 }
 
 impl Shards {
-    /// `count` shards, which may hold `budget_bytes` of the spool in memory together. Where live
-    /// records go first the reader fills only a part of that.
-    pub(super) fn new(count: usize, budget_bytes: usize, catch_up: CatchUp) -> Self {
+    /// `count` shards, which have equal parts of the read-ahead. Where live records go first the
+    /// reader fills only a part of that.
+    pub(super) fn new(count: usize, config: &Config) -> Self {
+        let budget_bytes = config.spool_memory_bytes_max().min(SPOOL_AHEAD_BYTES_MAX);
         let count = count.max(1);
         let mut shards = Vec::new();
         shards.resize_with(count, Shard::default);
-        let quota_bytes = (budget_bytes / count).max(QUOTA_BYTES_MIN);
-        let read_quota_bytes = match catch_up {
+        // One record, if it comes to that.
+        let quota_bytes = (budget_bytes / count).max(1);
+        let read_quota_bytes = match config.spool.catch_up {
             CatchUp::Order => quota_bytes,
-            CatchUp::LiveFirst => quota_bytes / LIVE_FIRST_SHARE,
+            CatchUp::LiveFirst => quota_bytes.div_ceil(LIVE_FIRST_SHARE),
         };
         Self {
             shards,
@@ -246,7 +246,7 @@ impl Shards {
         for shard in &mut self.shards {
             let caught_up = shard.passed.is_empty()
                 && shard.last_on_disk.is_none_or(|last| last < next)
-                && shard.ahead_bytes < self.quota_bytes / 2;
+                && shard.ahead_bytes < self.quota_bytes.div_ceil(2);
             if shard.behind && caught_up {
                 shard.behind = false;
                 self.behind -= 1;

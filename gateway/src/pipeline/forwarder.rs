@@ -25,7 +25,7 @@ mod tests;
 const DISK_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Sends what is on the disk, oldest first, and then takes it from there: each letter arrives at
-/// least once, and stays on the disk until it has.
+/// least once, and stays on the disk until it has. One group of about 1 MiB is in memory at a time.
 #[derive(Debug)]
 pub(super) struct Forwarder<'a, S> {
     directory: Directory,

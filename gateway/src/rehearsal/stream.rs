@@ -129,7 +129,8 @@ impl LocalStream {
     }
 
     /// Creates another stream at the same address, known by its name. It ends with this one, which
-    /// says whether clients can connect; its own address and link mean nothing.
+    /// says whether clients can connect; its own address and link mean nothing. Iterators are those
+    /// of the first stream: what this one stored is read by [`Self::records`].
     #[must_use]
     pub fn beside(&self, settings: Settings) -> Self {
         let endpoint = Arc::new(Endpoint::new(service(settings)));

@@ -295,3 +295,23 @@ async fn a_stopped_stream_has_closed_its_port_and_its_connections() {
     assert!(put_many(&client, 1).await.is_err());
     tokio::net::TcpListener::bind(address).await.expect("the port is free");
 }
+
+#[tokio::test]
+async fn streams_at_one_address_are_told_apart_by_name_and_fail_alone() {
+    let (stream, client) = started(Settings::default()).await;
+    let other = stream.beside(Settings { name: "other".to_owned(), ..Settings::default() });
+    let put = |name: &str| {
+        let call = client.put_records().stream_name(name).records(entry("a", name));
+        call.send()
+    };
+    put("telemetry").await.expect("there");
+    put("other").await.expect("there, too");
+    assert_eq!(refusal(put("third").await).0, "ResourceNotFoundException");
+    assert_eq!((stream.counts().records, other.counts().records), (1, 1));
+    assert_eq!(*other.records()[0].data, *b"other");
+    other.faults(|faults| faults.all = Some(RequestFault::Refuse(Refusal::service_unavailable())));
+    put("other").await.expect_err("away");
+    put("telemetry").await.expect("still there");
+    let by_arn = client.describe_stream_summary().stream_arn(other.arn()).send().await;
+    by_arn.expect_err("away");
+}

@@ -18,8 +18,11 @@ use crate::route::Router;
 
 use super::{list::counted, readable};
 
+mod plan;
 #[cfg(test)]
 mod tests;
+
+use plan::{Plan, Planner};
 
 /// What is sent before the files are changed: as much may be sent twice when a replay is
 /// interrupted.
@@ -45,22 +48,6 @@ struct Report {
     /// By reason: the new one.
     still_bad: BTreeMap<Cow<'static, str>, usize>,
     hashed: usize,
-}
-
-/// What to do with a letter.
-enum Plan {
-    /// These are its records.
-    Send(Vec<Unsent>),
-    /// It is still no record.
-    StillBad(Reject),
-    /// Its bytes were not kept.
-    Hashed,
-}
-
-/// Makes records of letters, as the configuration says today.
-struct Planner {
-    normaliser: Normaliser,
-    router: Router,
 }
 
 pub(super) fn run(
@@ -120,30 +107,6 @@ fn rehearse(directory: &Directory, mut planner: Planner, asked: &Arguments) -> R
         }
     }
     Ok(report)
-}
-
-impl Planner {
-    /// `line` stands in for what told receipts apart: the same letter gets the same ids each time.
-    fn plan(&mut self, letter: &Letter, line: Fingerprint) -> Plan {
-        let Payload::Whole(payload) = &letter.payload else { return Plan::Hashed };
-        let topic = match &letter.origin {
-            Origin::Topic(topic) => topic,
-            Origin::Key(key) => {
-                return Plan::Send(vec![Unsent { key: key.clone(), data: payload.clone() }]);
-            }
-        };
-        match self.normaliser.normalise(topic, payload, letter.at_ms, line.nonce()) {
-            Err(reject) => Plan::StillBad(reject),
-            Ok(records) => {
-                let topic = str::from_utf8(topic).unwrap_or_default();
-                let unsent = records.into_iter().map(|record| Unsent {
-                    key: self.router.key(&record, topic),
-                    data: record.data,
-                });
-                Plan::Send(unsent.collect())
-            }
-        }
-    }
 }
 
 /// A replay under way.
