@@ -151,8 +151,7 @@ impl Custody {
     /// apart.
     #[must_use]
     pub fn new(config: &Config, shards: usize, found: Found, now: Instant) -> Self {
-        let mut shards =
-            Shards::new(shards, config);
+        let mut shards = Shards::new(shards, config);
         if found.unsettled > 0 {
             shards.all_behind(found.next, now);
         }
