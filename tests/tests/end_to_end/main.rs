@@ -4,9 +4,13 @@ mod world;
 
 mod configuration;
 mod crashes;
+mod directories;
 mod doors;
+mod kills;
 mod order;
+mod outages;
 mod payloads;
+mod spool;
 mod stops;
 mod streams;
 mod subscriptions;
