@@ -122,7 +122,7 @@ async fn file_in_the_place_of_the_directory_is_named() {
 }
 
 #[tokio::test]
-async fn read_only_directory_is_named_and_works_once_it_is_writable() {
+async fn read_only_directory_is_named() {
     let (world, disk) = with_small_disk().await;
     disk.make_read_only();
     let dir = disk.path().join("spool");
@@ -232,7 +232,8 @@ async fn segment_cut_short_costs_what_is_gone_and_no_more() {
     fs::write(&segment, &bytes[..bytes.len() / 2]).expect("a writable directory");
 
     let delivered = delivered(&world, &published).await;
-    assert!(delivered.warns_of(&segment), "{}", delivered.log.join("\n"));
+    let told = delivered.log.iter().any(|line| line.contains("entries of the spool are missing"));
+    assert!(told, "{}", delivered.log.join("\n"));
     let Delivered { comparison, books, .. } = delivered;
     // Half of a segment of 2 MiB.
     assert!((50..=150).contains(&books.corrupted), "{books:?}");

@@ -88,7 +88,7 @@ fn delays(world: &World, due: impl Fn(Reading) -> Duration) -> HashMap<ShardId, 
 
 fn p99(mut delays: Vec<Duration>) -> Duration {
     delays.sort_unstable();
-    delays[delays.len() * 99 / 100]
+    *delays.get(delays.len() * 99 / 100).expect("there are some")
 }
 
 /// What the best reading waits for, too, is not seen; what a refused neighbour costs would be: the
