@@ -25,7 +25,7 @@ impl Count {
 pub struct Counters {
     /// Records made of publishes, and publishes of which none could be made.
     pub received: Count,
-    /// Found in the spool at the start.
+    /// Found in the spool at the start, or found missing there.
     pub recovered: Count,
     /// Records beyond the first of their publish.
     pub fan_out: Count,

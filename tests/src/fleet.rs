@@ -73,7 +73,8 @@ impl Load {
         let message =
             |reading: &Reading| Message::new(reading.topic(), reading.payload(self.padding));
         let per_tick = self.per_second / 100;
-        publish_paced(port, readings.iter().map(message), per_tick).await;
+        let length = Duration::from_secs(self.readings / self.per_second);
+        publish_paced(port, readings.iter().map(message), per_tick, length).await;
         readings
     }
 }
@@ -81,16 +82,21 @@ impl Load {
 /// Publishes `messages` to the broker at `port`, as fast as it acknowledges; returns when all are
 /// acknowledged.
 pub async fn publish(port: u16, messages: impl IntoIterator<Item = Message>) {
-    publish_paced(port, messages.into_iter(), u64::from(IN_FLIGHT)).await;
+    publish_paced(port, messages.into_iter(), u64::from(IN_FLIGHT), Duration::ZERO).await;
 }
 
 /// Survives a broker that restarts with its sessions: what it did not acknowledge is sent again.
-async fn publish_paced(port: u16, messages: impl Iterator<Item = Message>, per_tick: u64) {
+async fn publish_paced(
+    port: u16,
+    messages: impl Iterator<Item = Message>,
+    per_tick: u64,
+    length: Duration,
+) {
     let (client, mut connection) = connect(port);
     let mut messages = messages.peekable();
     let (mut due, mut waiting) = (0, 0_usize);
     let mut tick = interval(TICK);
-    let mut deadline = pin!(sleep(PATIENCE));
+    let mut deadline = pin!(sleep(length + PATIENCE));
     while waiting > 0 || messages.peek().is_some() {
         let event = {
             // Pinned: a poll that is dropped forgets what it began.

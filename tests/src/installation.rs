@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -57,10 +58,13 @@ pub struct Ended {
 #[expect(missing_docs, reason = "as the gateway documents them")]
 pub struct Ledger {
     pub received: u64,
+    pub recovered: u64,
     pub delivered: u64,
+    pub spooled: u64,
     pub in_flight: u64,
     pub dead_lettered: u64,
     pub dropped: u64,
+    pub corrupted: u64,
     pub retried: u64,
     pub reordered: u64,
     pub unheard: u64,
@@ -165,6 +169,26 @@ impl Installation {
         self.dir.path()
     }
 
+    /// The files of the spool, with length and last change of each.
+    #[must_use]
+    pub fn spool_files(&self) -> BTreeMap<String, (u64, SystemTime)> {
+        let entries = fs::read_dir(self.spool_dir()).expect("made at the first start");
+        entries
+            .map(|entry| {
+                let entry = entry.expect("readable");
+                let meta = entry.metadata().expect("readable");
+                let changed = meta.modified().expect("known on this system");
+                (entry.file_name().to_string_lossy().into_owned(), (meta.len(), changed))
+            })
+            .collect()
+    }
+
+    /// Where its spool is unless said otherwise.
+    #[must_use]
+    pub fn spool_dir(&self) -> PathBuf {
+        self.dir.path().join("tidegate-state/spool")
+    }
+
     fn text(&self) -> String {
         let mut lines = Vec::new();
         for (table, keys) in &self.tables {
@@ -247,13 +271,14 @@ impl Run {
 }
 
 impl Ended {
-    /// The ledger of a run that must have ended well: nothing is left, and it adds up.
+    /// The ledger of a run that must have ended well: nothing is left but what the spool holds, and
+    /// it adds up.
     pub fn books(&self) -> Ledger {
         assert_eq!(self.code, Some(0), "the log:\n{}", self.log.join("\n"));
         let ledger = self.ledger.expect("a ledger is logged at every stop");
         assert_eq!(ledger.in_flight, 0);
-        let gone = ledger.delivered + ledger.dead_lettered + ledger.dropped;
-        assert_eq!(ledger.received, gone, "{ledger:?}");
+        let ended = ledger.delivered + ledger.dead_lettered + ledger.dropped + ledger.corrupted;
+        assert_eq!(ledger.received + ledger.recovered, ended + ledger.spooled, "{ledger:?}");
         ledger
     }
 }
@@ -267,10 +292,13 @@ impl Ledger {
         let count = |name: &str| line.get(name)?.as_u64();
         Some(Self {
             received: count("received")?,
+            recovered: count("recovered")?,
             delivered: count("delivered")?,
+            spooled: count("spooled")?,
             in_flight: count("in_flight")?,
             dead_lettered: count("dead_lettered")?,
             dropped: count("dropped")?,
+            corrupted: count("corrupted")?,
             retried: count("retried")?,
             reordered: count("reordered")?,
             unheard: count("unheard")?,

@@ -3,15 +3,18 @@
 //!
 //! - [`mosquitto`]: the broker. [`certificates`], [`websocket`]: its other doors.
 //! - [`installation`]: the gateway on its machine, run after run.
+//! - [`small_disk`]: a file system that fills up.
 //! - [`moto`]: somebody else's Kinesis; ours is [`tidegate::rehearsal::stream`].
 //! - [`fleet`]: devices that publish. [`reading`]: what they publish, and what arrived of it.
-//! - [`process`], [`patience`]: how the parts are watched, and how long.
+//! - [`process`], [`patience`]: how the parts are watched, and how long. [`effort`]: how hard they are
+//!   tried.
 //!
 //! Whatever does not come true in time fails the test, with what was waited for and with the last
 //! words of every process.
 #![expect(clippy::missing_panics_doc, reason = "panicking is how a test fails")]
 
 pub mod certificates;
+pub mod effort;
 pub mod fleet;
 pub mod installation;
 pub mod mosquitto;
@@ -19,4 +22,5 @@ pub mod moto;
 pub mod patience;
 pub mod process;
 pub mod reading;
+pub mod small_disk;
 pub mod websocket;

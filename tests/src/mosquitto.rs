@@ -43,6 +43,14 @@ impl Settings {
     pub fn patient() -> Self {
         Self { general: vec!["max_queued_messages 0".to_owned()], ..Self::default() }
     }
+
+    /// A [patient](Self::patient) broker that logs every packet.
+    #[must_use]
+    pub fn talkative() -> Self {
+        let mut settings = Self::patient();
+        settings.general.push("log_type all".to_owned());
+        settings
+    }
 }
 
 impl Mosquitto {
@@ -64,6 +72,26 @@ impl Mosquitto {
     #[must_use]
     pub fn url(&self) -> String {
         format!("mqtt://127.0.0.1:{}", self.port)
+    }
+
+    /// Kills it: what is not on its disk is gone.
+    pub async fn kill(&mut self) {
+        self.process.signal(Signal::Kill);
+        self.process.ended().await;
+    }
+
+    /// How many acknowledgements of `client` have come in, since the last start. Known to a
+    /// [talkative](Settings::talkative) broker.
+    #[must_use]
+    pub fn acknowledged_by(&self, client: &str) -> usize {
+        self.process.times_said(&format!("Received PUBACK from {client} "))
+    }
+
+    /// How many publishes were sent to `client` again, since the last start. Known to a
+    /// [talkative](Settings::talkative) broker.
+    #[must_use]
+    pub fn repeated_to(&self, client: &str) -> usize {
+        self.process.times_said(&format!("Sending PUBLISH to {client} (d1"))
     }
 
     /// Stops in order, so that what is persistent is written.

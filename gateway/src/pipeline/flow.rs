@@ -63,8 +63,7 @@ impl<'a, S: Stream> Flow<'a, S> {
         counters: Arc<Counters>,
     ) -> Result<Self> {
         let now = now();
-        let (spooling, found) = Spooling::open(&config.spool)?;
-        counters.recovered.add(usize::try_from(found.unsettled).unwrap_or(usize::MAX));
+        let (spooling, found) = Spooling::open(&config.spool, &counters)?;
         let dispatcher = Dispatcher::new(config, now);
         Ok(Self {
             normaliser: Normaliser::new(&config.records)?,
@@ -288,10 +287,9 @@ impl<'a, S: Stream> Flow<'a, S> {
 
     /// Takes what the disk did.
     fn spooled(&mut self, done: Done) {
-        let (outcome, corrupted) = self.spooling.finish(done);
+        let outcome = self.spooling.finish(done, &self.counters);
         let at = (now(), unix_ms());
         let progress = self.custody.finished(outcome, at, |key| self.dispatcher.shard_of(key));
-        self.counters.corrupted.add(usize::try_from(corrupted).unwrap_or(usize::MAX));
         self.counters.dropped_spool.add(progress.dropped);
         self.counters.replayed.add(progress.replayed);
         for receipt in progress.receipts {

@@ -8,6 +8,7 @@ use tracing::{error, info, warn};
 
 use crate::config::{self, SpoolMode};
 use crate::custody::{Found, Job, Outcome};
+use crate::metrics::Counters;
 use crate::spool::{Appended, Bounds, Directory, Seq, Spool};
 
 /// The spool, and what it is doing.
@@ -39,19 +40,24 @@ enum Trouble {
 }
 
 impl Spooling {
-    /// Opens the spool, if there is to be one, and says what was found in it.
-    pub(super) fn open(settings: &config::Spool) -> Result<(Self, Found)> {
+    /// Opens the spool, if there is to be one, and says and counts what was found in it.
+    pub(super) fn open(settings: &config::Spool, counters: &Counters) -> Result<(Self, Found)> {
         let nothing = Found { next: Seq(1), oldest: Seq(1), unsettled: 0 };
         if settings.mode == SpoolMode::Off {
             return Ok((Self { spool: None, job: None, said: None, bytes: 0 }, nothing));
         }
         let bounds = Bounds { bytes_max: settings.bytes_max, when_full: settings.when_full };
-        let (spool, _) = Spool::open(Directory::new(&settings.dir), bounds).context("spool.dir")?;
+        let (mut spool, _) =
+            Spool::open(Directory::new(&settings.dir), bounds).context("spool.dir")?;
         let found = Found {
             next: spool.next_seq(),
             oldest: spool.oldest_unsettled(),
             unsettled: spool.unsettled(),
         };
+        // The earlier run left these as well.
+        let corrupted = spool.take_corrupted();
+        counters.recovered.add(usize::try_from(found.unsettled + corrupted).unwrap_or(usize::MAX));
+        count_corrupted(corrupted, counters);
         let bytes = spool.bytes();
         if found.unsettled > 0 {
             info!(records = found.unsettled, bytes, "the spool holds records of an earlier run");
@@ -100,14 +106,12 @@ impl Spooling {
         if self.is_busy() { Some(self.done().await) } else { None }
     }
 
-    /// Takes a job that ended: its outcome, and how many records were found unreadable.
-    pub(super) fn finish(&mut self, done: Done) -> (Outcome, u64) {
+    /// Takes a job that ended, and gives its outcome; counts what was found unreadable.
+    pub(super) fn finish(&mut self, done: Done, counters: &Counters) -> Outcome {
         let Done { spool, outcome, corrupted, trouble } = done;
         self.bytes = spool.bytes();
         (self.spool, self.job) = (Some(spool), None);
-        if corrupted > 0 {
-            error!(records = corrupted, "records in the spool were unreadable: see its quarantine");
-        }
+        count_corrupted(corrupted, counters);
         match &trouble {
             None if self.said.is_some() => info!("the spool is available again"),
             Some(Trouble::Full) if self.said != trouble => {
@@ -122,7 +126,7 @@ impl Spooling {
             None | Some(_) => {}
         }
         self.said = trouble;
-        (outcome, corrupted)
+        outcome
     }
 
     /// Tells the spool of the last entries that ended, and closes it.
@@ -135,6 +139,13 @@ impl Spooling {
         if let Ok(Err(error)) = closing.await {
             warn!(%error, "the spool was not closed well: some records may be sent twice");
         }
+    }
+}
+
+fn count_corrupted(records: u64, counters: &Counters) {
+    if records > 0 {
+        error!(records, "records in the spool were unreadable: see its quarantine");
+        counters.corrupted.add(usize::try_from(records).unwrap_or(usize::MAX));
     }
 }
 

@@ -16,6 +16,7 @@ const KILLS: u64 = 5;
 const IN_FLIGHT_MAX: usize = 250;
 
 async fn killed_five_times_loses_nothing(world: World) {
+    let world = world.set("spool.mode", "\"off\"");
     world.begin_session().await;
     let load = Load::new(8_000, 1_000);
     let kills = async {
@@ -38,12 +39,12 @@ async fn killed_five_times_loses_nothing(world: World) {
 }
 
 #[tokio::test]
-async fn gateway_killed_five_times_under_load_loses_nothing_over_mqtt_5() {
+async fn gateway_without_a_spool_killed_five_times_under_load_loses_nothing_over_mqtt_5() {
     killed_five_times_loses_nothing(World::new().await).await;
 }
 
 #[tokio::test]
-async fn gateway_killed_five_times_under_load_loses_nothing_over_mqtt_3() {
+async fn gateway_without_a_spool_killed_five_times_under_load_loses_nothing_over_mqtt_3() {
     killed_five_times_loses_nothing(World::new().await.set("mqtt.version", "3")).await;
 }
 

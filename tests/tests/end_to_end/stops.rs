@@ -37,8 +37,8 @@ async fn gateway_stopped_under_load_drains_and_repeats_nothing_over_mqtt_3() {
 }
 
 #[tokio::test]
-async fn gateway_stopped_while_the_stream_is_away_says_so_and_leaves_the_rest_to_the_broker() {
-    let world = World::new().await.set("drain_s_max", "1");
+async fn gateway_without_a_spool_stopped_while_the_stream_is_away_leaves_the_rest_to_the_broker() {
+    let world = World::new().await.set("drain_s_max", "1").set("spool.mode", "\"off\"");
     let run = world.gateway.start().await;
     world.stream.faults(|faults| faults.link = Link::Refusing);
     let published = Load::new(100, 1_000).publish(world.broker.port).await;

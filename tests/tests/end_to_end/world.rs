@@ -4,7 +4,7 @@ use tests::installation::Installation;
 use tests::mosquitto::{self, Mosquitto};
 use tests::patience::{PATIENCE, in_time};
 use tests::reading::{Comparison, Reading};
-use tidegate::rehearsal::stream::{self, LocalStream};
+use tidegate::rehearsal::stream::{self, Link, LocalStream};
 use tokio::time::timeout;
 
 /// The program under test.
@@ -45,6 +45,11 @@ impl World {
     pub(super) async fn stored(&self, records: u64) {
         let enough = |counts: &stream::Counts| counts.records >= records;
         in_time(&format!("{records} records are stored"), self.stream.reached(enough)).await;
+    }
+
+    /// The link to the stream changes.
+    pub(super) fn link(&self, link: Link) {
+        self.stream.faults(|faults| faults.link = link);
     }
 
     /// The readings in the stream, in the order of storing.

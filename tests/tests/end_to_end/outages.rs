@@ -1,0 +1,126 @@
+//! The stream, or one shard of it, is away for a while.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use tests::effort::ordinary_or_long;
+use tests::fleet::Load;
+use tests::mosquitto::Settings;
+use tests::reading::{Comparison, Reading};
+use tidegate::rehearsal::stream::{self, Link, ShardId};
+use tokio::time::sleep;
+
+use super::world::World;
+
+/// What a process needs beside what it holds: program, stacks, buffers of the connections, what the
+/// allocator cannot give back.
+const RSS_BESIDE_MAX: u64 = 16 << 20;
+
+/// The default of `memory_bytes_max`.
+const MEMORY_BYTES_MAX: u64 = 48 << 20;
+
+/// Pads a reading to about a kilobyte.
+const KILOBYTE: usize = 950;
+
+#[tokio::test]
+async fn outage_fills_the_spool_and_not_the_memory_and_ends_with_direct_delivery() {
+    let (away_s, per_second) = ordinary_or_long((15, 1_000), (60, 2_000));
+    let world = World::new().await.set("pace.instances", "1");
+    let run = world.gateway.start().await;
+    let load = Load { padding: KILOBYTE, ..Load::new((away_s + 3) * per_second, per_second) };
+    let outage = async {
+        world.stored(per_second).await;
+        world.link(Link::Refusing);
+        sleep(Duration::from_secs(away_s)).await;
+        world.link(Link::Up);
+    };
+    let (published, ()) = tokio::join!(load.publish(world.broker.port), outage);
+    let comparison = world.all_arrive(&published).await;
+    let rss = run.rss_peak_bytes();
+    assert_eq!((comparison.lost, comparison.unknown, comparison.overtook), (vec![], vec![], 0));
+    assert!(comparison.duplicated as u64 <= world.stream.counts().records_unanswered);
+    assert!(rss <= MEMORY_BYTES_MAX + RSS_BESIDE_MAX, "{} KiB", rss >> 10);
+
+    // The stream is trusted again when it was in time for a while, so something must flow.
+    let flow = Load { first_seq: load.readings, ..Load::new(1_000, 100) };
+    let (_, ()) =
+        tokio::join!(flow.publish(world.broker.port), run.says("nothing goes to the spool"));
+    let before = world.gateway.spool_files();
+    Load { first_seq: 2 * load.readings, ..Load::new(1_000, 500) }.publish(world.broker.port).await;
+    world.stored(load.readings + 2_000).await;
+    assert_eq!(world.gateway.spool_files(), before, "written to under steady traffic");
+    let books = run.stop().await.books();
+    assert_eq!((books.received, books.delivered), (load.readings + 2_000, load.readings + 2_000));
+}
+
+#[tokio::test]
+async fn healthy_stream_leaves_the_spool_untouched() {
+    let world = World::new().await;
+    let run = world.gateway.start().await;
+    let before = world.gateway.spool_files();
+    let published = Load::new(3_000, 500).publish(world.broker.port).await;
+    world.all_arrive(&published).await;
+    let after = world.gateway.spool_files();
+    let late = run.times_said("records go to the spool");
+    run.stop().await.books();
+    assert_eq!((late, after), (0, before));
+}
+
+/// How long after it was due each reading was stored, over the best of all. `due` says when.
+fn delays(world: &World, due: impl Fn(Reading) -> Duration) -> HashMap<ShardId, Vec<Duration>> {
+    let stored: Vec<_> = world
+        .stream
+        .records()
+        .into_iter()
+        .map(|record| {
+            let reading = Reading::of_record(&record.data).expect("a record of a reading");
+            (record.sequence_number.shard, record.arrival.instant, due(reading))
+        })
+        .collect();
+    let start = stored.iter().filter_map(|(_, at, due)| at.checked_sub(*due)).min();
+    let start: Instant = start.expect("something was stored");
+    let mut delays: HashMap<_, Vec<_>> = HashMap::new();
+    for (shard, at, due) in stored {
+        delays.entry(shard).or_default().push(at - (start + due));
+    }
+    delays
+}
+
+fn p99(mut delays: Vec<Duration>) -> Duration {
+    delays.sort_unstable();
+    *delays.get(delays.len() * 99 / 100).expect("there are some")
+}
+
+/// What the best reading waits for, too, is not seen; what a refused neighbour costs would be: the
+/// throttled shard waits for ten times as long.
+const OTHERS_P99_MAX: Duration = Duration::from_millis(500);
+
+#[tokio::test]
+async fn throttled_shard_delays_no_other_and_catches_up_in_order() {
+    let throttled_s = ordinary_or_long(8, 60);
+    let world = World::with(Settings::patient(), stream::Settings::default()).await;
+    let run = world.gateway.start().await;
+    let load = Load::new((throttled_s + 4) * 500, 500);
+    let trouble = async {
+        world.stored(1_000).await;
+        world.stream.faults(|faults| faults.throttled_shards = vec![ShardId(0)]);
+        sleep(Duration::from_secs(throttled_s)).await;
+        world.stream.faults(|faults| faults.throttled_shards.clear());
+    };
+    let (published, ()) = tokio::join!(load.publish(world.broker.port), trouble);
+    let comparison = world.all_arrive(&published).await;
+    let books = run.stop().await.books();
+    let Comparison { lost, duplicated, overtook, unknown } = comparison;
+    assert_eq!((lost, duplicated, unknown), (vec![], 0, vec![]));
+    assert_eq!(u64::try_from(overtook), Ok(books.reordered));
+
+    let every = Duration::from_secs(1) / 500;
+    let due = |Reading { device, seq }: Reading| {
+        every * u32::try_from(seq * load.devices + device).expect("few")
+    };
+    let mut delays = delays(&world, due);
+    let blocked = p99(delays.remove(&ShardId(0)).expect("some devices are there"));
+    let others = p99(delays.into_values().flatten().collect());
+    assert!(blocked > Duration::from_secs(throttled_s / 2), "the fault did not work: {blocked:?}");
+    assert!(others <= OTHERS_P99_MAX, "p99 {others:?}");
+}
