@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use crate::config::{CatchUp, Config};
-use crate::limits::{OVERFLOW_MIN, PASSED_OVER_MAX, SPOOL_AHEAD_BYTES_MAX};
+use crate::limits::{OVERFLOW_MIN, PASSED_OVER_MAX, SHARD_AHEAD_BYTES, SPOOL_AHEAD_BYTES};
 use crate::queue::ShardIndex;
 use crate::record::RecordSlot;
 use crate::spool::{Place, Seq};
@@ -50,15 +50,17 @@ pub(super) struct Shards {
 }
 
 impl Shards {
-    /// `count` shards, which have equal parts of the read-ahead. Where live records go first the
+    /// `count` shards, which have equal parts of what of the spool may be in memory. Where live records go first the
     /// reader fills only a part of that.
     pub(super) fn new(count: usize, config: &Config) -> Self {
-        let budget_bytes = config.spool_memory_bytes_max().min(SPOOL_AHEAD_BYTES_MAX);
+        let budget_bytes = config.spool_memory_bytes_max();
         let count = count.max(1);
         let mut shards = Vec::new();
         shards.resize_with(count, Shard::default);
+        let share_bytes = budget_bytes / count;
+        let quota_bytes = (SPOOL_AHEAD_BYTES / count).max(SHARD_AHEAD_BYTES).min(share_bytes);
         // One record, if it comes to that.
-        let quota_bytes = (budget_bytes / count).max(1);
+        let quota_bytes = quota_bytes.max(1);
         let read_quota_bytes = match config.spool.catch_up {
             CatchUp::Order => quota_bytes,
             CatchUp::LiveFirst => quota_bytes.div_ceil(LIVE_FIRST_SHARE),
