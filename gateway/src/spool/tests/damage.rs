@@ -179,6 +179,20 @@ fn a_bad_sector_holds_nothing_back_for_ever() {
 }
 
 #[test]
+fn a_disk_that_was_away_for_long_has_lost_nothing() {
+    let sample = sample(true);
+    let disk = Sim::with_files(&sample.files);
+    let mut spool = Spool::open(disk.clone(), BOUNDS).unwrap().0;
+    disk.refuse_reads(u32::MAX);
+    disk.stop_after(1);
+    assert!((0..50).all(|_| spool.read(Seq::FIRST, usize::MAX).is_err()));
+    disk.come_back();
+    let read = spool.read(Seq::FIRST, usize::MAX).unwrap().entries;
+    assert!(read.iter().map(|(_, entry)| entry).eq(sample.owed.values()));
+    assert_eq!(spool.take_corrupted(), 0);
+}
+
+#[test]
 fn a_newer_segment_is_not_touched() {
     let mut files = sample(true).files;
     let name = segment::Name { base: Seq(99), attempt: 0 }.to_string();
