@@ -79,7 +79,8 @@ impl<D: Disk> Spool<D> {
         let Some(active) = &mut self.active else { return Ok(()) };
         // Longer from here on, by an unknown part of this.
         self.segments.change_last(|last| last.bytes += group_bytes);
-        let mut piece = Vec::new();
+        let whole = usize::try_from(group_bytes).unwrap_or(PIECE_BYTES);
+        let mut piece = Vec::with_capacity(whole.min(PIECE_BYTES));
         for entry in group {
             encode_entry(active.seed, entry, &mut piece).ok_or(io::ErrorKind::FileTooLarge)?;
             active.times.include(entry.rx_ts_ms);

@@ -102,19 +102,19 @@ impl<D: Disk> Spool<D> {
     /// footer. Those that are damaged stay as they are.
     fn end_unsealed(&mut self, found: &[Found], missing: &[Range<Seq>]) {
         for Found { segment, times, state } in found {
+            // What a later segment holds too is not this one's any more.
+            let end = self.segments.get(segment.name).map_or(segment.end, |kept| kept.end);
             let is_short = missing.iter().any(|range| range.start == segment.end);
             match state {
                 State::Sealed => continue,
-                State::Open if segment.end == segment.name.base => continue,
+                State::Open if end == segment.name.base => continue,
                 State::Open if !is_short => {}
                 State::Open | State::Damaged => {
                     self.progress.damaged.insert(segment.name.base);
                     continue;
                 }
             }
-            let end = self.segments.holding(segment.name.base).map_or(segment.end, |at| at.end);
-            let footer = Footer { end, times: *times };
-            match self.end(segment, &footer) {
+            match self.end(segment, &Footer { end, times: *times }) {
                 Ok(bytes) => self.segments.change(segment.name, |at| at.bytes = bytes),
                 Err(error) => tracing::debug!(%error, "a segment stays without its footer"),
             }

@@ -4,6 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use super::codec::{EntryHeader, Seed, entry_bytes};
+use super::reclaim::is_full;
 use super::segment::{Name, Segment};
 use super::settled::Settled;
 use super::walk::{Step, Walk};
@@ -40,11 +41,9 @@ impl<F> Default for Reader<F> {
 }
 
 impl<F> Reader<F> {
-    fn patience(&self, name: Name) -> Patience {
-        match self.refused {
-            Some((at, _, ATTEMPTS_MAX..)) if at == name => Patience::PassOver,
-            _ => Patience::Fail,
-        }
+    /// Whether some place of `name` was refused as often as it may be.
+    fn is_exhausted(&self, name: Name) -> bool {
+        self.refused.is_some_and(|(at, _, times)| at == name && times >= ATTEMPTS_MAX)
     }
 
     /// Remembers that the disk refused, and returns what it said.
@@ -188,7 +187,7 @@ impl<D: Disk> Spool<D> {
             let next = self.segments.base_after(from).unwrap_or(self.next);
             return Ok(Found::nothing_before(next));
         };
-        let patience = self.reader.patience(segment.name);
+        let patience = self.patience(segment.name);
         let file = match self.open_to_read(segment.name) {
             Ok(file) => file,
             Err(_) if patience == Patience::PassOver => {
@@ -222,7 +221,7 @@ impl<D: Disk> Spool<D> {
     }
 
     fn read_place(&mut self, segment: &Segment, place: Place) -> io::Result<Option<Entry>> {
-        let patience = self.reader.patience(segment.name);
+        let patience = self.patience(segment.name);
         let offset = u64::from(place.offset);
         let opened = self.open_to_read(segment.name);
         let read = opened.and_then(|file| {
@@ -242,6 +241,20 @@ impl<D: Disk> Spool<D> {
                 self.reader.refused = None;
                 Ok(entry)
             }
+        }
+    }
+
+    /// A place that is refused again and again is bad, unless the whole disk is away: then it cannot
+    /// be written to either, and nothing is given up.
+    fn patience(&mut self, name: Name) -> Patience {
+        if !self.reader.is_exhausted(name) {
+            return Patience::Fail;
+        }
+        match self.save() {
+            Err(e) if !is_full(&e) && e.kind() != io::ErrorKind::ReadOnlyFilesystem => {
+                Patience::Fail
+            }
+            _ => Patience::PassOver,
         }
     }
 

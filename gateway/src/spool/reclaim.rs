@@ -127,6 +127,7 @@ impl<D: Disk> Spool<D> {
     }
 }
 
-fn is_full(error: &io::Error) -> bool {
+/// Whether the disk works, and nothing more fits.
+pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -84,6 +84,11 @@ impl Segments {
         self.all.back().map(|last| last.end)
     }
 
+    /// The one called `name`.
+    pub(super) fn get(&self, name: Name) -> Option<&Segment> {
+        self.all.get(self.position(name)?)
+    }
+
     /// The segment that holds `seq`.
     pub(super) fn holding(&self, seq: Seq) -> Option<&Segment> {
         let after = self.all.partition_point(|segment| segment.name.base <= seq);
@@ -104,16 +109,13 @@ impl Segments {
 
     /// Forgets the one called `name`.
     pub(super) fn remove(&mut self, name: Name) {
-        if let Ok(at) = self.all.binary_search_by_key(&name, |segment| segment.name) {
-            let removed = self.all.remove(at);
-            self.bytes -= removed.map_or(0, |segment| segment.bytes);
-        }
+        let removed = self.position(name).and_then(|at| self.all.remove(at));
+        self.bytes -= removed.map_or(0, |segment| segment.bytes);
     }
 
     /// Changes what is remembered of the one called `name`.
     pub(super) fn change(&mut self, name: Name, change: impl FnOnce(&mut Segment)) {
-        let at = self.all.binary_search_by_key(&name, |segment| segment.name);
-        if let Some(segment) = at.ok().and_then(|at| self.all.get_mut(at)) {
+        if let Some(segment) = self.position(name).and_then(|at| self.all.get_mut(at)) {
             self.bytes -= segment.bytes;
             change(segment);
             self.bytes += segment.bytes;
@@ -125,5 +127,9 @@ impl Segments {
         if let Some(last) = self.all.back().map(|last| last.name) {
             self.change(last, change);
         }
+    }
+
+    fn position(&self, name: Name) -> Option<usize> {
+        self.all.binary_search_by_key(&name, |segment| segment.name).ok()
     }
 }

@@ -17,6 +17,11 @@ struct Sample {
     is_closed: bool,
 }
 
+fn entry(seq: u64, data: Vec<u8>) -> Entry {
+    let key = PartitionKey::new("pump");
+    Entry { seq: Seq(seq), key, rx_ts_ms: 1_000, data: data.into() }
+}
+
 /// Three segments and both small files; five of eleven entries are settled.
 fn sample(is_closed: bool) -> Sample {
     let disk = Sim::new(0);
@@ -24,14 +29,8 @@ fn sample(is_closed: bool) -> Sample {
     let mut owed = BTreeMap::new();
     for (count, bytes) in [(3, 90), (3, 50), (2, 100), (3, 20)] {
         let first = spool.next_seq().0;
-        let group: Vec<Entry> = (first..first + count)
-            .map(|seq| Entry {
-                seq: Seq(seq),
-                key: PartitionKey::new("pump"),
-                rx_ts_ms: 1_000,
-                data: vec![b'x'; bytes].into(),
-            })
-            .collect();
+        let group: Vec<Entry> =
+            (first..first + count).map(|seq| entry(seq, vec![b'x'; bytes])).collect();
         assert!(matches!(spool.append(&group), Ok(Appended::Kept { .. })));
         owed.extend(group.into_iter().map(|entry| (entry.seq, entry)));
         let settled = [Seq(first + 1)];
@@ -180,6 +179,20 @@ fn a_bad_sector_holds_nothing_back_for_ever() {
 }
 
 #[test]
+fn a_disk_that_was_away_for_long_has_lost_nothing() {
+    let sample = sample(true);
+    let disk = Sim::with_files(&sample.files);
+    let mut spool = Spool::open(disk.clone(), BOUNDS).unwrap().0;
+    disk.refuse_reads(u32::MAX);
+    disk.stop_after(1);
+    assert!((0..50).all(|_| spool.read(Seq::FIRST, usize::MAX).is_err()));
+    disk.come_back();
+    let read = spool.read(Seq::FIRST, usize::MAX).unwrap().entries;
+    assert!(read.iter().map(|(_, entry)| entry).eq(sample.owed.values()));
+    assert_eq!(spool.take_corrupted(), 0);
+}
+
+#[test]
 fn a_newer_segment_is_not_touched() {
     let mut files = sample(true).files;
     let name = segment::Name { base: Seq(99), attempt: 0 }.to_string();
@@ -190,4 +203,20 @@ fn a_newer_segment_is_not_touched() {
     let message = Spool::open(disk.clone(), BOUNDS).unwrap_err().to_string();
     assert!(message.contains(&name) && message.contains("version 2"), "{message}");
     assert_eq!(disk.files(), files);
+}
+
+#[test]
+fn a_segment_of_another_spool_in_a_payload_is_not_taken_for_entries() {
+    let elsewhere = sample(true);
+    let (_, inner) = elsewhere.files.iter().rfind(|(at, _)| at.starts_with("segment-")).unwrap();
+    let disk = Sim::new(0);
+    let mut spool = Spool::open(disk.clone(), BOUNDS).unwrap().0;
+    spool.append(&[entry(1, inner.clone()), entry(2, b"last".to_vec())]).unwrap();
+    drop(spool);
+    let mut files = disk.files();
+    let (_, bytes) = files.iter_mut().find(|(name, _)| name.starts_with("segment-")).unwrap();
+    bytes[codec::HEADER_BYTES + 3] ^= 1;
+    let outcome = read(&files);
+    assert_eq!(outcome.read.into_values().collect::<Vec<_>>(), [entry(2, b"last".to_vec())]);
+    assert_eq!(outcome.corrupted, 1);
 }

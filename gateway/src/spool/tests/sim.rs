@@ -134,12 +134,17 @@ impl Sim {
 
     /// The end of the process, and perhaps of the power.
     pub(super) fn crash(&self, crash: Crash) {
+        self.come_back();
+        if crash == Crash::Power {
+            self.0.borrow_mut().lose_power();
+        }
+    }
+
+    /// Nothing is stopped or refused any more.
+    pub(super) fn come_back(&self) {
         let mut state = self.0.borrow_mut();
         state.fuse = None;
         state.reads_refused = 0;
-        if crash == Crash::Power {
-            state.lose_power();
-        }
     }
 
     /// Every file with its bytes.
