@@ -111,12 +111,7 @@ impl Place {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Appended {
     /// It is durable.
-    Kept {
-        /// What was not settled and had to go to make room, since this was last told: the oldest
-        /// segments, as the operator chose. After an append that failed, some of it may have been
-        /// settled by the caller since.
-        dropped: Vec<Range<Seq>>,
-    },
+    Kept,
     /// The ceiling is reached, and the operator chose to wait: nothing was written.
     Full,
 }

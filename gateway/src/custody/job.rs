@@ -31,7 +31,7 @@ pub struct Job {
 pub struct Outcome {
     /// Whether the group is on the disk.
     pub kept: bool,
-    /// Entries that were dropped to make room for it.
+    /// Entries that were dropped to make room, even if in vain.
     pub dropped: Vec<Range<Seq>>,
     /// What was found of the places.
     pub fetched: Option<Vec<Entry>>,

@@ -158,7 +158,7 @@ fn carry_out(spool: &mut Spool<Directory>, job: &Job) -> (Outcome, Option<Troubl
     let mut full = false;
     if !job.group.is_empty() {
         match spool.append(&job.group) {
-            Ok(Appended::Kept { dropped }) => (outcome.kept, outcome.dropped) = (true, dropped),
+            Ok(Appended::Kept) => outcome.kept = true,
             Ok(Appended::Full) => full = true,
             Err(error) => note(error),
         }
@@ -169,6 +169,6 @@ fn carry_out(spool: &mut Spool<Directory>, job: &Job) -> (Outcome, Option<Troubl
     if let Some((from, bytes_max)) = job.read {
         outcome.read = spool.read(from, bytes_max).map_err(&mut note).ok();
     }
-    outcome.unsettled = spool.unsettled();
+    (outcome.dropped, outcome.unsettled) = (spool.take_dropped(), spool.unsettled());
     (outcome, trouble.or(full.then_some(Trouble::Full)))
 }

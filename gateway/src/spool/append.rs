@@ -1,12 +1,13 @@
 //! Appending: groups into segments, and what to do when the disk refuses.
 
 use std::io;
+use std::ops::Range;
 
 use super::codec::{
     FOOTER_BYTES, Footer, HEADER_BYTES, Seed, Times, encode_entry, encode_header, entry_bytes,
 };
 use super::segment::{Name, Segment};
-use super::{Appended, Disk, Entry, Spool};
+use super::{Appended, Disk, Entry, Seq, Spool};
 use crate::config::WhenFull;
 
 /// How much of a group is encoded before it is written.
@@ -43,7 +44,13 @@ impl<D: Disk> Spool<D> {
                 return Err(e);
             }
         }
-        Ok(Appended::Kept { dropped: std::mem::take(&mut self.dropped) })
+        Ok(Appended::Kept)
+    }
+
+    /// What was not settled and went to make room since this was last asked, whether or not the newer
+    /// ones were kept then: the oldest segments, as the operator chose.
+    pub fn take_dropped(&mut self) -> Vec<Range<Seq>> {
+        std::mem::take(&mut self.dropped)
     }
 
     /// Frees what is over the ceiling with `group_bytes` more. Whether that much may be written: a

@@ -31,7 +31,7 @@ fn sample(is_closed: bool) -> Sample {
         let first = spool.next_seq().0;
         let group: Vec<Entry> =
             (first..first + count).map(|seq| entry(seq, vec![b'x'; bytes])).collect();
-        assert!(matches!(spool.append(&group), Ok(Appended::Kept { .. })));
+        assert!(matches!(spool.append(&group), Ok(Appended::Kept)));
         owed.extend(group.into_iter().map(|entry| (entry.seq, entry)));
         let settled = [Seq(first + 1)];
         spool.settle(&settled);

@@ -27,7 +27,7 @@ fn group(from: Seq, count: u64, bytes: usize) -> Vec<Entry> {
 
 fn append(spool: &mut Spool<Directory>, count: u64, bytes: usize) -> Vec<Entry> {
     let group = group(spool.next_seq(), count, bytes);
-    assert_eq!(spool.append(&group).unwrap(), Appended::Kept { dropped: Vec::new() });
+    assert_eq!(spool.append(&group).unwrap(), Appended::Kept);
     group
 }
 
@@ -120,8 +120,8 @@ fn the_oldest_are_dropped_and_told_if_the_operator_chose_so() {
     let mut gone = 0;
     for _ in 0..40 {
         let group = group(spool.next_seq(), 1_000, 1_000);
-        let Appended::Kept { dropped } = spool.append(&group).unwrap() else { panic!("full") };
-        gone += dropped.iter().map(|range| range.end.0 - range.start.0).sum::<u64>();
+        assert_eq!(spool.append(&group).unwrap(), Appended::Kept);
+        gone += spool.take_dropped().iter().map(|range| range.end.0 - range.start.0).sum::<u64>();
         assert!(spool.bytes() <= 16 * MIB);
     }
     assert!(gone > 20_000);

@@ -48,8 +48,6 @@ struct Caller {
     /// Of these, what was not kept when it was handed over and was found all the same. It is given
     /// until it is settled, or until a power cut takes it.
     unsure: BTreeSet<Seq>,
-    /// Dropped by an append that failed, and perhaps told with the next: `None` when none failed.
-    untold: Option<BTreeSet<Seq>>,
     settled: BTreeSet<Seq>,
     /// Everything that was ever handed to the spool, kept or not.
     tried: BTreeMap<Seq, Vec<Entry>>,
@@ -70,7 +68,6 @@ impl Caller {
             spool,
             owed: BTreeMap::new(),
             unsure: BTreeSet::new(),
-            untold: None,
             settled: BTreeSet::new(),
             tried: BTreeMap::new(),
             kept_before: Seq::FIRST,
@@ -111,16 +108,15 @@ impl Caller {
         for entry in &group {
             self.tried.entry(entry.seq).or_default().push(entry.clone());
         }
-        let Ok(appended) = self.spool.append(&group) else {
-            self.untold.get_or_insert_default();
-            return None;
-        };
-        if let Appended::Kept { dropped } = &appended {
-            assert!(self.bounds.when_full == WhenFull::DropOldest || dropped.is_empty());
-            let mut untold = self.untold.take().unwrap_or_default();
-            for seq in dropped.iter().flat_map(|range| range.start.0..range.end.0).map(Seq) {
-                assert!(self.owed.remove(&seq).is_some() || untold.remove(&seq), "no {seq:?}");
-            }
+        let appended = self.spool.append(&group);
+        let dropped = self.spool.take_dropped();
+        assert!(self.bounds.when_full == WhenFull::DropOldest || dropped.is_empty());
+        for seq in dropped.iter().flat_map(|range| range.start.0..range.end.0).map(Seq) {
+            assert!(self.owed.remove(&seq).is_some(), "no {seq:?}");
+            self.settled.insert(seq);
+        }
+        let appended = appended.ok()?;
+        if appended == Appended::Kept {
             self.kept_before = Seq(first.0 + count);
             self.unsure.retain(|seq| seq.0 < first.0);
             self.owed.extend(group.into_iter().map(|entry| (entry.seq, entry)));
@@ -145,32 +141,18 @@ impl Caller {
             self.owed.keys().rev().copied().filter(|seq| seq.0 % every == skip % every).collect();
         self.spool.settle(&chosen);
         self.settled.extend(&chosen);
-        if let Some(untold) = &mut self.untold {
-            untold.extend(&chosen);
-        }
         self.owed.retain(|seq, _| !chosen.contains(seq));
     }
 
     /// Reads everything, and checks it.
     fn read_all(&mut self, bytes_max: usize) {
         let (read, places) = self.drain(bytes_max);
-        self.miss_dropped(&read);
         assert_eq!(read, self.owed);
         assert_eq!(self.spool.unsettled(), self.owed.len() as u64);
         let oldest = self.owed.keys().next().copied().unwrap_or(self.spool.next_seq());
         assert_eq!(self.spool.oldest_unsettled(), oldest);
         let fetched = self.spool.fetch(&places).unwrap();
         assert!(fetched.iter().eq(self.owed.values()));
-    }
-
-    /// An append that failed may have dropped the oldest before, and a crash keeps it from telling.
-    fn miss_dropped(&mut self, read: &BTreeMap<Seq, Entry>) {
-        let Some(untold) = &mut self.untold else { return };
-        if self.bounds.when_full == WhenFull::DropOldest {
-            let first = read.keys().next().copied().unwrap_or(self.spool.next_seq());
-            let kept = self.owed.split_off(&first);
-            untold.extend(std::mem::replace(&mut self.owed, kept).into_keys());
-        }
     }
 
     fn drain(&mut self, bytes_max: usize) -> (BTreeMap<Seq, Entry>, Vec<Place>) {
@@ -218,8 +200,6 @@ impl Caller {
     fn recover(&mut self) -> u64 {
         self.reopen();
         let (read, _) = self.drain(usize::MAX);
-        self.miss_dropped(&read);
-        self.untold = None;
         for (seq, entry) in self.owed.iter().filter(|(seq, _)| !self.unsure.contains(seq)) {
             assert_eq!(read.get(seq), Some(entry), "{seq:?} was kept");
         }
@@ -255,7 +235,7 @@ impl Caller {
         self.disk.set_room(None);
         self.read_all(1_000);
         self.settle(1, 0);
-        assert!(matches!(self.append(3, 400), Some(Appended::Kept { .. })));
+        assert!(matches!(self.append(3, 400), Some(Appended::Kept)));
         self.crash(Crash::Power);
         self.settle(1, 0);
         self.close();
@@ -293,7 +273,7 @@ fn a_full_disk_is_freed_by_settling_alone() {
     caller.read_all(usize::MAX);
     caller.settle(1, 0);
     assert!(caller.spool.bytes() < BYTES_MAX / SEGMENTS_MIN);
-    assert!(matches!(caller.append(3, 400), Some(Appended::Kept { .. })));
+    assert!(matches!(caller.append(3, 400), Some(Appended::Kept)));
     caller.crash(Crash::Power);
     assert_eq!(caller.owed.len(), 3);
 }

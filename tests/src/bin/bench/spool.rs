@@ -152,7 +152,7 @@ fn fill(directory: &Path, bytes: u64) -> Result<()> {
             .map(entry)
             .collect();
         let appended = spool.append(&group)?;
-        anyhow::ensure!(matches!(appended, Appended::Kept { .. }), "the spool is full");
+        anyhow::ensure!(matches!(appended, Appended::Kept), "the spool is full");
     }
     spool.close().context("cannot close the spool")
 }
