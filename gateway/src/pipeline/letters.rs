@@ -7,7 +7,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{info, warn};
 
 use crate::dead_letter::{Appended, Letter, Store};
-use crate::limits::DEAD_LETTER_RETRY;
+use crate::limits::{DEAD_LETTER_RETRY, GROUP_BYTES_MAX};
 use crate::record::RecordSlot;
 
 /// Drops are told at most this often: where the ceiling is reached, every commit may drop some.
@@ -82,13 +82,21 @@ impl Letters {
         self.retry_at.filter(|_| self.commit.is_none())
     }
 
-    /// Starts a commit of everything that waits, if none is running and none failed just now.
+    /// Starts a commit of what waits, up to a group, if none is running and none failed just now.
     pub(super) fn start(&mut self, now: Instant) {
         if self.waiting.is_empty() || self.retry_at.is_some_and(|at| at > now) {
             return;
         }
         let Some(mut store) = self.store.take() else { return };
-        let letters = std::mem::take(&mut self.waiting);
+        // A group that is too large for a disk that is nearly full would never be kept.
+        let mut bytes = 0;
+        let fits = |(letter, _): &&(Letter, RecordSlot)| {
+            let before = bytes;
+            bytes += letter.payload.kept_bytes();
+            before < GROUP_BYTES_MAX
+        };
+        let count = self.waiting.iter().take_while(fits).count();
+        let letters: Vec<_> = self.waiting.drain(..count).collect();
         self.commit = Some(spawn_blocking(move || {
             let (texts, slots): (Vec<_>, Vec<_>) = letters.into_iter().unzip();
             let result = store.append(&texts);
