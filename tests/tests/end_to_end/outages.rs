@@ -12,6 +12,10 @@ use tokio::time::sleep;
 
 use super::world::World;
 
+/// What a process needs beside what it holds: buffers of the connections, what is settled, pages of
+/// the program that are touched in an outage only, what the allocator cannot give back.
+const RSS_BESIDE_MAX: u64 = 16 << 20;
+
 /// The default of `memory_bytes_max`.
 const MEMORY_BYTES_MAX: u64 = 48 << 20;
 
@@ -45,8 +49,7 @@ async fn outage_fills_the_spool_and_not_the_memory_and_ends_with_direct_delivery
     let grown = run.rss_peak_bytes() - rss_at_start;
     assert_eq!((comparison.lost, comparison.unknown, comparison.overtook), (vec![], vec![], 0));
     assert!(comparison.duplicated as u64 <= world.stream.counts().records_unanswered);
-    eprintln!("{} KiB on top of {}", grown >> 10, rss_at_start >> 10);
-    assert!(grown <= MEMORY_BYTES_MAX, "{} KiB on top of {}", grown >> 10, rss_at_start >> 10);
+    assert!(grown <= MEMORY_BYTES_MAX + RSS_BESIDE_MAX, "{} KiB more", grown >> 10);
 
     // A shard is trusted again when it was in time for a while, so something must flow to each.
     let flow = Load { first_seq: load.readings, readings: 1_000, per_second: 100, ..load };
