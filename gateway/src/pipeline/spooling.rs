@@ -59,6 +59,11 @@ impl Spooling {
         Ok((Self { spool: Some(spool), job: None, said: None, bytes }, found))
     }
 
+    /// How many records were found unreadable at the start.
+    pub(super) fn lost(&mut self) -> u64 {
+        self.spool.as_mut().map_or(0, Spool::take_corrupted)
+    }
+
     /// Whether a job may be started.
     pub(super) fn is_free(&self) -> bool {
         self.spool.is_some()
