@@ -12,11 +12,13 @@ use serde::{Deserialize, Serialize};
 use crate::metrics::{Beside, Conservation};
 
 mod file;
+mod letters;
 mod span;
 #[cfg(test)]
 mod tests;
 
 pub use file::{Held, LedgerFile, Unread};
+pub use letters::count_letters;
 pub use span::Span;
 
 /// What became of every record since the books began, in records.

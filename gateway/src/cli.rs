@@ -15,6 +15,8 @@ pub fn main() -> ExitCode {
     telemetry::init(arguments.log_format);
     let done = match arguments.command {
         Command::Run { config } => commands::run::run(&config),
+        Command::Spool(command) => commands::spool::run(&command),
+        Command::Audit(arguments) => commands::audit::run(&arguments),
         #[cfg(feature = "rehearsal")]
         Command::Rehearse(arguments) => commands::rehearse::run(&arguments),
     };
@@ -45,6 +47,11 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// What waits on local disk: status, verify, export, and, while no gateway runs, repair and purge.
+    #[command(subcommand)]
+    Spool(commands::spool::Command),
+    /// What became of every record since the books began. Fails if any is unaccounted for.
+    Audit(commands::audit::Arguments),
     /// Rehearse: a synthetic fleet publishes to an embedded broker, and the gateway forwards to a
     /// local stream that enforces the limits of Kinesis. Fails when anything is lost.
     #[cfg(feature = "rehearsal")]

@@ -1,5 +1,34 @@
 //! What each subcommand does.
 
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::config::{Config, Faults};
+
+mod age;
+pub mod audit;
 #[cfg(feature = "rehearsal")]
 pub mod rehearse;
 pub mod run;
+pub mod spool;
+
+/// The configuration is at fault: `EX_USAGE` of sysexits.h.
+const EXIT_CONFIGURATION: u8 = 64;
+
+/// The configuration, or else its faults written out and the exit code for them.
+fn configuration(checked: Result<Config, Faults>) -> std::io::Result<Result<Config, ExitCode>> {
+    match checked {
+        Ok(config) => Ok(Ok(config)),
+        Err(faults) => {
+            // Faults are the answer to a question, not a log: they go out as they are.
+            std::io::stderr().write_all(faults.to_string().as_bytes())?;
+            Ok(Err(EXIT_CONFIGURATION.into()))
+        }
+    }
+}
+
+/// A time for people and machines.
+fn time(unix_ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(unix_ms)
+        .map_or_else(|_| unix_ms.to_string(), |at| format!("{at:.3}"))
+}

@@ -17,11 +17,8 @@ use twox_hash::XxHash3_128;
 use crate::config::{DeadLetter as Settings, WhenFull};
 use crate::limits::DEAD_LETTER_PAYLOAD_BYTES_MAX;
 
-mod count;
 #[cfg(test)]
 mod tests;
-
-pub use count::count;
 
 /// Into how many files the ceiling is divided: dropping the oldest file drops this part of it.
 const FILES: u64 = 8;

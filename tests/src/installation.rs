@@ -8,6 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::patience::in_time;
 use crate::process::{Process, Signal};
 
 /// What its filter is unless said otherwise.
@@ -27,6 +28,17 @@ pub struct Installation {
 #[derive(Debug)]
 pub struct Run {
     process: Process,
+}
+
+/// What a command answered.
+#[derive(Debug)]
+pub struct Answered {
+    /// The exit code; `None` after a signal.
+    pub code: Option<i32>,
+    /// What it wrote to standard output.
+    pub text: String,
+    /// Its log.
+    pub log: String,
 }
 
 /// How a run ended.
@@ -105,16 +117,34 @@ impl Installation {
     /// Starts the gateway and waits for nothing.
     #[must_use]
     pub fn launch(&self) -> Run {
+        let mut command = self.command(&["run", "--log-format", "json"]);
+        Run { process: Process::start("tidegate", &mut command, "it is built with this test") }
+    }
+
+    /// Gives a command that ends by itself, beside whatever runs, and waits for its answer.
+    pub async fn ask(&self, arguments: &[&str]) -> Answered {
+        let mut command = self.command(arguments);
+        let asked = tokio::task::spawn_blocking(move || command.output());
+        let output = in_time(&format!("{arguments:?} ends"), asked).await;
+        let output = output.expect("it does not panic").expect("it is built with this test");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it writes UTF-8");
+        let (text, log) = (text(output.stdout), text(output.stderr));
+        assert!(!log.contains("panicked at"), "{log}");
+        Answered { code: output.status.code(), text, log }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let path = self.dir.path().join("tidegate.toml");
         fs::write(&path, self.text()).expect("a writable directory");
         let mut command = Command::new(self.program);
         command
-            .args(["run", "--log-format", "json", "--config"])
+            .args(arguments)
+            .arg("--config")
             .arg(path)
             .current_dir(self.dir.path())
             .envs(&self.environment)
             .env_remove("RUST_LOG");
-        Run { process: Process::start("tidegate", &mut command, "it is built with this test") }
+        command
     }
 
     /// The dead letters of all runs so far, oldest first.

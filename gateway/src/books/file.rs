@@ -96,24 +96,17 @@ impl LedgerFile {
     /// # Errors
     /// When there are none, or none that can be relied on.
     pub fn read(&self) -> Result<Books, Unread> {
-        let unreadable = |why: String| Unread::Unreadable { path: self.path.clone(), why };
-        let text = match fs::read_to_string(&self.path) {
-            Ok(text) => text,
+        match fs::read(&self.path) {
+            Ok(text) => decode(&text).map_err(|why| self.unreadable(why)),
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(Unread::Missing(self.path.clone()));
+                Err(Unread::Missing(self.path.clone()))
             }
-            Err(error) => return Err(unreadable(error.to_string())),
-        };
-        let no_ledger = |error: serde_json::Error| unreadable(format!("no ledger: {error}"));
-        let Versioned { version } = serde_json::from_str(&text).map_err(no_ledger)?;
-        if version != VERSION {
-            return Err(unreadable(format!("has version {version}, this gateway knows {VERSION}")));
+            Err(error) => Err(self.unreadable(error.to_string())),
         }
-        let content: Content<'_> = serde_json::from_str(&text).map_err(no_ledger)?;
-        if crc32c::crc32c(content.books.get().as_bytes()) != content.crc32c {
-            return Err(unreadable("is damaged: its checksum is wrong".to_owned()));
-        }
-        serde_json::from_str(content.books.get()).map_err(no_ledger)
+    }
+
+    fn unreadable(&self, why: String) -> Unread {
+        Unread::Unreadable { path: self.path.clone(), why }
     }
 
     /// Replaces the file. Durable when this returns: whatever happens, it is the old one or the new.
@@ -121,12 +114,10 @@ impl LedgerFile {
     /// # Errors
     /// When the disk refuses: the old one is there.
     pub fn write(&self, books: &Books) -> io::Result<()> {
-        let books = serde_json::value::to_raw_value(books)?;
-        let crc32c = crc32c::crc32c(books.get().as_bytes());
-        let text = serde_json::to_string(&Content { version: VERSION, crc32c, books: &books })?;
+        let text = encode(books)?;
         let new = self.path.with_extension("json.new");
         let mut file = File::create(&new)?;
-        file.write_all(text.as_bytes())?;
+        file.write_all(&text)?;
         file.sync_all()?;
         fs::rename(&new, &self.path)?;
         let dir = self.path.parent().unwrap_or(Path::new("."));
@@ -142,4 +133,24 @@ impl LedgerFile {
         fs::rename(&self.path, &aside)?;
         Ok(aside)
     }
+}
+
+pub(super) fn encode(books: &Books) -> io::Result<Vec<u8>> {
+    let books = serde_json::value::to_raw_value(books)?;
+    let crc32c = crc32c::crc32c(books.get().as_bytes());
+    Ok(serde_json::to_vec(&Content { version: VERSION, crc32c, books: &books })?)
+}
+
+/// The books, or what is wrong with them.
+pub(super) fn decode(text: &[u8]) -> Result<Books, String> {
+    let no_ledger = |error: serde_json::Error| format!("no ledger: {error}");
+    let Versioned { version } = serde_json::from_slice(text).map_err(no_ledger)?;
+    if version != VERSION {
+        return Err(format!("has version {version}, and this gateway knows {VERSION}"));
+    }
+    let content: Content<'_> = serde_json::from_slice(text).map_err(no_ledger)?;
+    if crc32c::crc32c(content.books.get().as_bytes()) != content.crc32c {
+        return Err("is damaged: its checksum is wrong".to_owned());
+    }
+    serde_json::from_str(content.books.get()).map_err(no_ledger)
 }

@@ -14,8 +14,8 @@ use crate::deliver::kinesis::{Credentials, Kinesis};
 use crate::metrics::Counters;
 use crate::pipeline::{self, Drained};
 
-/// The configuration is at fault: `EX_USAGE` of sysexits.h.
-const EXIT_CONFIGURATION: u8 = 64;
+use super::configuration;
+
 /// Stopped before everything was settled; the broker will send the rest again.
 const EXIT_NOT_DRAINED: u8 = 3;
 /// A second signal ended the program at once.
@@ -30,13 +30,9 @@ pub fn run(path: &Path) -> Result<ExitCode> {
         config.check_files(&path.display().to_string())?;
         Ok(config)
     });
-    let config = match checked {
+    let config = match configuration(checked)? {
         Ok(config) => config,
-        Err(faults) => {
-            // Faults are the answer to a question, not a log: they go out as they are.
-            std::io::Write::write_all(&mut std::io::stderr(), faults.to_string().as_bytes())?;
-            return Ok(EXIT_CONFIGURATION.into());
-        }
+        Err(code) => return Ok(code),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

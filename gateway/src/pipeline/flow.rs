@@ -12,10 +12,10 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{interval, sleep_until, timeout};
 
-use crate::books::Stop;
+use crate::books::{Stop, count_letters};
 use crate::config::{Config, SpoolMode};
 use crate::custody::{Allowed, Custody};
-use crate::dead_letter::{self, Letter, Store};
+use crate::dead_letter::{Letter, Store};
 use crate::deliver::{Answer, Stream, deliver};
 use crate::dispatch::{Dispatcher, Next};
 use crate::limits::SPOOL_CLOSE_MAX;
@@ -73,15 +73,12 @@ impl<'a, S: Stream> Flow<'a, S> {
         let letters = Store::open(&config.dead_letter).with_context(|| {
             format!("dead_letter.dir: cannot use {}", config.dead_letter.dir.display())
         })?;
-        let (mut spooling, found) = Spooling::open(&config.spool)?;
-        let lost = spooling.lost();
-        let spooled = found.unsettled + lost;
-        counters.recovered.add(usize::try_from(spooled).unwrap_or(usize::MAX));
-        counters.corrupted.add(usize::try_from(lost).unwrap_or(usize::MAX));
+        let (spooling, found) = Spooling::open(&config.spool)?;
+        counters.recovered.add(usize::try_from(found.unsettled).unwrap_or(usize::MAX));
         let opening = Opening {
-            spooled,
+            spooled: counters.recovered.get() + Spooling::left(&config.spool),
             takes_over: config.spool.mode != SpoolMode::Off,
-            letters: dead_letter::count(&config.dead_letter.dir).unwrap_or(0),
+            letters: count_letters(&config.dead_letter.dir).unwrap_or(0),
         };
         let dispatcher = Dispatcher::new(config, now);
         Ok(Self {
