@@ -188,3 +188,6 @@ fn begin_anew(file: &LedgerFile, unread: &Unread) {
 fn write(file: &LedgerFile, books: &Books) -> io::Result<()> {
     file.write(books).inspect_err(|_| drop(file.set_aside()))
 }
+
+#[cfg(test)]
+mod tests;

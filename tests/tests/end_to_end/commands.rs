@@ -92,6 +92,7 @@ async fn audit_is_exact_over_clean_runs_and_a_stop_with_records_on_disk() {
     world.begin_session().await;
     let run = world.gateway.start().await;
     let published = half_delivered(&world).await;
+    assert_eq!(audit(&world).await["gateway_runs"], true);
     assert_eq!(run.stop().await.code, Some(0));
     let said = audit(&world).await;
     exactly(&said, &[("received", 500), ("delivered", 300), ("spooled", 200)]);
@@ -130,6 +131,23 @@ async fn audit_after_a_kill_gives_bounds_that_hold_the_truth() {
     holds(&said, "received", stored);
     holds(&said, "delivered", stored);
     assert_eq!(said["on_disk"]["spooled"], 0);
+}
+
+#[tokio::test]
+async fn audit_after_a_kill_under_load_accounts_for_all_that_was_stored() {
+    let world = World::new().await;
+    let run = world.gateway.start().await;
+    let killed = async {
+        world.stored(4_000).await;
+        run.kill().await;
+        let stored = world.stream.counts().records;
+        (stored, audit(&world).await)
+    };
+    let load = Load::new(6_000, 2_000);
+    let (_, (stored, said)) = tokio::join!(load.publish(world.broker.port), killed);
+    let (least, most) = span(&said, "received");
+    assert!(least <= stored && stored <= most, "{stored} stored, {said:#}");
+    assert!(least >= 1_000 && most < 100_000, "too wide to be of use: {said:#}");
 }
 
 #[tokio::test]
