@@ -16,6 +16,8 @@ pub fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Run { config } => commands::run::run(&config),
         Command::DeadLetters(command) => commands::dead_letters::run(&command),
+        Command::Spool(command) => commands::spool::run(&command),
+        Command::Audit(arguments) => commands::audit::run(&arguments),
         #[cfg(feature = "rehearsal")]
         Command::Rehearse(arguments) => commands::rehearse::run(&arguments),
     };
@@ -49,6 +51,11 @@ pub enum Command {
     /// What could not be sent, and why: list, show, send again, purge; beside a running gateway, too.
     #[command(subcommand)]
     DeadLetters(commands::dead_letters::Command),
+    /// What waits on local disk: status, verify, export, and, while no gateway runs, repair and purge.
+    #[command(subcommand)]
+    Spool(commands::spool::Command),
+    /// What became of every record since the books began. Fails if any is unaccounted for.
+    Audit(commands::audit::Arguments),
     /// Rehearse: a synthetic fleet publishes to an embedded broker, and the gateway forwards to a
     /// local stream that enforces the limits of Kinesis. Fails when anything is lost.
     #[cfg(feature = "rehearsal")]

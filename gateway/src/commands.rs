@@ -5,10 +5,13 @@ use std::process::ExitCode;
 
 use crate::config::{Config, Faults};
 
+mod age;
+pub mod audit;
 pub mod dead_letters;
 #[cfg(feature = "rehearsal")]
 pub mod rehearse;
 pub mod run;
+pub mod spool;
 
 /// The configuration is at fault: `EX_USAGE` of sysexits.h.
 const EXIT_CONFIGURATION: u8 = 64;
@@ -23,4 +26,10 @@ fn configuration(checked: Result<Config, Faults>) -> std::io::Result<Result<Conf
             Ok(Err(EXIT_CONFIGURATION.into()))
         }
     }
+}
+
+/// A time for people and machines.
+fn time(unix_ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(unix_ms)
+        .map_or_else(|_| unix_ms.to_string(), |at| format!("{at:.3}"))
 }

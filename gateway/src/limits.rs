@@ -196,6 +196,13 @@ pub const SPOOL_CLOSE_MAX: Duration = Duration::from_secs(5);
 /// Pause before a spool that failed or is full is tried again.
 pub const SPOOL_RETRY: Duration = Duration::from_secs(1);
 
+/// The books are written so often while anything changes: flash memory wears with every sync.
+pub const BOOKS_EVERY: Duration = Duration::from_secs(60);
+
+/// At least so many records are received between two checkpoints of the books: how much a crash
+/// hides of a gateway that receives little. A busy one has room for twice its last minute.
+pub const BOOKS_HEADROOM_MIN: u64 = 1_000;
+
 /// How long until a subscription that the broker refused is asked for again.
 pub const RESUBSCRIBE_AFTER_MS: i64 = 30_000;
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::{Deserialize, Serialize};
+
 /// A number that only grows.
 #[derive(Debug, Default)]
 pub struct Count(AtomicU64);
@@ -81,6 +83,22 @@ impl Counters {
         }
     }
 
+    /// What lies beside the ledger.
+    #[must_use]
+    pub fn beside(&self) -> Beside {
+        Beside {
+            fan_out: self.fan_out.get(),
+            replayed: self.replayed.get(),
+            repeated: self.repeated.get(),
+            unheard: self.unheard.get(),
+            dropped_retained: self.dropped_retained.get(),
+            dropped_age: self.dropped_age.get(),
+            dropped_qos_0: self.dropped_qos_0.get(),
+            dropped_spool: self.dropped_spool.get(),
+            dead_letters_dropped: self.dead_letters_dropped.get(),
+        }
+    }
+
     /// Writes the ledger as one log line, with what lies beside the balance; an imbalance is an
     /// error of ours and said so.
     pub fn log(&self, ledger: &Conservation) {
@@ -112,9 +130,50 @@ impl Counters {
     }
 }
 
+/// What lies beside the balance, in records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Beside {
+    /// See [`Counters::fan_out`].
+    pub fan_out: u64,
+    /// See [`Counters::replayed`].
+    pub replayed: u64,
+    /// See [`Counters::repeated`].
+    pub repeated: u64,
+    /// See [`Counters::unheard`].
+    pub unheard: u64,
+    /// See [`Counters::dropped_retained`].
+    pub dropped_retained: u64,
+    /// See [`Counters::dropped_age`].
+    pub dropped_age: u64,
+    /// See [`Counters::dropped_qos_0`].
+    pub dropped_qos_0: u64,
+    /// See [`Counters::dropped_spool`].
+    pub dropped_spool: u64,
+    /// See [`Counters::dead_letters_dropped`].
+    pub dead_letters_dropped: u64,
+}
+
+impl Beside {
+    /// Of two runs together.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            fan_out: self.fan_out + other.fan_out,
+            replayed: self.replayed + other.replayed,
+            repeated: self.repeated + other.repeated,
+            unheard: self.unheard + other.unheard,
+            dropped_retained: self.dropped_retained + other.dropped_retained,
+            dropped_age: self.dropped_age + other.dropped_age,
+            dropped_qos_0: self.dropped_qos_0 + other.dropped_qos_0,
+            dropped_spool: self.dropped_spool + other.dropped_spool,
+            dead_letters_dropped: self.dead_letters_dropped + other.dead_letters_dropped,
+        }
+    }
+}
+
 /// received + recovered = delivered + spooled + in flight + dead-lettered + dropped + corrupted, in
 /// records, at every moment of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Conservation {
     /// See [`Counters::received`].
     pub received: u64,

@@ -26,6 +26,7 @@ use crate::limits::{INTAKE_BATCHES_MAX, SETTLED_BATCHES_MAX};
 use crate::metrics::{Conservation, Counters};
 use crate::source::{self, Lane};
 
+mod bookkeeping;
 mod flow;
 mod forecast;
 mod forwarder;

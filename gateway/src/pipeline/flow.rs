@@ -1,5 +1,6 @@
 //! The flow: everything between the connections and the stream, on one task.
 
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -11,7 +12,8 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{interval, sleep_until, timeout};
 
-use crate::config::Config;
+use crate::books::{Stop, count_letters};
+use crate::config::{Config, SpoolMode};
 use crate::custody::{Allowed, Custody};
 use crate::dead_letter::{Letter, Origin, Payload, REFUSED_BY_STREAM, Store};
 use crate::deliver::{Answer, Stream, deliver};
@@ -24,6 +26,7 @@ use crate::record::RecordSlot;
 use crate::route::{Routed, Router};
 use crate::source::{Intake, Publish};
 
+use super::bookkeeping::{Bookkeeping, Moment, Opening};
 use super::forecast::Observer;
 use super::letters::{Commit, Letters};
 use super::settlement::Settlement;
@@ -43,6 +46,9 @@ pub(super) struct Flow<'a, S> {
     letters: Letters,
     settlement: Settlement,
     counters: Arc<Counters>,
+    books: Bookkeeping,
+    /// What the books must make room for before it is taken in.
+    waiting: Option<Intake>,
     observer: Observer,
     reports: u32,
     drain_max: Duration,
@@ -64,6 +70,11 @@ impl<'a, S: Stream> Flow<'a, S> {
     ) -> Result<Self> {
         let now = now();
         let (spooling, found) = Spooling::open(&config.spool, &counters)?;
+        let opening = Opening {
+            spooled: counters.recovered.get() + Spooling::left(&config.spool),
+            takes_over: config.spool.mode != SpoolMode::Off,
+            letters: count_letters(&config.dead_letter.dir).unwrap_or(0),
+        };
         let dispatcher = Dispatcher::new(config, now);
         Ok(Self {
             normaliser: Normaliser::new(&config.records)?,
@@ -76,6 +87,8 @@ impl<'a, S: Stream> Flow<'a, S> {
             letters: Letters::new(letters),
             settlement,
             counters,
+            books: Bookkeeping::open(&config.state_dir, opening, now, unix_ms()),
+            waiting: None,
             observer: Observer::new(now, found.unsettled),
             reports: 0,
             drain_max: config.drain_max,
@@ -108,10 +121,11 @@ impl<'a, S: Stream> Flow<'a, S> {
                 }
                 commit = self.letters.committed() => self.committed(commit),
                 done = self.spooling.done() => self.spooled(done),
-                batch = intake.recv(), if taking_in => match batch {
-                    Some(batch) => self.take_in(batch),
-                    None => taking_in = false,
-                },
+                written = self.books.written() => self.checkpointed(written),
+                batch = intake.recv(), if taking_in && self.waiting.is_none() => {
+                    taking_in = batch.is_some();
+                    batch.into_iter().for_each(|batch| self.take_in(batch));
+                }
                 () = &mut stop, if self.deadline.is_none() => {
                     tracing::info!(held = self.custody.exposed(), "stopping: settling what is held");
                     stopping.send_replace(true);
@@ -131,9 +145,17 @@ impl<'a, S: Stream> Flow<'a, S> {
         }
         let ledger = self.conservation();
         self.counters.log(&ledger);
+        let last = self.moment();
         let closing = self.spooling.close(self.custody.take_ended());
         if timeout(SPOOL_CLOSE_MAX, closing).await.is_err() {
             tracing::warn!("the disk does not answer: some records may be sent twice");
+        }
+        let stop = match drained {
+            Drained::Clean => Stop::Clean,
+            Drained::TimedOut => Stop::TimedOut,
+        };
+        if timeout(SPOOL_CLOSE_MAX, self.books.close(last, stop)).await.is_err() {
+            tracing::warn!("the disk does not answer: the books lack the end of this run");
         }
         self.settlement.finish().await;
         Ended { drained, ledger }
@@ -164,7 +186,33 @@ impl<'a, S: Stream> Flow<'a, S> {
         self.counters.conservation(self.custody.exposed(), self.custody.spooled())
     }
 
+    fn moment(&self) -> Moment {
+        let (ledger, beside) = (self.conservation(), self.counters.beside());
+        Moment { unix_ms: unix_ms(), ledger, beside }
+    }
+
+    /// Writes a checkpoint of the books if one is due.
+    fn keep_books(&mut self, now: Instant) {
+        let waiting = self.waiting.as_ref().map_or(0, |intake| intake.publishes.len());
+        let expected = self.counters.received.get() + waiting as u64;
+        if self.books.is_due(now, expected, &self.conservation()) {
+            self.books.start(now, self.moment(), expected);
+        }
+    }
+
+    fn checkpointed(&mut self, written: io::Result<()>) {
+        self.books.finish(written, now());
+        if let Some(intake) = self.waiting.take() {
+            self.take_in(intake);
+        }
+    }
+
     fn take_in(&mut self, intake: Intake) {
+        let expected = self.counters.received.get() + intake.publishes.len() as u64;
+        if !self.books.covers(expected) {
+            self.waiting = Some(intake);
+            return;
+        }
         let now = now();
         for publish in intake.publishes {
             self.take_in_one(publish, now);
@@ -215,6 +263,7 @@ impl<'a, S: Stream> Flow<'a, S> {
     /// Sends what may go now, to the stream and to the disk; says when to look again.
     fn send(&mut self, now: Instant) -> Option<Instant> {
         self.letters.start(now);
+        self.keep_books(now);
         let expired = self.dispatcher.take_expired(now);
         self.counters.dropped_age.add(expired.len());
         self.ended(expired);

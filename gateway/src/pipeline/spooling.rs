@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 use crate::config::{self, SpoolMode};
 use crate::custody::{Found, Job, Outcome};
 use crate::metrics::Counters;
-use crate::spool::{Appended, Bounds, Directory, Seq, Spool};
+use crate::spool::{Appended, Bounds, Directory, Seq, Spool, survey};
 
 /// The spool, and what it is doing.
 #[derive(Debug)]
@@ -63,6 +63,32 @@ impl Spooling {
             info!(records = found.unsettled, bytes, "the spool holds records of an earlier run");
         }
         Ok((Self { spool: Some(spool), job: None, said: None, bytes }, found))
+    }
+
+    /// How many records an earlier run left in a spool that this one does not use.
+    pub(super) fn left(settings: &config::Spool) -> u64 {
+        if settings.mode != SpoolMode::Off || !settings.dir.is_dir() {
+            return 0;
+        }
+        let dir = settings.dir.display();
+        match survey(&Directory::new(&settings.dir)) {
+            Ok(survey) => {
+                let records = survey.segments.iter().map(|segment| segment.unsettled).sum();
+                if records > 0 {
+                    warn!(
+                        records,
+                        %dir,
+                        "the spool holds records that are not delivered: spool.mode = \"overflow\" \
+                         delivers them"
+                    );
+                }
+                records
+            }
+            Err(error) => {
+                warn!(%error, %dir, "the spool of an earlier run cannot be read");
+                0
+            }
+        }
     }
 
     /// Whether a job may be started.

@@ -2,6 +2,7 @@
 
 mod world;
 
+mod commands;
 mod configuration;
 mod crashes;
 mod dead_letters;

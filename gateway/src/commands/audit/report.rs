@@ -1,0 +1,153 @@
+//! What an audit says.
+
+use std::io::{self, Write};
+
+use serde_json::json;
+
+use crate::books::{Books, Span};
+use crate::commands::time;
+
+use super::Audit;
+
+impl Audit {
+    pub(super) fn json(&self) -> serde_json::Value {
+        let Books {
+            since_ms, opening, runs, terms, beside, purged, spooled, again, missing, ..
+        } = self.books.so_far();
+        json!({
+            "balances": self.balances(),
+            "since": time(since_ms),
+            "runs": runs,
+            "gateway_runs": self.gateway_runs,
+            "as_of": self.as_of().map(time),
+            "opening": opening,
+            "terms": terms,
+            "spooled": spooled,
+            "in_flight": self.books.in_flight(),
+            "again": again,
+            "missing": missing,
+            "beside": beside,
+            "purged": purged,
+            "on_disk": { "spooled": self.spool.found, "dead_letters": self.letters.found },
+        })
+    }
+
+    /// When the gateway that runs wrote its last checkpoint.
+    fn as_of(&self) -> Option<i64> {
+        self.books.running.map(|run| run.at_ms)
+    }
+
+    pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        self.write_runs(out)?;
+        self.write_balance(out)?;
+        self.write_beside(out)?;
+        self.write_disk(out)?;
+        self.write_verdict(out)
+    }
+
+    fn write_runs(&self, out: &mut impl Write) -> io::Result<()> {
+        let Books { since_ms, runs, .. } = &self.books;
+        let (clean, timed_out, crashed) = (runs.clean, runs.timed_out, runs.crashed);
+        writeln!(
+            out,
+            "since {}: runs that ended in order {clean}, at the deadline {timed_out}, \
+             without a word {crashed}",
+            time(*since_ms)
+        )?;
+        if let Some(at_ms) = self.as_of() {
+            writeln!(out, "a gateway runs; as of its checkpoint at {}", time(at_ms))?;
+        }
+        writeln!(out)
+    }
+
+    fn write_balance(&self, out: &mut impl Write) -> io::Result<()> {
+        let books = self.books.so_far();
+        let (terms, exact) = (&books.terms, Span::exact);
+        let mut row = |sign, name, span: Span, meaning| {
+            writeln!(out, "{sign:1} {name:<17} {:>20}  {meaning}", span.to_string())
+        };
+        row(" ", "received", terms.received, "came from the broker, redeliveries included")?;
+        if books.opening > 0 {
+            row("+", "found", exact(books.opening), "lay in the spool when these books began")?;
+        }
+        if books.again.most > 0 {
+            let meaning = "left the spool, which a crash forgot: they went, or go, once more";
+            row("+", "again", books.again, meaning)?;
+        }
+        row("=", "delivered", terms.delivered, "accepted by the stream")?;
+        row("+", "spooled", books.spooled, "wait on disk")?;
+        row("+", "in flight", exact(self.books.in_flight()), "the broker still answers for them")?;
+        row(
+            "+",
+            "left to broker",
+            terms.left_with_broker,
+            "in flight when their run ended: sent again and received again; at QoS 0, gone",
+        )?;
+        row("+", "dead-lettered", terms.dead_lettered, "kept with the reason")?;
+        row("+", "dropped", terms.dropped, "by a rule of yours")?;
+        row("+", "corrupted", terms.corrupted, "unreadable on disk: see the spool's quarantine")?;
+        if books.missing > 0 {
+            row(
+                "+",
+                "missing",
+                exact(books.missing),
+                "vanished from the spool while no gateway ran",
+            )?;
+        }
+        writeln!(out)
+    }
+
+    fn write_beside(&self, out: &mut impl Write) -> io::Result<()> {
+        let Books { beside, purged, runs, .. } = self.books.so_far();
+        let at_least = if runs.crashed > 0 { " (at least, for runs crashed)" } else { "" };
+        writeln!(out, "beside the balance{at_least}:")?;
+        let mut row = |count: u64, meaning: &str| writeln!(out, "  {count:>12} {meaning}");
+        row(beside.fan_out, "more records than publishes: payloads of several readings")?;
+        row(beside.replayed, "read back from the spool of an earlier run")?;
+        row(beside.unheard, "sent without hearing what became of them, and sent again")?;
+        row(beside.repeated, "accepted after such a try: they may be in the stream twice")?;
+        row(beside.dropped_retained, "dropped: retained, and mqtt.retained = \"skip\"")?;
+        row(beside.dropped_age, "dropped: older than stream.record_age_s_max")?;
+        row(beside.dropped_qos_0, "dropped: QoS 0, at the memory budget or while stopping")?;
+        row(beside.dropped_spool, "dropped: the spool was full, and when_full = \"drop_oldest\"")?;
+        row(purged, "dropped: purged from the spool")?;
+        row(beside.dead_letters_dropped, "dead letters dropped to make room for newer ones")?;
+        writeln!(out)
+    }
+
+    fn write_disk(&self, out: &mut impl Write) -> io::Result<()> {
+        let (spool, letters) = (self.spool, self.letters);
+        writeln!(
+            out,
+            "on disk: {} records in the spool, {} dead letters",
+            spool.found, letters.found
+        )?;
+        let taken = letters.expected.most.saturating_sub(letters.found);
+        if taken > 0 && !self.gateway_runs && self.books.runs.crashed == 0 {
+            writeln!(out, "{taken} dead letters were taken away since: replayed, purged or moved")?;
+        }
+        Ok(())
+    }
+
+    fn write_verdict(&self, out: &mut impl Write) -> io::Result<()> {
+        if !self.spool.agrees() {
+            let (expected, found) = (self.spool.expected, self.spool.found);
+            writeln!(
+                out,
+                "the books expect {expected} records in the spool, and there are {found}"
+            )?;
+        }
+        if !self.letters.agrees() {
+            writeln!(out, "there are more dead letters than were ever written")?;
+        }
+        let balance = self.books.balance();
+        let exact = balance.came == balance.went && balance.came == Span::exact(balance.came.least);
+        match (self.balances(), exact) {
+            (true, true) => writeln!(out, "it balances"),
+            (true, false) => writeln!(out, "it balances, within what crashes leave open"),
+            (false, _) => {
+                writeln!(out, "IT DOES NOT BALANCE: {} came, {} went", balance.came, balance.went)
+            }
+        }
+    }
+}

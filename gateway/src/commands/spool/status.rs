@@ -1,0 +1,189 @@
+//! `tidegate spool status`.
+
+use std::fs;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::books::LedgerFile;
+use crate::commands::time;
+use crate::config::Config;
+use crate::spool::{Directory, Disk, Survey, survey};
+
+use super::unsettled;
+
+/// Between the two looks at a spool that is in use. Several groups are written meanwhile.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
+
+/// What there is to say.
+#[derive(Debug, Serialize, PartialEq)]
+struct Status {
+    records: u64,
+    bytes: u64,
+    bytes_max: u64,
+    oldest: Option<String>,
+    oldest_age_s: Option<i64>,
+    quarantined_files: usize,
+    foreign_files: Vec<String>,
+    gateway_runs: bool,
+    #[serde(flatten)]
+    flow: Option<Flow>,
+}
+
+/// How fast records come and go, a second.
+#[derive(Debug, Clone, Copy, Serialize, PartialEq)]
+struct Flow {
+    in_per_s: u64,
+    out_per_s: u64,
+    /// When it will be empty; never, if as much comes in as goes out.
+    empty_in_s: Option<u64>,
+}
+
+/// A look at the spool: what waits, and how many were ever written.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    records: u64,
+    written: u64,
+}
+
+impl Look {
+    fn at(survey: &Survey) -> Self {
+        Self { records: unsettled(survey), written: survey.next.0 }
+    }
+}
+
+impl Flow {
+    /// Of two looks, the second `ms` milliseconds after the first. Rates are rounded down.
+    fn between(first: Look, second: Look, ms: u64) -> Self {
+        let came = second.written.saturating_sub(first.written);
+        let went = (first.records + came).saturating_sub(second.records);
+        let a_second = |records: u64| records * 1_000 / ms.max(1);
+        let empty_in_ms = match went.checked_sub(came) {
+            _ if second.records == 0 => Some(0),
+            None | Some(0) => None,
+            Some(less) => Some(second.records * ms / less),
+        };
+        Self {
+            in_per_s: a_second(came),
+            out_per_s: a_second(went),
+            empty_in_s: empty_in_ms.map(|ms| ms.div_ceil(1_000)),
+        }
+    }
+}
+
+pub(super) fn run(
+    config: &Config,
+    disk: &Directory,
+    json: bool,
+    out: &mut impl Write,
+) -> Result<()> {
+    let gateway_runs = LedgerFile::new(&config.state_dir).is_held();
+    let mut seen = survey(disk)?;
+    let mut flow = None;
+    if gateway_runs {
+        let (first, began) = (Look::at(&seen), Timestamp::now());
+        wait()?;
+        seen = survey(disk)?;
+        let elapsed_ms = began.duration_until(Timestamp::now()).as_millis();
+        let ms = u64::try_from(elapsed_ms).unwrap_or(0);
+        flow = Some(Flow::between(first, Look::at(&seen), ms));
+    }
+    let oldest = oldest(&seen, disk)?;
+    let status = Status {
+        records: unsettled(&seen),
+        bytes: seen.segments.iter().map(|segment| segment.bytes).sum(),
+        bytes_max: config.spool.bytes_max,
+        oldest: oldest.map(time),
+        oldest_age_s: oldest.map(|at_ms| (Timestamp::now().as_millisecond() - at_ms) / 1_000),
+        quarantined_files: quarantined(disk)?,
+        foreign_files: seen.foreign,
+        gateway_runs,
+        flow,
+    };
+    match json {
+        true => writeln!(out, "{}", serde_json::to_string(&status)?)?,
+        false => status.write(out)?,
+    }
+    Ok(())
+}
+
+fn wait() -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(async { tokio::time::sleep(BETWEEN_LOOKS).await });
+    Ok(())
+}
+
+/// When the oldest record arrived that must be delivered and can be read.
+fn oldest(survey: &Survey, disk: &Directory) -> Result<Option<i64>> {
+    let mut oldest = None;
+    let seen = survey.visit(disk, |entry, is_settled| match is_settled {
+        true => Ok(()),
+        false => {
+            oldest = Some(entry.rx_ts_ms);
+            Err(io::ErrorKind::Interrupted.into())
+        }
+    });
+    if oldest.is_none() {
+        seen?;
+    }
+    Ok(oldest)
+}
+
+fn quarantined(disk: &Directory) -> Result<usize> {
+    match fs::read_dir(disk.path("quarantine")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        entries => Ok(entries?.count()),
+    }
+}
+
+impl Status {
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let Self { records, bytes, bytes_max, quarantined_files, .. } = self;
+        let percent = bytes.saturating_mul(100) / bytes_max.max(&1);
+        writeln!(out, "{records} records wait to be delivered")?;
+        writeln!(out, "{bytes} bytes on disk, {percent} % of spool.bytes_max ({bytes_max})")?;
+        if let (Some(oldest), Some(age_s)) = (&self.oldest, self.oldest_age_s) {
+            writeln!(out, "the oldest arrived at {oldest}, {age_s} s ago")?;
+        }
+        if *quarantined_files > 0 {
+            writeln!(out, "{quarantined_files} files in quarantine: something could not be read")?;
+        }
+        for file in &self.foreign_files {
+            writeln!(out, "{file} is not of this spool and is left alone")?;
+        }
+        let Some(Flow { in_per_s, out_per_s, empty_in_s }) = self.flow else {
+            return writeln!(out, "no gateway runs");
+        };
+        write!(out, "a gateway runs: {in_per_s} records/s in, {out_per_s} out; ")?;
+        match empty_in_s {
+            Some(0) => writeln!(out, "empty"),
+            Some(seconds) => writeln!(out, "empty in about {seconds} s"),
+            None => writeln!(out, "no end to be seen: as much comes in as goes out"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn between(first: (u64, u64), second: (u64, u64)) -> (u64, u64, Option<u64>) {
+        let look = |(records, written)| Look { records, written };
+        let flow = Flow::between(look(first), look(second), 2_000);
+        (flow.in_per_s, flow.out_per_s, flow.empty_in_s)
+    }
+
+    #[test]
+    fn what_comes_in_meanwhile_is_part_of_when_it_ends() {
+        assert_eq!(between((1_000, 1_000), (800, 1_100)), (50, 150, Some(8)));
+        assert_eq!(between((1_000, 1_000), (1_000, 1_500)), (250, 250, None));
+        assert_eq!(between((1_000, 1_000), (1_500, 1_500)), (250, 0, None));
+        assert_eq!(between((10, 1_000), (0, 1_000)), (0, 5, Some(0)));
+    }
+}

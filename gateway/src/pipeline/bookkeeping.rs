@@ -1,0 +1,193 @@
+//! Keeps the books on disk while the gateway runs: a checkpoint a minute, sooner when what the last
+//! one allows for is nearly received. Away from the flow's thread.
+
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tokio::task::{JoinHandle, spawn_blocking};
+use tracing::{info, warn};
+
+use crate::books::{Books, Held, LedgerFile, Stop, Unread};
+use crate::limits::{BOOKS_EVERY, BOOKS_HEADROOM_MIN};
+use crate::metrics::{Beside, Conservation};
+
+/// What the books say of the run at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) unix_ms: i64,
+    pub(super) ledger: Conservation,
+    pub(super) beside: Beside,
+}
+
+/// What was found on disk at the start.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Opening {
+    /// Records in the spool.
+    pub(super) spooled: u64,
+    /// Whether this run uses them.
+    pub(super) takes_over: bool,
+    /// Dead letters.
+    pub(super) letters: u64,
+}
+
+/// The books, and when they are written next.
+#[derive(Debug)]
+pub(super) struct Bookkeeping {
+    books: Books,
+    file: LedgerFile,
+    /// Absent if the books cannot be kept at all.
+    held: Option<Held>,
+    job: Option<JoinHandle<io::Result<()>>>,
+    /// At most so many records are received before the checkpoint on disk is replaced.
+    covered: u64,
+    /// As of the checkpoint that was begun last.
+    checkpoint: Conservation,
+    headroom: u64,
+    due_at: Instant,
+    /// Whether the last checkpoint could not be written.
+    failing: bool,
+}
+
+impl Bookkeeping {
+    /// Takes the books in `state_dir` up, or begins new ones: nothing here keeps a gateway from
+    /// running.
+    pub(super) fn open(state_dir: &Path, opening: Opening, now: Instant, unix_ms: i64) -> Self {
+        let file = LedgerFile::new(state_dir);
+        let held = hold(&file);
+        let mut books = match file.read() {
+            Ok(books) => books,
+            Err(unread) => {
+                if held.is_some() {
+                    begin_anew(&file, &unread);
+                }
+                Books::new(unix_ms, opening.spooled, opening.letters)
+            }
+        };
+        books.begin(unix_ms, opening.takes_over.then_some(opening.spooled), BOOKS_HEADROOM_MIN);
+        let mut bookkeeping = Self {
+            checkpoint: books.running.map(|run| run.ledger).unwrap_or_default(),
+            books,
+            file,
+            held,
+            job: None,
+            covered: BOOKS_HEADROOM_MIN,
+            headroom: BOOKS_HEADROOM_MIN,
+            due_at: now + BOOKS_EVERY,
+            failing: false,
+        };
+        let written =
+            bookkeeping.held.is_some().then(|| write(&bookkeeping.file, &bookkeeping.books));
+        bookkeeping.say(written.unwrap_or(Ok(())));
+        bookkeeping
+    }
+
+    /// Whether the gateway may have received so many records while the checkpoint on disk stands.
+    /// Books that cannot be written hold nobody up: they are out of the way by then.
+    pub(super) fn covers(&self, received: u64) -> bool {
+        self.held.is_none() || self.failing || received <= self.covered
+    }
+
+    /// Whether a checkpoint is due: after a while if anything changed, and at once when little of
+    /// the headroom is left.
+    pub(super) fn is_due(&self, now: Instant, expected: u64, ledger: &Conservation) -> bool {
+        let used = expected.saturating_sub(self.checkpoint.received);
+        let nearly_used = used > self.headroom / 4 * 3;
+        let idle = self.job.is_none() && self.held.is_some();
+        let retry = !self.failing || now >= self.due_at;
+        idle && retry && (nearly_used || now >= self.due_at && *ledger != self.checkpoint)
+    }
+
+    /// Begins a checkpoint, before `expected` records are received.
+    pub(super) fn start(&mut self, now: Instant, moment: Moment, expected: u64) {
+        let used = expected.saturating_sub(self.checkpoint.received);
+        let early = now < self.due_at;
+        let again = if early { self.headroom.max(used) } else { used };
+        self.headroom = again.saturating_mul(2).max(BOOKS_HEADROOM_MIN);
+        self.checkpoint = moment.ledger;
+        self.due_at = now + BOOKS_EVERY;
+        self.books.checkpoint(moment.unix_ms, moment.ledger, moment.beside, self.headroom);
+        let (file, books) = (self.file.clone(), self.books.clone());
+        self.job = Some(spawn_blocking(move || write(&file, &books)));
+    }
+
+    /// Waits for the checkpoint that is being written; for ever if none is.
+    pub(super) async fn written(&mut self) -> io::Result<()> {
+        match &mut self.job {
+            Some(job) => match job.await {
+                Ok(written) => written,
+                Err(failure) => std::panic::resume_unwind(failure.into_panic()),
+            },
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes a checkpoint that was written, or not.
+    pub(super) fn finish(&mut self, written: io::Result<()>, now: Instant) {
+        self.job = None;
+        match &written {
+            Ok(()) => self.covered = self.checkpoint.received.saturating_add(self.headroom),
+            Err(_) => self.due_at = now + RETRY,
+        }
+        self.say(written);
+    }
+
+    /// Writes the last ledger of the run.
+    pub(super) async fn close(mut self, last: Moment, stop: Stop) {
+        if self.held.is_none() {
+            return;
+        }
+        if self.job.is_some() {
+            // What it says is in the books already; its file must not come after ours.
+            drop(self.written().await);
+        }
+        self.books.end(last.ledger, last.beside, stop);
+        let (file, books) = (self.file.clone(), self.books.clone());
+        if let Ok(written) = spawn_blocking(move || write(&file, &books)).await {
+            self.say(written);
+        }
+    }
+
+    fn say(&mut self, written: io::Result<()>) {
+        let failed = written.is_err();
+        if let Err(error) = written
+            && !self.failing
+        {
+            let file = self.file.path().display();
+            warn!(%error, %file, "the books cannot be written: after a crash new ones begin");
+        } else if self.failing && !failed {
+            info!("the books are written again");
+        }
+        self.failing = failed;
+    }
+}
+
+/// Pause after a checkpoint that could not be written.
+const RETRY: Duration = Duration::from_secs(1);
+
+fn hold(file: &LedgerFile) -> Option<Held> {
+    let why = match file.hold() {
+        Ok(Some(held)) => return Some(held),
+        Ok(None) => "another process keeps them".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    warn!(why, file = %file.path().display(), "this run is not in the books");
+    None
+}
+
+/// Says why there are new books, and keeps what could not be read.
+fn begin_anew(file: &LedgerFile, unread: &Unread) {
+    if let Unread::Unreadable { .. } = unread {
+        let aside = file.set_aside().map(|path| path.display().to_string());
+        warn!(why = %unread, ?aside, "the books cannot be read: new ones begin");
+    }
+}
+
+/// Writes the books. Those on disk must not stand for longer than they allow for: if they can't be
+/// replaced, they are put aside.
+fn write(file: &LedgerFile, books: &Books) -> io::Result<()> {
+    file.write(books).inspect_err(|_| drop(file.set_aside()))
+}
+
+#[cfg(test)]
+mod tests;
