@@ -6,6 +6,9 @@
 //! it a *headroom*: the gateway takes in no more records than that before the next checkpoint is
 //! durable. After a crash the truth therefore lies in a [`Span`] from what the checkpoint counted to
 //! what the headroom and the records then on their way allow.
+//!
+//! Headroom is kept in publishes: what one hands on at once may exceed it by the records beyond the
+//! first of each payload, for the moment until the checkpoint that is due then is written.
 
 use serde::{Deserialize, Serialize};
 

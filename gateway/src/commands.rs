@@ -28,6 +28,16 @@ fn configuration(checked: Result<Config, Faults>) -> std::io::Result<Result<Conf
     }
 }
 
+/// What was done, unless all that failed is that nobody reads our output any more: they have seen
+/// enough.
+fn read_to_the_end(done: anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
+    let unread = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
+    match done {
+        Err(error) if error.downcast_ref().is_some_and(unread) => Ok(ExitCode::SUCCESS),
+        done => done,
+    }
+}
+
 /// A time for people and machines.
 fn time(unix_ms: i64) -> String {
     jiff::Timestamp::from_millisecond(unix_ms)

@@ -10,8 +10,8 @@ use crate::books::{Books, LedgerFile, Span, count_letters};
 use crate::config::Config;
 use crate::spool::{Directory, survey};
 
-use super::configuration;
 use super::spool::unsettled;
+use super::{configuration, read_to_the_end};
 
 mod report;
 
@@ -58,6 +58,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
+    read_to_the_end(audit(&config, arguments.json))
+}
+
+fn audit(config: &Config, json: bool) -> Result<ExitCode> {
     let file = LedgerFile::new(&config.state_dir);
     let gateway_runs = file.is_held();
     let books = file.read().context("no books: has the gateway run with this state_dir?")?;
@@ -66,7 +70,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let letters = count_letters(dir).with_context(|| dir.display().to_string())?;
     let audit = Audit::of(books, gateway_runs, spooled, letters);
     let out = &mut io::stdout().lock();
-    match arguments.json {
+    match json {
         true => writeln!(out, "{}", audit.json())?,
         false => audit.write(out)?,
     }

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::spool::{Directory, Seq, Survey};
 
 use super::age::Age;
-use super::configuration;
+use super::{configuration, read_to_the_end};
 
 mod export;
 mod status;
@@ -76,13 +76,7 @@ pub fn run(command: &Command) -> Result<ExitCode> {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
-    let done = perform(command, &config);
-    // Who reads our output has seen enough.
-    let read = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
-    if done.as_ref().is_err_and(|error| error.downcast_ref().is_some_and(read)) {
-        return Ok(ExitCode::SUCCESS);
-    }
-    done
+    read_to_the_end(perform(command, &config))
 }
 
 fn perform(command: &Command, config: &Config) -> Result<ExitCode> {
@@ -114,4 +108,10 @@ pub(super) fn unsettled(survey: &Survey) -> u64 {
 /// How many seqs there are from `from` up to `end`.
 fn count(from: Seq, end: Seq) -> u64 {
     end.0.saturating_sub(from.0)
+}
+
+/// So many records, in words.
+fn records(count: u64) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} record{plural}")
 }

@@ -45,6 +45,10 @@ pub(super) struct Bookkeeping {
     checkpoint: Conservation,
     headroom: u64,
     due_at: Instant,
+    /// Whether the checkpoint that is being written replaces one that may stand as well.
+    may_stand: bool,
+    /// Whether the books on disk are out of the way, because they would be wrong.
+    aside: bool,
     /// Whether the last checkpoint could not be written.
     failing: bool,
 }
@@ -74,18 +78,20 @@ impl Bookkeeping {
             covered: BOOKS_HEADROOM_MIN,
             headroom: BOOKS_HEADROOM_MIN,
             due_at: now + BOOKS_EVERY,
+            may_stand: false,
+            aside: false,
             failing: false,
         };
-        let written =
-            bookkeeping.held.is_some().then(|| write(&bookkeeping.file, &bookkeeping.books));
-        bookkeeping.say(written.unwrap_or(Ok(())));
+        if bookkeeping.held.is_some() {
+            bookkeeping.take(write(&bookkeeping.file, &bookkeeping.books, false));
+        }
         bookkeeping
     }
 
-    /// Whether the gateway may have received so many records while the checkpoint on disk stands.
-    /// Books that cannot be written hold nobody up: they are out of the way by then.
+    /// Whether the gateway may have received so many records before the next checkpoint. Books that
+    /// cannot be written hold nobody up for long: they are put aside.
     pub(super) fn covers(&self, received: u64) -> bool {
-        self.held.is_none() || self.failing || received <= self.covered
+        self.held.is_none() || self.aside || received <= self.covered
     }
 
     /// Whether a checkpoint is due: after a while if anything changed, and at once when little of
@@ -94,7 +100,7 @@ impl Bookkeeping {
         let used = expected.saturating_sub(self.checkpoint.received);
         let nearly_used = used > self.headroom / 4 * 3;
         let idle = self.job.is_none() && self.held.is_some();
-        let retry = !self.failing || now >= self.due_at;
+        let retry = !self.failing || now >= self.due_at || !self.covers(expected);
         idle && retry && (nearly_used || now >= self.due_at && *ledger != self.checkpoint)
     }
 
@@ -107,8 +113,9 @@ impl Bookkeeping {
         self.checkpoint = moment.ledger;
         self.due_at = now + BOOKS_EVERY;
         self.books.checkpoint(moment.unix_ms, moment.ledger, moment.beside, self.headroom);
-        let (file, books) = (self.file.clone(), self.books.clone());
-        self.job = Some(spawn_blocking(move || write(&file, &books)));
+        self.may_stand = expected <= self.covered;
+        let (file, books, may_stand) = (self.file.clone(), self.books.clone(), self.may_stand);
+        self.job = Some(spawn_blocking(move || write(&file, &books, may_stand)));
     }
 
     /// Waits for the checkpoint that is being written; for ever if none is.
@@ -129,7 +136,7 @@ impl Bookkeeping {
             Ok(()) => self.covered = self.checkpoint.received.saturating_add(self.headroom),
             Err(_) => self.due_at = now + RETRY,
         }
-        self.say(written);
+        self.take(written);
     }
 
     /// Writes the last ledger of the run.
@@ -143,18 +150,21 @@ impl Bookkeeping {
         }
         self.books.end(last.ledger, last.beside, stop);
         let (file, books) = (self.file.clone(), self.books.clone());
-        if let Ok(written) = spawn_blocking(move || write(&file, &books)).await {
-            self.say(written);
+        self.may_stand = last.ledger.received <= self.covered;
+        let may_stand = self.may_stand;
+        if let Ok(written) = spawn_blocking(move || write(&file, &books, may_stand)).await {
+            self.take(written);
         }
     }
 
-    fn say(&mut self, written: io::Result<()>) {
+    fn take(&mut self, written: io::Result<()>) {
         let failed = written.is_err();
+        self.aside = failed && (self.aside || !self.may_stand);
         if let Err(error) = written
             && !self.failing
         {
             let file = self.file.path().display();
-            warn!(%error, %file, "the books cannot be written: after a crash new ones begin");
+            warn!(%error, %file, "the books cannot be written: a crash may cost them");
         } else if self.failing && !failed {
             info!("the books are written again");
         }
@@ -183,10 +193,14 @@ fn begin_anew(file: &LedgerFile, unread: &Unread) {
     }
 }
 
-/// Writes the books. Those on disk must not stand for longer than they allow for: if they can't be
-/// replaced, they are put aside.
-fn write(file: &LedgerFile, books: &Books) -> io::Result<()> {
-    file.write(books).inspect_err(|_| drop(file.set_aside()))
+/// Writes the books. If those on disk can't be replaced and may not stand, they are put aside: what
+/// they allow for is used up.
+fn write(file: &LedgerFile, books: &Books, may_stand: bool) -> io::Result<()> {
+    let written = file.write(books);
+    if written.is_err() && !may_stand {
+        drop(file.set_aside());
+    }
+    written
 }
 
 #[cfg(test)]

@@ -235,7 +235,7 @@ async fn flipped_bit_is_found_and_after_a_repair_the_rest_is_delivered() {
 
     let repaired = world.gateway.ask(&["spool", "repair"]).await;
     assert_eq!(repaired.code, Some(0), "{}", repaired.log);
-    assert!(repaired.text.contains("1 records cannot be read"), "{}", repaired.text);
+    assert!(repaired.text.contains("unreadable: 1 record;"), "{}", repaired.text);
     exactly(&audit(&world).await, &[("corrupted", 1), ("spooled", 199)]);
     world.stream.faults(|faults| faults.link = Link::Up);
     let run = world.gateway.start().await;
@@ -250,14 +250,14 @@ async fn flipped_bit_is_found_and_after_a_repair_the_rest_is_delivered() {
 async fn purged_records_count_as_dropped_and_are_not_delivered() {
     let (world, _) = left_on_disk().await;
     let young = world.gateway.ask(&["spool", "purge", "--older-than", "1h"]).await;
-    assert_eq!((young.code, young.text.starts_with("0 records purged")), (Some(0), true));
+    assert_eq!((young.code, young.text.starts_with("purged: 0 records")), (Some(0), true));
     let run = world.gateway.start().await;
     let refused = world.gateway.ask(&["spool", "purge", "--older-than", "0s"]).await;
     assert_eq!(refused.code, Some(1));
     assert!(refused.log.contains("a gateway is running (pid "), "{}", refused.log);
     run.stop().await;
     let purged = world.gateway.ask(&["spool", "purge", "--older-than", "0s"]).await;
-    assert!(purged.text.starts_with("200 records purged"), "{}{}", purged.text, purged.log);
+    assert!(purged.text.starts_with("purged: 200 records"), "{}{}", purged.text, purged.log);
     exactly(&audit(&world).await, &[("received", 200), ("dropped", 200), ("spooled", 0)]);
 
     world.stream.faults(|faults| faults.link = Link::Up);

@@ -13,7 +13,7 @@ use crate::commands::time;
 use crate::config::Config;
 use crate::spool::{Directory, Disk, Survey, survey};
 
-use super::unsettled;
+use super::{records, unsettled};
 
 /// Between the two looks at a spool that is in use. Several groups are written meanwhile.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
@@ -144,15 +144,15 @@ fn quarantined(disk: &Directory) -> Result<usize> {
 
 impl Status {
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let Self { records, bytes, bytes_max, quarantined_files, .. } = self;
+        let Self { bytes, bytes_max, quarantined_files, .. } = self;
         let percent = bytes.saturating_mul(100) / bytes_max.max(&1);
-        writeln!(out, "{records} records wait to be delivered")?;
+        writeln!(out, "to be delivered: {}", records(self.records))?;
         writeln!(out, "{bytes} bytes on disk, {percent} % of spool.bytes_max ({bytes_max})")?;
         if let (Some(oldest), Some(age_s)) = (&self.oldest, self.oldest_age_s) {
             writeln!(out, "the oldest arrived at {oldest}, {age_s} s ago")?;
         }
         if *quarantined_files > 0 {
-            writeln!(out, "{quarantined_files} files in quarantine: something could not be read")?;
+            writeln!(out, "files in quarantine, which could not be read: {quarantined_files}")?;
         }
         for file in &self.foreign_files {
             writeln!(out, "{file} is not of this spool and is left alone")?;

@@ -10,6 +10,8 @@ use crate::commands::age::Age;
 use crate::config::Config;
 use crate::spool::{Bounds, Directory, OpenError, Spool};
 
+use super::records;
+
 /// How often the disk is asked: after five refusals of one place the spool passes over it.
 const ATTEMPTS: usize = 6;
 
@@ -24,13 +26,15 @@ pub(super) fn repair(config: &Config, disk: Directory, out: &mut impl Write) -> 
         books.corrupt(unreadable);
     })?;
     match unreadable {
-        0 => writeln!(out, "nothing to mend: {left} records wait to be delivered")?,
+        0 => writeln!(out, "nothing to mend")?,
         _ => writeln!(
             out,
-            "{unreadable} records cannot be read; what is left of them is in quarantine or goes \
-             there once its file is delivered. {left} records wait to be delivered"
+            "unreadable: {}; what is left of that is in quarantine, or goes there once the rest of \
+             its file is delivered",
+            records(unreadable)
         )?,
     }
+    writeln!(out, "to be delivered: {}", records(left))?;
     Ok(())
 }
 
@@ -55,10 +59,11 @@ pub(super) fn purge(
         books.corrupt(unreadable);
         books.purge(purged);
     })?;
-    writeln!(out, "{purged} records purged; {left} wait to be delivered")?;
+    writeln!(out, "purged: {}", records(purged))?;
     if unreadable > 0 {
-        writeln!(out, "{unreadable} could not be read: see quarantine")?;
+        writeln!(out, "unreadable: {}, see quarantine", records(unreadable))?;
     }
+    writeln!(out, "to be delivered: {}", records(left))?;
     Ok(())
 }
 

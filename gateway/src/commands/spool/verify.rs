@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::spool::{Directory, Disk, SegmentSurvey, Seq, Survey, survey};
 
-use super::count;
+use super::{count, records};
 
 /// Entries of one file that should be there and are not.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,19 +62,19 @@ pub(super) fn run(disk: &Directory, out: &mut impl Write) -> Result<ExitCode> {
     })?;
     check.reach(survey.next);
     for Fault { file, seqs } in &check.faults {
-        let (path, entries) = (disk.path(file), count(seqs.start, seqs.end));
-        let path = path.display();
-        writeln!(out, "{path}: {entries} records cannot be read, from number {} on", seqs.start.0)?;
+        let (path, lost) = (disk.path(file), records(count(seqs.start, seqs.end)));
+        writeln!(out, "{}: unreadable: {lost} from number {} on", path.display(), seqs.start.0)?;
     }
     let files = survey.segments.len();
     if unreadable == 0 {
-        writeln!(out, "{intact} records in {files} files, all intact")?;
+        writeln!(out, "{} in {files} files, all intact", records(intact))?;
         return Ok(ExitCode::SUCCESS);
     }
     writeln!(
         out,
-        "{intact} records intact, {unreadable} unreadable; a gateway delivers what is intact and \
-         puts the rest aside, `tidegate spool repair` does so now"
+        "{} intact, {unreadable} unreadable; a gateway delivers what is intact and \
+         puts the rest aside, `tidegate spool repair` does so now",
+        records(intact)
     )?;
     Ok(ExitCode::FAILURE)
 }

@@ -105,6 +105,12 @@ async fn books_that_cannot_be_written_hold_nobody_up_and_are_not_wrong() {
     let new = dir.path().join("ledger.json.new");
     fs::create_dir(&new).unwrap();
     checkpoint(&mut books, at, 900).await;
+    assert!(on_disk(&dir).running.is_some() && books.covers(1_000), "what is there still holds");
+    assert!(!books.is_due(at, 950, &received(950)), "not at once again");
+    assert!(!books.covers(1_000_000) && books.is_due(at, 1_000_000, &received(950)));
+    books.start(at, moment(950), 1_000_000);
+    let written = books.written().await;
+    books.finish(written, at);
     assert!(books.covers(1_000_000));
     let read = LedgerFile::new(dir.path()).read();
     assert!(matches!(read, Err(Unread::Missing(_))), "what it allows for is over: {read:?}");
@@ -113,6 +119,7 @@ async fn books_that_cannot_be_written_hold_nobody_up_and_are_not_wrong() {
     assert!(books.is_due(at + RETRY, 900_000, &received(900_000)));
     checkpoint(&mut books, at + RETRY, 900_000).await;
     assert!(books.covers(900_000) && allowed(&dir) >= 900_000);
+    assert!(!books.covers(100_000_000), "they count again");
 }
 
 #[tokio::test]
