@@ -71,10 +71,7 @@ async fn full_spool_makes_the_broker_wait_and_loses_nothing() {
 #[tokio::test]
 async fn full_spool_drops_the_oldest_and_counts_them_if_the_operator_says_so() {
     // What is in memory as well is not dropped.
-    let world = with_the_least_ceiling("drop_oldest")
-        .await
-        .set("memory_bytes_max", "\"6 MiB\"")
-        .set("mqtt.packet_bytes_max", "\"64 KiB\"");
+    let world = with_the_least_ceiling("drop_oldest").await.with_little_memory();
     let run = world.gateway.start().await;
     let published = LARGE.publish(world.broker.port).await;
     until("all are acknowledged", || world.broker.acknowledged_by("edge-1") == published.len())

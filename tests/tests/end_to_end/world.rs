@@ -36,6 +36,11 @@ impl World {
         self
     }
 
+    /// A gateway that keeps next to nothing of its spool in memory.
+    pub(super) fn with_little_memory(self) -> Self {
+        self.set("memory_bytes_max", "\"6 MiB\"").set("mqtt.packet_bytes_max", "\"64 KiB\"")
+    }
+
     /// Runs the gateway for a moment: from now on the broker keeps for it what is published.
     pub(super) async fn begin_session(&self) {
         self.gateway.start().await.stop().await.books();
