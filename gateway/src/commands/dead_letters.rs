@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use crate::config::Config;
 use crate::dead_letter::{Directory, Entry, Id, Letter};
 
-use super::configuration;
+use super::{configuration, read_to_the_end, time};
 
 mod list;
 mod purge;
@@ -78,13 +78,7 @@ pub fn run(command: &Command) -> Result<ExitCode> {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
-    let done = perform(command, config);
-    // Who reads our output has seen enough.
-    let read = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
-    if done.as_ref().is_err_and(|error| error.downcast_ref().is_some_and(read)) {
-        return Ok(ExitCode::SUCCESS);
-    }
-    done.map(|()| ExitCode::SUCCESS)
+    read_to_the_end(perform(command, config).map(|()| ExitCode::SUCCESS))
 }
 
 fn perform(command: &Command, config: Config) -> Result<()> {
@@ -114,12 +108,6 @@ fn readable(entry: &Entry) -> Option<Letter> {
         tracing::warn!(id = %entry.id, %reason, "passed over: this line cannot be read");
     }
     letter.ok()
-}
-
-/// A time for people and machines.
-fn time(at_ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(at_ms)
-        .map_or_else(|_| at_ms.to_string(), |at| format!("{at:.3}"))
 }
 
 /// A text that cannot command a terminal.
