@@ -68,7 +68,7 @@ impl Origin {
 pub enum Payload {
     /// All of them.
     Whole(Bytes),
-    /// Of too many, length and XXH3-128 in hexadecimal: they cannot be sent again.
+    /// Of a publish with too many, length and XXH3-128 in hexadecimal: they cannot be sent again.
     Hashed {
         /// How many bytes there were.
         bytes: usize,

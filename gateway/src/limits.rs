@@ -223,7 +223,8 @@ pub const GOODBYE_MAX: Duration = Duration::from_secs(2);
 /// Topic filters in one SUBSCRIBE: AWS IoT Core takes no more.
 pub const FILTERS_PER_SUBSCRIBE_MAX: usize = 8;
 
-/// Original bytes kept in a dead letter; of more, length and hash are kept.
+/// Original bytes of a publish kept in a dead letter; of more, length and hash are kept. Records have
+/// no such bound: the stream's own holds for them, and they may be acknowledged already.
 pub const DEAD_LETTER_PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 
 /// Pause before dead letters that could not be written are tried again.

@@ -61,15 +61,15 @@ pub enum Unreadable {
 }
 
 impl Letter {
-    /// The letter as one line, with the newline. What is not UTF-8 is kept in base64; of a payload
-    /// over [`DEAD_LETTER_PAYLOAD_BYTES_MAX`] length and hash are kept.
+    /// The letter as one line, with the newline. What is not UTF-8 is kept in base64; of the payload
+    /// of a publish over [`DEAD_LETTER_PAYLOAD_BYTES_MAX`] length and hash are kept.
     ///
     /// # Errors
     /// None that could be named: texts and numbers can be written as JSON.
     pub fn line(&self) -> serde_json::Result<Vec<u8>> {
         let (payload, payload_base64, payload_xxh3_128) = match &self.payload {
             Payload::Hashed { xxh3_128, .. } => (None, None, Some(xxh3_128.clone())),
-            Payload::Whole(payload) if payload.len() > DEAD_LETTER_PAYLOAD_BYTES_MAX => {
+            Payload::Whole(payload) if payload.len() > self.origin.payload_bytes_max() => {
                 (None, None, Some(format!("{:032x}", XxHash3_128::oneshot(payload))))
             }
             Payload::Whole(payload) => {
@@ -114,6 +114,15 @@ impl Letter {
 }
 
 impl Origin {
+    /// Up to how many bytes a payload is kept. A record is kept whole: it may have been acknowledged
+    /// from the spool, and then this is its only copy.
+    fn payload_bytes_max(&self) -> usize {
+        match self {
+            Self::Topic(_) => DEAD_LETTER_PAYLOAD_BYTES_MAX,
+            Self::Key(_) => usize::MAX,
+        }
+    }
+
     fn keys(&self) -> OriginKeys<'_> {
         match self {
             Self::Key(key) => {
@@ -151,6 +160,7 @@ fn text_or_base64(bytes: &[u8]) -> (Option<Cow<'_, str>>, Option<String>) {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use shard_estimator::limits::RECORD_BYTES_MAX;
 
     use super::*;
 
@@ -202,6 +212,17 @@ mod tests {
         let read = Letter::of_line(&line).unwrap().payload;
         assert_eq!(read.bytes(), DEAD_LETTER_PAYLOAD_BYTES_MAX + 1);
         assert!(matches!(read, Payload::Hashed { xxh3_128, .. } if xxh3_128.len() == 32));
+    }
+
+    #[test]
+    fn record_is_kept_whole_whatever_its_length() {
+        for text in ["x", "\u{1}", "\""] {
+            let payload = Payload::Whole(text.repeat(RECORD_BYTES_MAX).into());
+            let origin = Origin::Key(PartitionKey::new("k"));
+            let (reason, detail) = (REFUSED_BY_STREAM.into(), String::new());
+            let letter = Letter { at_ms: 0, reason, detail, origin, payload };
+            assert!(Letter::of_line(&letter.line().unwrap()).unwrap() == letter, "of {text:?}");
+        }
     }
 
     #[test]

@@ -147,3 +147,18 @@ fn same_letter_makes_the_same_record_each_time() {
     };
     assert_eq!(record(), record());
 }
+
+#[tokio::test]
+async fn large_record_that_was_refused_is_sent_again_as_it_is() {
+    let scene = Scene::with(&[]);
+    let record = "x".repeat(900_000);
+    let letter = Letter {
+        reason: REFUSED_BY_STREAM.into(),
+        origin: Origin::Key(crate::record::PartitionKey::new("a")),
+        ..letter(&record)
+    };
+    Store::open(&scene.config.dead_letter).unwrap().append(&[letter]).unwrap();
+    assert_eq!(scene.replay().await.delivered, 1);
+    assert!(*scene.shelf.accepted.lock().unwrap() == [record]);
+    assert_eq!(scene.left(), []);
+}
