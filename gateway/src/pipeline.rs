@@ -25,6 +25,7 @@ use crate::deliver::Stream;
 use crate::limits::{INTAKE_BATCHES_MAX, SETTLED_BATCHES_MAX};
 use crate::metrics::{Conservation, Counters};
 use crate::source::{self, Lane};
+use crate::state_dir;
 
 mod bookkeeping;
 mod flow;
@@ -125,7 +126,7 @@ async fn forward(forwarder: Option<Forwarder<'_, impl Stream>>) -> Infallible {
 }
 
 fn open_state(config: &Config) -> Result<Store> {
-    std::fs::create_dir_all(&config.state_dir)
+    state_dir::create(&config.state_dir)
         .with_context(|| format!("state_dir: cannot create {}", config.state_dir.display()))?;
     Store::open(&config.dead_letter).with_context(|| {
         format!("dead_letter.dir: cannot use {}", config.dead_letter.dir.display())

@@ -1,11 +1,13 @@
 //! The books on disk: one small file, replaced as a whole.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+use crate::state_dir;
 
 use super::Books;
 
@@ -72,7 +74,7 @@ impl LedgerFile {
     /// When the directory cannot be written to.
     pub fn hold(&self) -> io::Result<Option<Held>> {
         let path = self.path.with_extension("lock");
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let file = state_dir::private().create(true).append(true).open(path)?;
         Self::try_hold(file)
     }
 
@@ -116,12 +118,11 @@ impl LedgerFile {
     pub fn write(&self, books: &Books) -> io::Result<()> {
         let text = encode(books)?;
         let new = self.path.with_extension("json.new");
-        let mut file = File::create(&new)?;
+        let mut file = state_dir::private().create(true).write(true).truncate(true).open(&new)?;
         file.write_all(&text)?;
         file.sync_all()?;
         fs::rename(&new, &self.path)?;
-        let dir = self.path.parent().unwrap_or(Path::new("."));
-        File::open(dir)?.sync_all()
+        state_dir::sync(self.path.parent().unwrap_or(Path::new(".")))
     }
 
     /// Puts the file aside, where it is not read: `ledger.json.aside`.

@@ -1,10 +1,12 @@
 //! The files on the disk: found, read, locked.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use crate::state_dir;
 
 use super::{Entries, Entry, Tally};
 
@@ -79,11 +81,18 @@ impl Directory {
         Ok(oldest)
     }
 
+    /// Creates the directory if need be, and makes it durable in any case.
+    pub(super) fn create_dir(&self) -> io::Result<()> {
+        state_dir::create(&self.dir).map_err(|error| named(&self.dir, &error))
+    }
+
     /// Waits until nobody else changes files. Creates the directory if need be.
     pub(super) fn lock(&self) -> io::Result<Lock> {
-        fs::create_dir_all(&self.dir).map_err(|error| named(&self.dir, &error))?;
+        if !self.dir.is_dir() {
+            self.create_dir()?;
+        }
         let path = self.dir.join(LOCK);
-        let file = OpenOptions::new().create(true).append(true).open(&path);
+        let file = state_dir::private().create(true).append(true).open(&path);
         let locked = file.and_then(|file| file.lock().map(|()| Lock { _file: file }));
         locked.map_err(|error| named(&path, &error))
     }
@@ -114,15 +123,14 @@ impl Directory {
     /// A new file, which must not be there yet, and what tells it from others of its name.
     pub(super) fn create(&self, number: u64) -> io::Result<(File, u64)> {
         let path = self.path(number);
-        let file = OpenOptions::new().create_new(true).append(true).open(&path);
+        let file = state_dir::private().create_new(true).append(true).open(&path);
         file.and_then(|file| file.metadata().map(|stat| (file, stat.ino())))
             .map_err(|error| named(&path, &error))
     }
 
     /// Makes created and removed names durable.
     pub(super) fn sync(&self) -> io::Result<()> {
-        let synced = File::open(&self.dir).and_then(|dir| dir.sync_all());
-        synced.map_err(|error| named(&self.dir, &error))
+        state_dir::sync(&self.dir).map_err(|error| named(&self.dir, &error))
     }
 
     /// Counts lines without holding the text: a file may be larger than the memory.

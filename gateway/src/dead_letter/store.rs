@@ -64,6 +64,7 @@ impl Store {
             dropped: 0,
             appended: Arc::default(),
         };
+        store.directory.create_dir()?;
         let _lock = store.directory.lock()?;
         store.directory.files()?;
         Ok(store)

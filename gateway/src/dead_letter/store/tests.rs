@@ -273,3 +273,18 @@ fn directory_that_is_in_the_way_is_named() {
     let error = Store::open(&settings).unwrap_err().to_string();
     assert!(error.starts_with(&file.join("dead").display().to_string()), "{error}");
 }
+
+#[test]
+fn letters_are_for_this_user_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = store(dir.path(), 1 << 20, WhenFull::Wait);
+    store.append(&[letter("a"), letter("b")]).unwrap();
+    let mut edits = Edits::default();
+    edits.remove(Fingerprint::of(&letter("a").line().unwrap()));
+    store.directory.apply(edits).unwrap();
+    let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(dir.path().join("dead")), 0o700);
+    assert_eq!(mode(dir.path().join("dead/lock")), 0o600);
+    assert_eq!(mode(path(dir.path(), 1)), 0o600);
+}
