@@ -9,7 +9,6 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::limits::DEAD_LETTER_PAYLOAD_BYTES_MAX;
 use crate::record::PartitionKey;
 
 mod directory;
@@ -78,12 +77,6 @@ pub enum Payload {
 }
 
 impl Payload {
-    /// How many bytes of it are kept.
-    #[must_use]
-    pub fn kept_bytes(&self) -> usize {
-        self.bytes().min(DEAD_LETTER_PAYLOAD_BYTES_MAX)
-    }
-
     /// How many bytes came.
     #[must_use]
     pub fn bytes(&self) -> usize {

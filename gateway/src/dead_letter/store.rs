@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use crate::config::{DeadLetter as Settings, WhenFull};
+use crate::limits::GROUP_BYTES_MAX;
 
 use super::directory::{Stat, named, unless_gone};
 use super::{Directory, Letter};
@@ -25,8 +26,8 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 /// What became of letters that were to be kept.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Appended {
-    /// On the disk.
-    Kept,
+    /// So many of them, the first ones, are on the disk: at least one unless there was none.
+    Kept(usize),
     /// The ceiling is reached and the operator said `wait`: nothing was written.
     Full,
 }
@@ -76,11 +77,11 @@ impl Store {
         Arc::clone(&self.appended)
     }
 
-    /// Keeps `letters`: written and synced when this returns, all in one go. Waits while somebody
-    /// else changes the files.
+    /// Keeps the first of `letters`, up to a group: written and synced when this returns, all in one
+    /// go. Waits while somebody else changes the files.
     ///
-    /// A single group larger than the ceiling is taken when nothing else is there: it would never
-    /// fit, and losing it would be worse.
+    /// A letter larger than the ceiling is taken when nothing else is there: it would never fit, and
+    /// losing it would be worse.
     ///
     /// # Errors
     /// When writing or syncing fails: nothing is known to be kept, and the next call starts a new
@@ -89,12 +90,9 @@ impl Store {
         &mut self,
         letters: impl IntoIterator<Item = &'l Letter>,
     ) -> io::Result<Appended> {
-        let mut text = Vec::new();
-        for letter in letters {
-            text.extend(letter.line()?);
-        }
         let _lock = self.directory.lock()?;
         let mut files = self.directory.files()?;
+        let (text, count) = self.group(letters, self.bytes_max.saturating_sub(bytes(&files)))?;
         while bytes(&files) > 0 && bytes(&files) + text.len() as u64 > self.bytes_max {
             match self.when_full {
                 WhenFull::Wait => return Ok(Appended::Full),
@@ -103,7 +101,31 @@ impl Store {
         }
         self.write(files.back().copied(), &text)?;
         self.appended.notify_one();
-        Ok(Appended::Kept)
+        Ok(Appended::Kept(count))
+    }
+
+    /// The lines of the first letters, and how many these are: as many as are dropped with one file
+    /// to make room, or as there is room for if nothing may be dropped; but at least one.
+    fn group<'l>(
+        &self,
+        letters: impl IntoIterator<Item = &'l Letter>,
+        room: u64,
+    ) -> io::Result<(Vec<u8>, usize)> {
+        let share = (self.bytes_max / FILES).min(GROUP_BYTES_MAX as u64);
+        let bytes_max = match self.when_full {
+            WhenFull::DropOldest => share,
+            WhenFull::Wait => share.min(room),
+        };
+        let (mut text, mut count) = (Vec::new(), 0);
+        for letter in letters {
+            let line = letter.line()?;
+            if count > 0 && (text.len() + line.len()) as u64 > bytes_max {
+                break;
+            }
+            text.extend(line);
+            count += 1;
+        }
+        Ok((text, count))
     }
 
     /// How many letters went to make room since this was last asked, whether or not the newer ones

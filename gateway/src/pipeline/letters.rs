@@ -7,7 +7,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{info, warn};
 
 use crate::dead_letter::{Appended, Letter, Store};
-use crate::limits::{DEAD_LETTER_RETRY, GROUP_BYTES_MAX};
+use crate::limits::DEAD_LETTER_RETRY;
 use crate::record::RecordSlot;
 
 /// Drops are told at most this often: where the ceiling is reached, every commit may drop some.
@@ -88,19 +88,10 @@ impl Letters {
             return;
         }
         let Some(mut store) = self.store.take() else { return };
-        // A group that is too large for a disk that is nearly full would never be kept.
-        let mut bytes = 0;
-        let fits = |(letter, _): &&(Letter, RecordSlot)| {
-            let before = bytes;
-            bytes += letter.payload.kept_bytes();
-            before < GROUP_BYTES_MAX
-        };
-        let count = self.waiting.iter().take_while(fits).count();
-        let letters: Vec<_> = self.waiting.drain(..count).collect();
+        let letters = std::mem::take(&mut self.waiting);
         self.commit = Some(spawn_blocking(move || {
-            let (texts, slots): (Vec<_>, Vec<_>) = letters.into_iter().unzip();
-            let result = store.append(&texts);
-            Commit { store, letters: texts.into_iter().zip(slots).collect(), result }
+            let result = store.append(letters.iter().map(|(letter, _)| letter));
+            Commit { store, letters, result }
         }));
     }
 
@@ -127,11 +118,12 @@ impl Letters {
         }
         (self.store, self.commit) = (Some(store), None);
         let failure = match result {
-            Ok(Appended::Kept) => {
+            Ok(Appended::Kept(count)) => {
                 if self.retry_at.take().is_some() {
                     info!("dead letters are kept again");
                 }
-                let kept = letters.into_iter().map(|(_, slot)| slot).collect();
+                let kept = letters.drain(..count).map(|(_, slot)| slot).collect();
+                self.wait_again(letters);
                 return Committed { kept, dropped };
             }
             Ok(Appended::Full) => "dead_letter.bytes_max is reached".to_owned(),
@@ -141,9 +133,14 @@ impl Letters {
             warn!(failure, "dead letters cannot be kept: the broker waits until they can");
         }
         self.retry_at = Some(now + DEAD_LETTER_RETRY);
+        self.wait_again(letters);
+        Committed { kept: Vec::new(), dropped }
+    }
+
+    /// Puts `letters` before those that came meanwhile.
+    fn wait_again(&mut self, mut letters: Vec<(Letter, RecordSlot)>) {
         letters.append(&mut self.waiting);
         self.waiting = letters;
-        Committed { kept: Vec::new(), dropped }
     }
 }
 
@@ -201,6 +198,24 @@ mod tests {
         let commit = letters.committed().await;
         assert_eq!(letters.finish(commit, retry_at).kept, [SLOT]);
         assert_eq!(letters.retry_at(), None);
+    }
+
+    #[tokio::test]
+    async fn letters_beyond_a_group_wait_for_the_next_before_those_that_came_meanwhile() {
+        let state = tempfile::tempdir().unwrap();
+        let dir = state.path().join("dead");
+        let settings =
+            DeadLetter { dir, bytes_max: 1 << 10, when_full: WhenFull::Wait, stream: None };
+        let mut letters = Letters::new(Store::open(&settings).unwrap());
+        for slot in [1, 2] {
+            letters.push(letter(), RecordSlot(slot));
+        }
+        for slot in 1..=3 {
+            letters.start(start());
+            letters.push(letter(), RecordSlot(slot + 2));
+            let commit = letters.committed().await;
+            assert_eq!(letters.finish(commit, start()).kept, [RecordSlot(slot)]);
+        }
     }
 
     #[test]

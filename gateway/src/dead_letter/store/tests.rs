@@ -62,7 +62,7 @@ fn letter_keeps_reason_origin_and_the_original_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = store(dir.path(), 1 << 20, WhenFull::DropOldest);
     let letters = [letter("{oops"), letter(vec![0xff, 0x00]), letter(vec![b'x'; 65 * 1024])];
-    assert_eq!(store.append(&letters).unwrap(), Appended::Kept);
+    assert_eq!(store.append(&letters).unwrap(), Appended::Kept(3));
     let lines = lines(dir.path());
     assert_eq!(lines[0]["payload"], "{oops");
     assert_eq!(lines[0]["reason"], "not_json");
@@ -79,7 +79,7 @@ fn at_the_ceiling_the_oldest_letters_go_and_are_counted() {
     let mut store = store(dir.path(), 20_000, WhenFull::DropOldest);
     let mut dropped = 0;
     for n in 0..100 {
-        assert_eq!(store.append(&[letter(format!("{n:0>900}"))]).unwrap(), Appended::Kept);
+        assert_eq!(store.append(&[letter(format!("{n:0>900}"))]).unwrap(), Appended::Kept(1));
         dropped += store.take_dropped();
         assert!(on_disk(dir.path()) <= 20_000);
     }
@@ -94,7 +94,7 @@ fn at_the_ceiling_the_oldest_letters_go_and_are_counted() {
 fn at_the_ceiling_nothing_more_is_taken_if_the_operator_prefers_to_wait() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = store(dir.path(), 2_000, WhenFull::Wait);
-    assert_eq!(store.append(&[letter(vec![b'x'; 900])]).unwrap(), Appended::Kept);
+    assert_eq!(store.append(&[letter(vec![b'x'; 900])]).unwrap(), Appended::Kept(1));
     assert_eq!(store.append(&[letter(vec![b'x'; 1900])]).unwrap(), Appended::Full);
     assert_eq!(lines(dir.path()).len(), 1);
 }
@@ -121,12 +121,12 @@ fn letters_are_kept_though_the_operator_took_files_away() {
         fs::remove_file(path(dir.path(), number)).unwrap();
     }
     for n in 0..3 {
-        assert_eq!(store.append(&[letter(format!("{n:0>900}"))]).unwrap(), Appended::Kept);
+        assert_eq!(store.append(&[letter(format!("{n:0>900}"))]).unwrap(), Appended::Kept(1));
     }
     assert_eq!(lines(dir.path()).len(), 4 + 3, "none is written to a file that is gone");
     assert_eq!(store.take_dropped(), 0, "the operator made room enough");
     fs::remove_dir_all(dir.path().join("dead")).unwrap();
-    assert_eq!(store.append(&[letter("{oops")]).unwrap(), Appended::Kept);
+    assert_eq!(store.append(&[letter("{oops")]).unwrap(), Appended::Kept(1));
     assert_eq!(lines(dir.path()).len(), 1);
 }
 
@@ -135,12 +135,12 @@ fn room_that_the_operator_makes_is_used() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = store(dir.path(), 2_000, WhenFull::Wait);
     store.append(&[letter(vec![b'x'; 900])]).unwrap();
-    let larger_than_all = [letter(vec![b'y'; 1500]), letter(vec![b'z'; 1500])];
+    let larger_than_all = [letter(vec![b'y'; 2500])];
     assert_eq!(store.append(&larger_than_all).unwrap(), Appended::Full);
     fs::remove_file(path(dir.path(), 1)).unwrap();
-    assert_eq!(store.append(&larger_than_all).unwrap(), Appended::Kept);
+    assert_eq!(store.append(&larger_than_all).unwrap(), Appended::Kept(1));
     assert_eq!(store.append(&[letter("{oops")]).unwrap(), Appended::Full);
-    assert_eq!(lines(dir.path()).len(), 2);
+    assert_eq!(lines(dir.path()).len(), 1);
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn failed_write_takes_no_room_and_leaves_no_empty_file() {
         assert!(error.ends_with("make room on that disk"), "{error}");
         assert_eq!(names(dir.path()), Vec::<String>::new());
     }
-    assert_eq!(store.append(&[letter(vec![b'x'; 900])]).unwrap(), Appended::Kept);
+    assert_eq!(store.append(&[letter(vec![b'x'; 900])]).unwrap(), Appended::Kept(1));
     assert_eq!(lines(dir.path()).len(), 1);
 }
 
@@ -254,7 +254,7 @@ fn store_waits_while_somebody_else_changes_the_files() {
     });
     appended.recv_timeout(Duration::from_millis(50)).expect_err("it waits");
     drop(lock);
-    assert_eq!(appended.recv(), Ok(Appended::Kept));
+    assert_eq!(appended.recv(), Ok(Appended::Kept(1)));
     writer.join().unwrap();
     assert_eq!(lines(dir.path()).len(), 1);
 }
@@ -287,4 +287,39 @@ fn letters_are_for_this_user_alone() {
     assert_eq!(mode(dir.path().join("dead")), 0o700);
     assert_eq!(mode(dir.path().join("dead/lock")), 0o600);
     assert_eq!(mode(path(dir.path(), 1)), 0o600);
+}
+
+/// Letters with payloads of 100 bytes, each of which JSON writes as six.
+fn letters_of_escapes() -> Vec<Letter> {
+    vec![letter(vec![1; 100]); 500]
+}
+
+#[test]
+fn groups_are_as_small_as_the_room_whatever_becomes_of_the_bytes_in_json() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = store(dir.path(), 40_000, WhenFull::Wait);
+    let letters = letters_of_escapes();
+    let mut kept = 0;
+    while let Appended::Kept(count) = store.append(&letters[kept..]).unwrap() {
+        kept += count;
+    }
+    let line = letters[0].line().unwrap().len();
+    assert_eq!(kept, 40_000 / line, "as many as there is room for");
+    fs::remove_file(path(dir.path(), 1)).unwrap();
+    assert!(matches!(store.append(&letters).unwrap(), Appended::Kept(1..)), "room is used");
+}
+
+#[test]
+fn no_group_takes_the_place_of_all_older_letters() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = store(dir.path(), 40_000, WhenFull::DropOldest);
+    let letters = letters_of_escapes();
+    let (mut left, mut on_disk_before) = (&letters[..], 0);
+    while let Appended::Kept(count @ 1..) = store.append(left).unwrap() {
+        left = &left[count..];
+        let on_disk = on_disk(dir.path());
+        assert!(on_disk <= 40_000 && on_disk + 2 * 40_000 / FILES > on_disk_before);
+        on_disk_before = on_disk;
+    }
+    assert_eq!(lines(dir.path()).len() + store.take_dropped(), letters.len());
 }
