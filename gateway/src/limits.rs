@@ -227,6 +227,10 @@ pub const FILTERS_PER_SUBSCRIBE_MAX: usize = 8;
 /// no such bound: the stream's own holds for them, and they may be acknowledged already.
 pub const DEAD_LETTER_PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 
+/// Longest line of a dead letter that is read: JSON writes a byte as six at worst, and what stands
+/// around payload and topic is less than another topic. Whatever is longer is not ours.
+pub const DEAD_LETTER_LINE_BYTES_MAX: usize = 6 * (RECORD_BYTES_MAX + 2 * MQTT_STRING_BYTES_MAX);
+
 /// Pause before dead letters that could not be written are tried again.
 pub const DEAD_LETTER_RETRY: Duration = Duration::from_secs(1);
 
@@ -248,6 +252,8 @@ const _: () = assert!(
 );
 // A packet that carries the largest record can be let in.
 const _: () = assert!(PACKET_BYTES.default > (RECORD_BYTES_MAX + MQTT_STRING_BYTES_MAX) as u64);
+// A payload that is kept is not longer than a record.
+const _: () = assert!(DEAD_LETTER_PAYLOAD_BYTES_MAX <= RECORD_BYTES_MAX);
 // A batch waits less than a second.
 const _: () = assert!(LINGER_MS.range.max < 1_000);
 // No session expires between two attempts to connect.

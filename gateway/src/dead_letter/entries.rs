@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::num::ParseIntError;
 use std::str::FromStr;
+
+use crate::limits::DEAD_LETTER_LINE_BYTES_MAX;
 
 use super::directory::{Directory, named, unless_gone};
 use super::{Fingerprint, Letter, Unreadable};
@@ -51,8 +53,11 @@ impl FromStr for Id {
 pub struct Entry {
     /// Its place.
     pub id: Id,
-    /// As it was read; without a newline at its end it was cut off.
+    /// As it was read; without a newline at its end it was cut off, or it is too long for a letter
+    /// and this is its beginning.
     pub line: Vec<u8>,
+    /// How many bytes it has in the file.
+    pub bytes: u64,
 }
 
 impl Entry {
@@ -61,6 +66,9 @@ impl Entry {
     /// # Errors
     /// Why it is no letter.
     pub fn letter(&self) -> Result<Letter, Unreadable> {
+        if self.bytes > self.line.len() as u64 {
+            return Err(Unreadable::TooLong(self.bytes));
+        }
         Letter::of_line(&self.line)
     }
 
@@ -94,11 +102,12 @@ impl<'a> Entries<'a> {
                 }
                 continue;
             };
-            let mut line = Vec::new();
-            let read = reader.read_until(b'\n', &mut line);
-            if read.map_err(|error| named(&self.directory.path(id.file), &error))? > 0 {
+            let read = read_line(reader);
+            let (line, bytes) =
+                read.map_err(|error| named(&self.directory.path(id.file), &error))?;
+            if bytes > 0 {
                 id.line += 1;
-                return Ok(Some(Entry { id: *id, line }));
+                return Ok(Some(Entry { id: *id, line, bytes }));
             }
             self.reading = None;
         }
@@ -116,4 +125,14 @@ impl Iterator for Entries<'_> {
         }
         read.transpose()
     }
+}
+
+/// The next line, or the beginning of one that is too long, and how many bytes it has.
+fn read_line(reader: &mut BufReader<File>) -> io::Result<(Vec<u8>, u64)> {
+    let mut line = Vec::new();
+    let read =
+        reader.by_ref().take(DEAD_LETTER_LINE_BYTES_MAX as u64).read_until(b'\n', &mut line)?;
+    let is_cut = read == DEAD_LETTER_LINE_BYTES_MAX && !line.ends_with(b"\n");
+    let passed_over = if is_cut { reader.skip_until(b'\n')? } else { 0 };
+    Ok((line, (read + passed_over) as u64))
 }

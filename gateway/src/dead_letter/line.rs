@@ -46,6 +46,9 @@ struct OriginKeys<'a> {
 /// Why a line is no letter: cut off by a crash, damaged, or not ours.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
+    /// Longer than any line that is written.
+    #[error("too long for a letter: {0} bytes")]
+    TooLong(u64),
     /// Not the JSON of a letter.
     #[error("no letter: {0}")]
     Json(#[from] serde_json::Error),

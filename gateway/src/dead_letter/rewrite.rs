@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 
 use super::directory::named;
@@ -69,19 +70,24 @@ impl Directory {
         number: u64,
         mut instead: impl FnMut(&Entry) -> Option<Vec<u8>>,
     ) -> io::Result<()> {
-        let mut kept_bytes = 0;
+        let (mut end, mut kept_bytes) = (0, 0);
         let mut changed = false;
         // Only begun when there is something to write: a full disk can be purged, too.
         let mut rewriting: Option<BufWriter<File>> = None;
         for entry in Entries::new(self, VecDeque::from([number])) {
             let entry = entry?;
-            let lines = match instead(&entry) {
+            let begin = end;
+            end += entry.bytes;
+            let (lines, unread) = match instead(&entry) {
                 None if !changed => {
-                    kept_bytes += entry.line.len() as u64;
+                    kept_bytes = end;
                     continue;
                 }
-                None => entry.line,
-                Some(lines) => lines,
+                None => {
+                    let unread = begin + entry.line.len() as u64..end;
+                    (entry.line, unread)
+                }
+                Some(lines) => (lines, end..end),
             };
             changed = true;
             let file = match &mut rewriting {
@@ -89,7 +95,8 @@ impl Directory {
                 None if lines.is_empty() && kept_bytes == 0 => continue,
                 None => rewriting.insert(self.begin(number, kept_bytes)?),
             };
-            file.write_all(&lines).map_err(|error| named(&self.dir.join(REWRITING), &error))?;
+            let written = file.write_all(&lines).and_then(|()| self.copy(number, unread, file));
+            written.map_err(|error| named(&self.dir.join(REWRITING), &error))?;
         }
         match rewriting {
             Some(file) => self.put_in_place(number, file),
@@ -102,15 +109,26 @@ impl Directory {
     fn begin(&self, number: u64, kept_bytes: u64) -> io::Result<BufWriter<File>> {
         let path = self.dir.join(REWRITING);
         let begun = || {
-            let old = self.open(number)?;
+            let old = self.open(number)?.metadata()?;
             let mut options = OpenOptions::new();
             // Whoever could not read the old file cannot read the new one.
-            options.mode(old.metadata()?.mode() & 0o777).create(true).write(true).truncate(true);
+            options.mode(old.mode() & 0o777).create(true).write(true).truncate(true);
             let mut file = BufWriter::new(options.open(&path)?);
-            io::copy(&mut old.take(kept_bytes), &mut file)?;
+            self.copy(number, 0..kept_bytes, &mut file)?;
             Ok(file)
         };
         begun().map_err(|error: io::Error| named(&path, &error))
+    }
+
+    /// Copies a part of a file.
+    fn copy(&self, number: u64, part: Range<u64>, to: &mut impl Write) -> io::Result<()> {
+        if part.is_empty() {
+            return Ok(());
+        }
+        let mut file = self.open(number)?;
+        file.seek(SeekFrom::Start(part.start))?;
+        io::copy(&mut file.take(part.end - part.start), to)?;
+        Ok(())
     }
 
     fn put_in_place(&self, number: u64, file: BufWriter<File>) -> io::Result<()> {

@@ -4,8 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 
 use proptest::prelude::*;
 
-use crate::dead_letter::Fingerprint;
 use crate::dead_letter::directory::tests::with_files;
+use crate::dead_letter::{Fingerprint, Unreadable};
+use crate::limits::DEAD_LETTER_LINE_BYTES_MAX;
 
 use super::*;
 
@@ -130,4 +131,20 @@ proptest! {
         }
         prop_assert_eq!(texts(&directory), expected);
     }
+}
+
+#[test]
+fn line_of_any_length_is_held_in_part_and_stays_whole() {
+    let long = "x".repeat(3 * DEAD_LETTER_LINE_BYTES_MAX / 2);
+    let text = format!("a\n{long}\nb\n{long}");
+    let (_dir, directory) = with_files(&[&text]);
+    let entries: Vec<_> = directory.entries().unwrap().map(Result::unwrap).collect();
+    let held: Vec<_> = entries.iter().map(|entry| entry.line.len()).collect();
+    assert_eq!(held, [2, DEAD_LETTER_LINE_BYTES_MAX, 2, DEAD_LETTER_LINE_BYTES_MAX]);
+    for long in [&entries[1], &entries[3]] {
+        assert!(matches!(long.letter(), Err(Unreadable::TooLong(bytes)) if bytes == long.bytes));
+    }
+    drop(entries);
+    directory.apply(edits(&[("a", ""), ("b", "y\n")])).unwrap();
+    assert!(fs::read_to_string(directory.path(1)).unwrap() == format!("{long}\ny\n{long}"));
 }
