@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Payloads may be anybody's secrets.
@@ -44,6 +44,27 @@ pub fn sync(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
+/// Refuses to work on another user's directory, root being nobody special: the files that are
+/// written there would be ours, and its owner, the gateway, could neither read nor change them.
+///
+/// # Errors
+/// When the directory is somebody else's, with what to do, or not there.
+pub fn check_owner(dir: &Path) -> io::Result<()> {
+    let owner_of = |path: &Path| fs::metadata(path).map(|found| found.uid());
+    let owner = owner_of(dir)?;
+    // It belongs to the user that we act as. Where it is missing nobody can tell.
+    let Ok(user) = owner_of(Path::new("/proc/self")) else { return Ok(()) };
+    if owner == user {
+        return Ok(());
+    }
+    let refusal = format!(
+        "{} belongs to user {owner}, and what user {user} writes there its owner cannot use: run \
+         this as the user that the gateway runs as (sudo -u '#{owner}' tidegate …)",
+        dir.display()
+    );
+    Err(io::Error::new(ErrorKind::PermissionDenied, refusal))
+}
+
 /// Options for a file that nobody else may read if it is created with them.
 #[must_use]
 pub fn private() -> OpenOptions {
@@ -60,8 +81,9 @@ fn is_foreign(error: &io::Error) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
+pub(crate) mod tests {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    use std::path::PathBuf;
 
     use super::*;
 
@@ -87,6 +109,27 @@ mod tests {
     fn directory_that_somebody_else_put_where_nothing_can_be_synced_is_taken_as_it_is() {
         create(Path::new("/proc/self")).unwrap();
         create(Path::new("/proc/nothing_like_this")).unwrap_err();
+    }
+
+    /// A directory that is not ours.
+    pub(crate) fn of_somebody_else(root: &Path) -> PathBuf {
+        let dir = root.join("theirs");
+        fs::create_dir(&dir).unwrap();
+        match chown(&dir, Some(12_345), None) {
+            Ok(()) => dir,
+            // Whoever may not give directories away is not root, and that is whose this one is.
+            Err(_) => "/".into(),
+        }
+    }
+
+    #[test]
+    fn directory_of_somebody_else_is_refused_with_the_user_to_be() {
+        let root = tempfile::tempdir().unwrap();
+        check_owner(root.path()).unwrap();
+        let theirs = of_somebody_else(root.path());
+        let refusal = check_owner(&theirs).unwrap_err().to_string();
+        let begin = format!("{} belongs to user ", theirs.display());
+        assert!(refusal.starts_with(&begin) && refusal.contains("sudo -u"), "{refusal}");
     }
 
     #[test]

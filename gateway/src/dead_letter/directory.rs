@@ -49,6 +49,14 @@ impl Directory {
         Self { dir: dir.to_owned() }
     }
 
+    /// Refuses to change the files of another user.
+    ///
+    /// # Errors
+    /// As [`state_dir::check_owner`].
+    pub fn check_owner(&self) -> io::Result<()> {
+        state_dir::check_owner(&self.dir)
+    }
+
     /// The lines of all files, oldest first. Nothing is locked or written: a running gateway may
     /// be in the midst of the last line.
     ///

@@ -24,6 +24,7 @@ pub struct Arguments {
 }
 
 pub(super) fn run(directory: &Directory, asked: &Arguments, out: &mut impl Write) -> Result<()> {
+    directory.check_owner()?;
     let before_ms = match asked.older_than {
         Some(age) => age.ago_ms(Timestamp::now())?,
         None => i64::MAX,
@@ -39,5 +40,23 @@ impl Arguments {
         let Ok(letter) = entry.letter() else { return false };
         let meant = self.reason.as_ref().is_none_or(|reason| *reason == letter.reason);
         meant && letter.at_ms < before_ms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state_dir::tests::of_somebody_else;
+
+    #[test]
+    fn directory_of_somebody_else_is_not_touched() {
+        let root = tempfile::tempdir().unwrap();
+        let asked = Arguments { older_than: None, reason: None, all: true };
+        let mut out = Vec::new();
+        let refusal = run(&Directory::new(&of_somebody_else(root.path())), &asked, &mut out);
+        assert!(refusal.unwrap_err().to_string().contains("belongs to user"));
+        assert_eq!(out, b"");
+        run(&Directory::new(root.path()), &asked, &mut out).unwrap();
+        assert_eq!(out, b"0 dead letters purged\n");
     }
 }

@@ -65,6 +65,7 @@ pub(super) fn run(
         writeln!(out, "{} would be sent{}", report.delivered, report.rest())?;
         return Ok(());
     }
+    directory.check_owner()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
