@@ -15,13 +15,15 @@ mod directory;
 mod edits;
 mod entries;
 mod line;
+mod reading;
 mod rewrite;
 mod store;
 
 pub use directory::Directory;
-pub use edits::{Edits, Fingerprint, Tally};
+pub use edits::{Edits, Fingerprint};
 pub use entries::{Entries, Entry, Id};
 pub use line::Unreadable;
+pub use reading::Reading;
 pub use store::{Appended, Store};
 
 /// The reason of a record that the stream can never accept. All other reasons are the normaliser's.

@@ -1,24 +1,21 @@
 //! The files on the disk: found, read, locked.
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::state_dir;
 
-use super::{Entries, Entry, Tally};
+use super::Entries;
 
 #[cfg(test)]
 pub(super) mod tests;
 
 /// Held by whoever changes a file.
 const LOCK: &str = "lock";
-/// Lines that are handled together: as many as Kinesis takes in a call.
-const GROUP_LINES_MAX: usize = 500;
-/// The same in bytes; the last line may exceed it.
-const GROUP_BYTES_MAX: usize = 1 << 20;
 
 /// The directory of dead letters. Files with other names than ours are left alone.
 #[derive(Debug, Clone)]
@@ -31,8 +28,15 @@ pub struct Directory {
 pub(super) struct Stat {
     pub(super) number: u64,
     pub(super) bytes: u64,
-    /// Tells a file from another that took its name.
-    pub(super) inode: u64,
+    pub(super) identity: Identity,
+}
+
+/// Tells a file from another that took its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity {
+    inode: u64,
+    /// Inodes of files that are gone are used again. Not every file system knows this.
+    born: Option<SystemTime>,
 }
 
 /// The right to change files, until it is dropped.
@@ -40,6 +44,12 @@ pub(super) struct Stat {
 pub(super) struct Lock {
     /// Closing it unlocks.
     _file: File,
+}
+
+impl Identity {
+    pub(super) fn of(file: &Metadata) -> Self {
+        Self { inode: file.ino(), born: file.created().ok() }
+    }
 }
 
 impl Directory {
@@ -65,28 +75,6 @@ impl Directory {
     pub fn entries(&self) -> io::Result<Entries<'_>> {
         let files = self.files()?;
         Ok(Entries::new(self, files.iter().map(|file| file.number).collect()))
-    }
-
-    /// The oldest lines, as many as are worth one call, without those of `passed_over`.
-    ///
-    /// # Errors
-    /// When the directory cannot be locked or a file cannot be read.
-    pub fn oldest(&self, mut passed_over: Tally) -> io::Result<Vec<Entry>> {
-        // Whoever is writing has finished the line.
-        let _lock = self.lock()?;
-        let (mut oldest, mut bytes) = (Vec::new(), 0);
-        for entry in self.entries()? {
-            let entry = entry?;
-            if passed_over.take(entry.fingerprint()) {
-                continue;
-            }
-            bytes += entry.line.len();
-            oldest.push(entry);
-            if oldest.len() >= GROUP_LINES_MAX || bytes >= GROUP_BYTES_MAX {
-                break;
-            }
-        }
-        Ok(oldest)
     }
 
     /// Creates the directory if need be, and makes it durable in any case.
@@ -116,7 +104,7 @@ impl Directory {
             let entry = entry?;
             let Some(number) = entry.file_name().to_str().and_then(number) else { continue };
             if let Some(stat) = unless_gone(entry.metadata())? {
-                files.push(Stat { number, bytes: stat.len(), inode: stat.ino() });
+                files.push(Stat { number, bytes: stat.len(), identity: Identity::of(&stat) });
             }
         }
         files.sort_unstable_by_key(|file| file.number);
@@ -129,10 +117,10 @@ impl Directory {
     }
 
     /// A new file, which must not be there yet, and what tells it from others of its name.
-    pub(super) fn create(&self, number: u64) -> io::Result<(File, u64)> {
+    pub(super) fn create(&self, number: u64) -> io::Result<(File, Identity)> {
         let path = self.path(number);
         let file = state_dir::private().create_new(true).append(true).open(&path);
-        file.and_then(|file| file.metadata().map(|stat| (file, stat.ino())))
+        file.and_then(|file| file.metadata().map(|stat| (file, Identity::of(&stat))))
             .map_err(|error| named(&path, &error))
     }
 

@@ -24,29 +24,23 @@ impl Fingerprint {
 }
 
 /// Lines, each as often as it was noted: two equal letters are two.
-#[derive(Debug, Clone, Default)]
-pub struct Tally(HashMap<Fingerprint, usize>);
+#[derive(Debug, Default)]
+pub(super) struct Tally(HashMap<Fingerprint, usize>);
 
 impl Tally {
     /// Notes a line once more.
-    pub fn note(&mut self, line: Fingerprint) {
+    pub(super) fn note(&mut self, line: Fingerprint) {
         *self.0.entry(line).or_default() += 1;
     }
 
     /// Takes a line out, and says whether it was there.
-    pub fn take(&mut self, line: Fingerprint) -> bool {
+    pub(super) fn take(&mut self, line: Fingerprint) -> bool {
         let Some(times) = self.0.get_mut(&line) else { return false };
         *times -= 1;
         if *times == 0 {
             self.0.remove(&line);
         }
         true
-    }
-
-    /// Whether nothing is noted.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::num::ParseIntError;
 use std::str::FromStr;
 
@@ -91,6 +91,14 @@ pub struct Entries<'a> {
 impl<'a> Entries<'a> {
     pub(super) fn new(directory: &'a Directory, numbers: VecDeque<u64>) -> Self {
         Self { directory, numbers, reading: None }
+    }
+
+    /// The lines of one file behind `id`, which ends at `bytes`.
+    pub(super) fn behind(directory: &'a Directory, id: Id, bytes: u64) -> io::Result<Self> {
+        let mut file = directory.open(id.file)?;
+        let sought = file.seek(SeekFrom::Start(bytes));
+        sought.map_err(|error| named(&directory.path(id.file), &error))?;
+        Ok(Self { directory, numbers: VecDeque::new(), reading: Some((id, BufReader::new(file))) })
     }
 
     fn read(&mut self) -> io::Result<Option<Entry>> {

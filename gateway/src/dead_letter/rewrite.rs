@@ -52,7 +52,7 @@ impl Directory {
 
     /// Puts what `instead` says in the place of lines, and keeps those of which it says nothing.
     /// Removes the file when no line is left.
-    fn rewrite(
+    pub(super) fn rewrite(
         &self,
         number: u64,
         instead: impl FnMut(&Entry) -> Option<Vec<u8>>,

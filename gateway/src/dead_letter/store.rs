@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use crate::config::{DeadLetter as Settings, WhenFull};
 use crate::limits::GROUP_BYTES_MAX;
 
-use super::directory::{Stat, named, unless_gone};
+use super::directory::{Identity, Stat, named, unless_gone};
 use super::{Directory, Letter};
 
 #[cfg(test)]
@@ -47,7 +47,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Last {
     number: u64,
-    inode: u64,
+    identity: Identity,
     file: File,
 }
 
@@ -154,14 +154,14 @@ impl Store {
         // Numbers of files that are gone are not used again.
         let next_number = last.as_ref().map_or(0, |last| last.number).max(newest_number) + 1;
         let again = last.zip(newest).filter(|(last, newest)| {
-            let same = last.number == newest.number && last.inode == newest.inode;
+            let same = last.number == newest.number && last.identity == newest.identity;
             same && newest.bytes < file_bytes_max
         });
         let (mut last, kept) = match again {
             Some((last, newest)) => (last, newest.bytes),
             None => {
-                let (file, inode) = self.directory.create(next_number)?;
-                (Last { number: next_number, inode, file }, 0)
+                let (file, identity) = self.directory.create(next_number)?;
+                (Last { number: next_number, identity, file }, 0)
             }
         };
         let written = last.file.write_all(text).and_then(|()| last.file.sync_data());

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use crate::backoff::Backoff;
 use crate::config::Config;
-use crate::dead_letter::{Directory, Edits, Entry, Fingerprint, Store, Tally};
+use crate::dead_letter::{Directory, Entry, Reading, Store};
 use crate::deliver::Stream;
 use crate::record::PartitionKey;
 
@@ -24,18 +24,16 @@ mod tests;
 /// Pauses while the disk fails grow from the first to the longest.
 const DISK_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// Sends what is on the disk, oldest first, and then takes it from there: each letter arrives at
-/// least once, and stays on the disk until it has. One group of about 1 MiB is in memory at a time.
+/// Sends what is on the disk, oldest first, and takes it from there file by file: each letter
+/// arrives at least once, and stays on the disk until it has. One group of about 1 MiB is in memory
+/// at a time. What its stream refuses, and what is no letter, stays and is not tried again.
 #[derive(Debug)]
 pub(super) struct Forwarder<'a, S> {
     directory: Directory,
     appended: Arc<Notify>,
     sender: Sender<'a, S>,
     newline: bool,
-    /// Accepted by the stream and not taken from the disk yet.
-    accepted: Vec<Fingerprint>,
-    /// Lines that stay on the disk and are not tried again: refused, or no letters.
-    left: Vec<Fingerprint>,
+    reading: Reading,
 }
 
 /// Whether there may be more to do at once.
@@ -55,8 +53,7 @@ impl<'a, S: Stream> Forwarder<'a, S> {
             appended: store.appended(),
             sender: Sender::new(of_letters, stream),
             newline: config.records.newline,
-            accepted: Vec::new(),
-            left: Vec::new(),
+            reading: Reading::default(),
         }
     }
 
@@ -87,46 +84,47 @@ impl<'a, S: Stream> Forwarder<'a, S> {
     }
 
     async fn round(&mut self) -> io::Result<Round> {
-        let entries = self.oldest().await?;
-        if entries.is_empty() && self.accepted.is_empty() {
+        let entries = self.read_on().await?;
+        if entries.is_empty() {
             return Ok(Round::Idle);
         }
         self.send(entries).await;
-        self.take_from_disk().await?;
         Ok(Round::Sent)
     }
 
-    /// The oldest lines that are neither accepted nor left.
-    async fn oldest(&self) -> io::Result<Vec<Entry>> {
-        let mut passed_over = Tally::default();
-        self.accepted.iter().chain(&self.left).for_each(|line| passed_over.note(*line));
-        let directory = self.directory.clone();
-        blocking(move || directory.oldest(passed_over)).await
+    async fn read_on(&mut self) -> io::Result<Vec<Entry>> {
+        let (directory, mut reading) = (self.directory.clone(), std::mem::take(&mut self.reading));
+        let (reading, read) = blocking(move || {
+            let read = directory.read_on(&mut reading);
+            (reading, read)
+        })
+        .await;
+        self.reading = reading;
+        read
     }
 
     async fn send(&mut self, entries: Vec<Entry>) {
         let (mut records, mut lines) = (Vec::new(), Vec::new());
         for entry in entries {
-            let line = entry.fingerprint();
             match entry.letter() {
                 Ok(letter) => {
+                    lines.push(entry.fingerprint());
                     records.push(Unsent {
                         key: PartitionKey::new(&letter.origin.text()),
                         data: self.record(entry.line),
                     });
-                    lines.push(line);
                 }
                 Err(reason) => {
                     warn!(id = %entry.id, %reason, "a line is no dead letter: it stays on the disk");
-                    self.left.push(line);
                 }
             }
         }
         let sent = self.sender.send(records).await;
-        self.accepted.extend(sent.accepted.iter().filter_map(|place| lines.get(*place)));
-        for (place, _, reason) in sent.refused {
+        for line in sent.accepted.iter().filter_map(|place| lines.get(*place)) {
+            self.reading.done(*line);
+        }
+        for (_, _, reason) in sent.refused {
             warn!(reason, "a dead letter is refused by its stream: it stays on the disk");
-            self.left.extend(lines.get(place));
         }
     }
 
@@ -136,22 +134,10 @@ impl<'a, S: Stream> Forwarder<'a, S> {
         }
         line.into()
     }
-
-    /// Takes what was accepted from the disk. If that fails it is remembered, not sent again.
-    async fn take_from_disk(&mut self) -> io::Result<()> {
-        let mut edits = Edits::default();
-        self.accepted.iter().for_each(|line| edits.remove(*line));
-        let directory = self.directory.clone();
-        blocking(move || directory.apply(edits)).await?;
-        self.accepted.clear();
-        Ok(())
-    }
 }
 
 /// Runs `work` where it may block.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match spawn_blocking(work).await {
         Ok(done) => done,
         Err(failure) => std::panic::resume_unwind(failure.into_panic()),

@@ -1,7 +1,5 @@
 use std::fs;
 
-use crate::dead_letter::Fingerprint;
-
 use super::*;
 
 /// A directory with files of these texts, numbered from 1.
@@ -26,25 +24,4 @@ fn errors_name_the_file_and_what_to_do() {
         assert!(said.starts_with("/x/lock: ") && said.ends_with(advice), "{said}");
     }
     assert_eq!(said(io::ErrorKind::NotADirectory), "/x/lock: not a directory");
-}
-
-#[test]
-fn the_oldest_lines_come_first_without_those_that_are_passed_over() {
-    let (_dir, directory) = with_files(&["a\na\nb\n", "c\n"]);
-    let mut passed_over = Tally::default();
-    passed_over.note(Fingerprint::of(b"a"));
-    passed_over.note(Fingerprint::of(b"b"));
-    let oldest = directory.oldest(passed_over).unwrap();
-    let ids: Vec<_> = oldest.iter().map(|entry| entry.id.to_string()).collect();
-    assert_eq!(ids, ["1:2", "2:1"], "of two equal letters one was passed over");
-}
-
-#[test]
-fn so_many_lines_are_taken_as_one_call_takes() {
-    let many = "x\n".repeat(GROUP_LINES_MAX + 1);
-    let (_dir, directory) = with_files(&[&many]);
-    assert_eq!(directory.oldest(Tally::default()).unwrap().len(), GROUP_LINES_MAX);
-    let long = format!("{}\n", "x".repeat(GROUP_BYTES_MAX / 2));
-    let (_dir, directory) = with_files(&[&long.repeat(3)]);
-    assert_eq!(directory.oldest(Tally::default()).unwrap().len(), 2);
 }

@@ -51,10 +51,9 @@ fn names(dir: &Path) -> Vec<String> {
 
 /// From now on the disk is full for the file of this number, which is there.
 fn fill_disk(store: &mut Store, dir: &Path, number: u64) {
-    use std::os::unix::fs::MetadataExt;
-    let inode = fs::metadata(path(dir, number)).unwrap().ino();
+    let identity = Identity::of(&fs::metadata(path(dir, number)).unwrap());
     let file = OpenOptions::new().append(true).open("/dev/full").unwrap();
-    store.last = Some(Last { number, inode, file });
+    store.last = Some(Last { number, identity, file });
 }
 
 #[test]

@@ -144,6 +144,7 @@ async fn what_cannot_be_taken_from_the_disk_is_not_sent_again() {
     let in_the_way = scene.config.dead_letter.dir.join("rewriting");
     fs::create_dir(&in_the_way).unwrap();
     let mut forwarder = scene.forwarder();
+    assert!(matches!(forwarder.round().await.unwrap(), Round::Sent));
     for _ in 0..3 {
         let failure = forwarder.round().await.err().unwrap().to_string();
         assert!(failure.contains("rewriting"), "{failure}");
