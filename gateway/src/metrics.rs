@@ -61,6 +61,11 @@ pub struct Counters {
     pub adopted: Count,
     /// Dead letters that went to make room for newer ones.
     pub dead_letters_dropped: Count,
+    /// Dead letters accepted by the stream of their own.
+    pub dead_letters_forwarded: Count,
+    /// Dead letters that their stream can never accept: they stay on the disk, and the next run tries
+    /// them again.
+    pub dead_letters_refused: Count,
 }
 
 impl Counters {
@@ -96,6 +101,8 @@ impl Counters {
             dropped_qos_0: self.dropped_qos_0.get(),
             dropped_spool: self.dropped_spool.get(),
             dead_letters_dropped: self.dead_letters_dropped.get(),
+            dead_letters_forwarded: self.dead_letters_forwarded.get(),
+            dead_letters_refused: self.dead_letters_refused.get(),
         }
     }
 
@@ -122,6 +129,8 @@ impl Counters {
             calls = self.calls.get(),
             adopted = self.adopted.get(),
             dead_letters_dropped = self.dead_letters_dropped.get(),
+            dead_letters_forwarded = self.dead_letters_forwarded.get(),
+            dead_letters_refused = self.dead_letters_refused.get(),
             "ledger"
         );
         if !ledger.balances() {
@@ -130,8 +139,10 @@ impl Counters {
     }
 }
 
-/// What lies beside the balance, in records.
+/// What lies beside the balance, in records. Books of a version that did not count something say
+/// that there was none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Beside {
     /// See [`Counters::fan_out`].
     pub fan_out: u64,
@@ -151,6 +162,10 @@ pub struct Beside {
     pub dropped_spool: u64,
     /// See [`Counters::dead_letters_dropped`].
     pub dead_letters_dropped: u64,
+    /// See [`Counters::dead_letters_forwarded`].
+    pub dead_letters_forwarded: u64,
+    /// See [`Counters::dead_letters_refused`].
+    pub dead_letters_refused: u64,
 }
 
 impl Beside {
@@ -167,6 +182,8 @@ impl Beside {
             dropped_qos_0: self.dropped_qos_0 + other.dropped_qos_0,
             dropped_spool: self.dropped_spool + other.dropped_spool,
             dead_letters_dropped: self.dead_letters_dropped + other.dead_letters_dropped,
+            dead_letters_forwarded: self.dead_letters_forwarded + other.dead_letters_forwarded,
+            dead_letters_refused: self.dead_letters_refused + other.dead_letters_refused,
         }
     }
 }

@@ -92,7 +92,9 @@ pub async fn run(
     // Before anything is taken in: what is kept on disk must be there.
     let settlement = Settlement::new(settled_tx);
     let store = open_state(&config)?;
-    let forwarder = streams.letters.map(|stream| Forwarder::new(&config, &store, stream));
+    let forwarder = streams
+        .letters
+        .map(|stream| Forwarder::new(&config, &store, stream, Arc::clone(&counters)));
     let flow = Flow::open(&config, streams.records, store, settlement, Arc::clone(&counters))?;
     let mut lanes = JoinSet::new();
     for (index, settled) in settled_rx.into_iter().enumerate() {

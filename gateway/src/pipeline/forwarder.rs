@@ -14,6 +14,7 @@ use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::dead_letter::{Directory, Entry, Reading, Store};
 use crate::deliver::Stream;
+use crate::metrics::Counters;
 use crate::record::PartitionKey;
 
 use super::sender::{Sender, Unsent};
@@ -34,6 +35,7 @@ pub(super) struct Forwarder<'a, S> {
     sender: Sender<'a, S>,
     newline: bool,
     reading: Reading,
+    counters: Arc<Counters>,
 }
 
 /// Whether there may be more to do at once.
@@ -44,7 +46,12 @@ enum Round {
 
 impl<'a, S: Stream> Forwarder<'a, S> {
     /// Forwards what `store` keeps to `stream`.
-    pub(super) fn new(config: &Config, store: &Store, stream: &'a S) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        store: &Store,
+        stream: &'a S,
+        counters: Arc<Counters>,
+    ) -> Self {
         let mut of_letters = config.clone();
         // That number is of the other stream; of this one it is learned.
         of_letters.stream.shards = None;
@@ -54,6 +61,7 @@ impl<'a, S: Stream> Forwarder<'a, S> {
             sender: Sender::new(of_letters, stream),
             newline: config.records.newline,
             reading: Reading::default(),
+            counters,
         }
     }
 
@@ -120,6 +128,8 @@ impl<'a, S: Stream> Forwarder<'a, S> {
             }
         }
         let sent = self.sender.send(records).await;
+        self.counters.dead_letters_forwarded.add(sent.accepted.len());
+        self.counters.dead_letters_refused.add(sent.refused.len());
         for line in sent.accepted.iter().filter_map(|place| lines.get(*place)) {
             self.reading.done(*line);
         }

@@ -112,6 +112,8 @@ impl Audit {
         row(beside.dropped_spool, "dropped: the spool was full, and when_full = \"drop_oldest\"")?;
         row(purged, "dropped: purged from the spool")?;
         row(beside.dead_letters_dropped, "dead letters dropped to make room for newer ones")?;
+        row(beside.dead_letters_forwarded, "dead letters accepted by dead_letter.stream")?;
+        row(beside.dead_letters_refused, "dead letters refused by it, once more in each run")?;
         writeln!(out)
     }
 

@@ -43,6 +43,7 @@ struct Scene {
     config: Config,
     store: Store,
     shelf: Shelf,
+    counters: Arc<Counters>,
 }
 
 impl Scene {
@@ -56,7 +57,7 @@ impl Scene {
         );
         let config = Config::parse(&text).unwrap();
         let store = Store::open(&config.dead_letter).unwrap();
-        Self { _dir: dir, config, store, shelf: Shelf::default() }
+        Self { _dir: dir, config, store, shelf: Shelf::default(), counters: Arc::default() }
     }
 
     fn keep(&mut self, payloads: &[&str]) {
@@ -65,7 +66,7 @@ impl Scene {
     }
 
     fn forwarder(&self) -> Forwarder<'_, Shelf> {
-        Forwarder::new(&self.config, &self.store, &self.shelf)
+        Forwarder::new(&self.config, &self.store, &self.shelf, Arc::clone(&self.counters))
     }
 
     /// Forwards until nothing is left to do.
@@ -123,6 +124,9 @@ async fn letter_that_the_stream_refuses_stays_and_holds_up_no_other() {
     scene.forward().await;
     assert_eq!(scene.accepted(), ["a", "b", "c"].map(record));
     assert_eq!(fs::read_to_string(scene.file()).unwrap(), line("poison"));
+    let counts = scene.counters.beside();
+    // Each of the two forwarders, as each run, tries the refused one.
+    assert_eq!((counts.dead_letters_forwarded, counts.dead_letters_refused), (3, 2));
 }
 
 #[tokio::test]
@@ -168,7 +172,7 @@ async fn letters_stay_on_the_disk_until_the_stream_is_back_and_new_ones_wake_it(
     *scene.shelf.away.lock().unwrap() = false;
     let file = scene.file();
     let Scene { store, shelf, config, .. } = &mut scene;
-    let forwarder = Forwarder::new(config, store, &*shelf);
+    let forwarder = Forwarder::new(config, store, &*shelf, Arc::default());
     let both = async {
         until(|| !file.exists()).await;
         store.append(&[letter("b")]).unwrap();
