@@ -137,7 +137,7 @@ pub const SPOOL_BYTES: Setting = Range::new(16 * MIB, 1024 * GIB, "bytes").or(2 
 
 // Dead letters.
 
-/// Dead letters on disk. The default holds the originals of a thousand of the largest.
+/// Dead letters on disk. The default holds some hundreds of the longest payloads of publishes.
 pub const DEAD_LETTER_BYTES: Setting = Range::new(MIB, 1024 * GIB, "bytes").or(64 * MIB);
 
 // What runs.

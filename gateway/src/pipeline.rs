@@ -92,7 +92,7 @@ pub async fn run(
     // Before anything is taken in: what is kept on disk must be there.
     let settlement = Settlement::new(settled_tx);
     let store = open_state(&config)?;
-    let forwarder = streams
+    let mut forwarder = streams
         .letters
         .map(|stream| Forwarder::new(&config, &store, stream, Arc::clone(&counters)));
     let flow = Flow::open(&config, streams.records, store, settlement, Arc::clone(&counters))?;
@@ -112,15 +112,18 @@ pub async fn run(
     // What is not forwarded by then is on the disk: no stop waits for it.
     let ended = tokio::select! {
         ended = flow => ended,
-        never = forward(forwarder) => match never {},
+        never = forward(forwarder.as_mut()) => match never {},
     };
     while let Some(lane) = lanes.join_next().await {
         lane.context("a connection failed: please report this")?;
     }
+    if let Some(forwarder) = forwarder {
+        forwarder.close().await;
+    }
     Ok(ended)
 }
 
-async fn forward(forwarder: Option<Forwarder<'_, impl Stream>>) -> Infallible {
+async fn forward(forwarder: Option<&mut Forwarder<'_, impl Stream>>) -> Infallible {
     match forwarder {
         Some(forwarder) => forwarder.run().instrument(info_span!("dead letters")).await,
         None => std::future::pending().await,

@@ -88,6 +88,15 @@ impl Directory {
         Ok(group)
     }
 
+    /// Takes from the disk what may go, before the end of its file is reached.
+    ///
+    /// # Errors
+    /// As [`Self::read_on`].
+    pub fn take(&self, reading: &mut Reading) -> io::Result<()> {
+        let _lock = self.lock()?;
+        self.take_done(reading)
+    }
+
     fn group(&self, file: u64, mark: &mut Mark) -> io::Result<Vec<Entry>> {
         let (mut group, mut bytes) = (Vec::new(), 0);
         for entry in Entries::behind(self, Id { file, line: mark.lines }, mark.bytes)? {

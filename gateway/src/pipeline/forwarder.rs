@@ -65,8 +65,9 @@ impl<'a, S: Stream> Forwarder<'a, S> {
         }
     }
 
-    /// Forwards until it is dropped. What is in flight then is sent again by the next run.
-    pub(super) async fn run(mut self) -> Infallible {
+    /// Forwards for ever. Dropped before, it leaves open what became of the group in flight: the next
+    /// run sends that again.
+    pub(super) async fn run(&mut self) -> Infallible {
         let backoff = Backoff::new(DISK_PAUSES);
         let mut failures = 0;
         loop {
@@ -92,7 +93,7 @@ impl<'a, S: Stream> Forwarder<'a, S> {
     }
 
     async fn round(&mut self) -> io::Result<Round> {
-        let entries = self.read_on().await?;
+        let entries = self.on_disk(Directory::read_on).await?;
         if entries.is_empty() {
             return Ok(Round::Idle);
         }
@@ -100,15 +101,30 @@ impl<'a, S: Stream> Forwarder<'a, S> {
         Ok(Round::Sent)
     }
 
-    async fn read_on(&mut self) -> io::Result<Vec<Entry>> {
+    /// Takes what was accepted from the disk, in the midst of a file too: the next run would send it
+    /// again.
+    pub(super) async fn close(mut self) {
+        if let Err(failure) = self.on_disk(Directory::take).await {
+            warn!(%failure, "what was forwarded stays on the disk: the next run sends it again");
+        }
+    }
+
+    /// Works where it may block.
+    async fn on_disk<T: Send + 'static>(
+        &mut self,
+        work: fn(&Directory, &mut Reading) -> io::Result<T>,
+    ) -> io::Result<T> {
         let (directory, mut reading) = (self.directory.clone(), std::mem::take(&mut self.reading));
-        let (reading, read) = blocking(move || {
-            let read = directory.read_on(&mut reading);
-            (reading, read)
-        })
-        .await;
+        let working = spawn_blocking(move || {
+            let done = work(&directory, &mut reading);
+            (reading, done)
+        });
+        let (reading, done) = match working.await {
+            Ok(worked) => worked,
+            Err(failure) => std::panic::resume_unwind(failure.into_panic()),
+        };
         self.reading = reading;
-        read
+        done
     }
 
     async fn send(&mut self, entries: Vec<Entry>) {
@@ -143,13 +159,5 @@ impl<'a, S: Stream> Forwarder<'a, S> {
             line.pop();
         }
         line.into()
-    }
-}
-
-/// Runs `work` where it may block.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(failure) => std::panic::resume_unwind(failure.into_panic()),
     }
 }

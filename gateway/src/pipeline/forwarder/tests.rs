@@ -160,6 +160,21 @@ async fn what_cannot_be_taken_from_the_disk_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn what_was_accepted_in_the_midst_of_a_file_is_not_sent_again_by_the_next_run() {
+    let mut scene = Scene::new();
+    let payloads: Vec<_> = (0..700).map(|n| n.to_string()).collect();
+    let payloads: Vec<_> = payloads.iter().map(String::as_str).collect();
+    scene.keep(&payloads);
+    let mut forwarder = scene.forwarder();
+    assert!(matches!(forwarder.round().await.unwrap(), Round::Sent));
+    assert!((1..700).contains(&scene.accepted().len()));
+    forwarder.close().await;
+    scene.forward().await;
+    let expected: Vec<_> = payloads.iter().map(|payload| record(payload)).collect();
+    assert_eq!(scene.accepted(), expected);
+}
+
+#[tokio::test]
 async fn letters_stay_on_the_disk_until_the_stream_is_back_and_new_ones_wake_it() {
     let mut scene = Scene::new();
     scene.keep(&["a"]);
@@ -172,7 +187,7 @@ async fn letters_stay_on_the_disk_until_the_stream_is_back_and_new_ones_wake_it(
     *scene.shelf.away.lock().unwrap() = false;
     let file = scene.file();
     let Scene { store, shelf, config, .. } = &mut scene;
-    let forwarder = Forwarder::new(config, store, &*shelf, Arc::default());
+    let mut forwarder = Forwarder::new(config, store, &*shelf, Arc::default());
     let both = async {
         until(|| !file.exists()).await;
         store.append(&[letter("b")]).unwrap();
