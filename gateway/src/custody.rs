@@ -63,6 +63,7 @@ pub struct Custody {
     next_order: u64,
     /// How many records are neither safe nor ended.
     exposed: usize,
+    /// The same in bytes, without what was on the disk before: that has its part of its shard's room.
     exposed_bytes: usize,
     exposed_bytes_max: usize,
     /// How many of those were dropped from the disk.
@@ -189,8 +190,8 @@ impl Custody {
 
     fn hold(&mut self, held: Held) -> RecordSlot {
         self.next_order += 1;
-        if !held.is_written() {
-            self.exposed += 1;
+        self.exposed += usize::from(!held.is_written());
+        if held.takes_room() {
             self.exposed_bytes += held.bytes();
         }
         RecordSlot(self.held.insert(Held { order: self.next_order, ..held }))
@@ -207,8 +208,8 @@ impl Custody {
             let age = now.saturating_duration_since(held.since);
             self.shards.verdict(shard, now, age < self.lateness.usual());
         }
-        if !held.is_written() {
-            self.exposed -= 1;
+        self.exposed -= usize::from(!held.is_written());
+        if held.takes_room() {
             self.exposed_bytes -= bytes;
         }
         if held.log != Log::No {

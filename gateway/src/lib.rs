@@ -13,10 +13,10 @@
 //! - [`spool`]: records on local disk while the stream is late or away.
 //!
 //! [`pipeline`] wires them; begin there. [`config`] is what the operator said, [`limits`] what we
-//! say, [`metrics`] and [`telemetry`] what we tell, [`books`] what we told since the first run; [`state_dir`] is
-//! how it stays on the disk. [`topic`] and [`filter`] know how MQTT names
-//! things, [`backoff`] how pauses grow. [`cli`] reads the command line and [`commands`] does what it says. [`rehearsal`] is a
-//! world to try it all in.
+//! say, [`metrics`] and [`telemetry`] what we tell, [`books`] what we told since the first run;
+//! [`state_dir`] is how it stays on the disk. [`topic`] and [`filter`] know how MQTT names things,
+//! [`backoff`] how pauses grow. [`cli`] reads the command line and [`commands`] does what it says.
+//! [`rehearsal`] is a world to try it all in.
 
 pub mod ack;
 pub mod backoff;

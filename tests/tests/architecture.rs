@@ -222,6 +222,7 @@ fn tasks_are_spawned_where_the_shutdown_awaits_them() {
 fn what_decides_does_not_ask_the_time() {
     let modules = [
         "gateway/src/ack",
+        "gateway/src/custody",
         "gateway/src/dispatch",
         "gateway/src/normalise",
         "gateway/src/queue",
@@ -278,5 +279,27 @@ fn the_map_names_every_module() {
         let Some(module) = line.strip_prefix("pub mod ") else { continue };
         let module = module.trim_end_matches(';');
         assert!(map.contains(&format!("[`{module}`]")), "put [`{module}`] on the map in lib.rs");
+    }
+}
+
+#[test]
+fn what_the_readme_claims_is_shown_by_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a member has a workspace");
+    let readme = fs::read_to_string(root.join("README.md")).expect("the project has a README");
+    let section = readme.split("\n## ").find(|section| section.starts_with("What survives what"));
+    let rows = section
+        .expect("a table of what survives what")
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| when"));
+    let sources = workspace();
+    for row in rows {
+        let shown_by = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default();
+        let names: Vec<_> = shown_by.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "name the test that shows this: {row}");
+        for name in names {
+            let test = format!("fn {name}(");
+            let exists = sources.iter().any(|source| source.text.contains(&test));
+            assert!(exists, "README.md names a test that does not exist: {name}");
+        }
     }
 }

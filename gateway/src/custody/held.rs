@@ -82,6 +82,12 @@ impl Held {
     pub(super) fn is_written(&self) -> bool {
         matches!(self.log, Log::Written(_))
     }
+
+    /// Whether it counts against what may be taken in. What is, or was, on the disk does not: that
+    /// a stream is away must not keep new records from the disk.
+    pub(super) fn takes_room(&self) -> bool {
+        !matches!(self.log, Log::Written(_) | Log::Dropped)
+    }
 }
 
 /// Whether the broker alone answers for the record at `spot`.

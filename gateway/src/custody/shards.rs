@@ -54,8 +54,8 @@ pub(super) struct Shards {
 }
 
 impl Shards {
-    /// `count` shards, which have equal parts of what of the spool may be in memory. Where live records go first the
-    /// reader fills only a part of that.
+    /// `count` shards, which have equal parts of what of the spool may be in memory. Where live
+    /// records go first the reader fills only a part of that.
     pub(super) fn new(count: usize, config: &Config) -> Self {
         let budget_bytes = config.spool_memory_bytes_max();
         let count = count.max(1);

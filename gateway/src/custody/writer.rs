@@ -176,7 +176,6 @@ impl Custody {
             if matches!(&held.log, Log::Written(seq) if is_dropped(seq)) {
                 held.log = Log::Dropped;
                 self.exposed += 1;
-                self.exposed_bytes += held.bytes();
                 self.adrift += 1;
                 known += 1;
             }

@@ -4,7 +4,10 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 use tests::fleet::{Load, Message, publish};
+use tests::mosquitto::Settings;
 use tests::patience::{in_time, until};
+use tests::reading::Comparison;
+use tests::small_disk::SmallDisk;
 use tidegate::rehearsal::stream::{self, Action, Counts, LocalStream, Refusal, RequestFault};
 
 use super::world::World;
@@ -333,4 +336,26 @@ async fn old_letters_are_purged_and_young_ones_stay() {
     kept(&world, 0).await;
     let answered = world.gateway.ask(&["dead-letters", "purge"]).await;
     assert_eq!(answered.code, Some(2), "what goes must be said");
+}
+
+#[tokio::test]
+async fn full_disk_holds_letters_back_until_there_is_room() {
+    let disk = SmallDisk::mount(1);
+    let mut world = World::with(Settings::talkative(), stream::Settings::default()).await;
+    let spool = world.gateway.spool_dir();
+    world.gateway = world.gateway.set_path("state_dir", disk.path()).set_path("spool.dir", &spool);
+    let run = world.gateway.start().await;
+    disk.fill();
+    publish_bad(&world, 0..20).await;
+    run.says("dead letters cannot be kept").await;
+    let published = Load::new(200, 500).publish(world.broker.port).await;
+    assert_eq!(world.all_arrive(&published).await, Comparison::default());
+    // Acknowledgements go in order, and the letters were first.
+    assert_eq!(world.broker.acknowledged_by("edge-1"), 0);
+
+    disk.clear();
+    run.says("dead letters are kept again").await;
+    until("all are acknowledged", || world.broker.acknowledged_by("edge-1") == 220).await;
+    assert_eq!(run.times_said("dead letters cannot be kept"), 1);
+    assert_eq!(run.stop().await.books().dead_lettered, 20);
 }

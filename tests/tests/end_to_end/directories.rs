@@ -253,3 +253,16 @@ async fn last_segment_cut_short_costs_the_record_that_was_cut() {
     assert_eq!((comparison.lost, books.delivered), (published[599..].to_vec(), 599));
     assert_eq!((comparison.duplicated, comparison.overtook), (0, 0));
 }
+
+#[tokio::test]
+async fn lost_spool_costs_what_was_in_it_and_no_more() {
+    let (world, _) = with_a_full_spool().await;
+    fs::remove_dir_all(world.gateway.spool_dir()).expect("a writable directory");
+    world.link(Link::Up);
+    let run = world.gateway.start().await;
+    let load = Load { first_seq: 1_000, ..Load::new(300, 500) };
+    let later = load.publish(world.broker.port).await;
+    // The broker was told that all of the earlier ones were safe.
+    assert_eq!(world.all_arrive(&later).await, Comparison::default());
+    assert_eq!(run.stop().await.books().delivered, load.readings);
+}

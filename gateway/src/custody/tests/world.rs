@@ -133,6 +133,7 @@ impl World {
         let mut config = config(mode);
         let requests = config.stream.requests_in_flight * config.batch.bytes_max * REQUEST_COPIES;
         config.memory_bytes_max = requests + 2 * SHARDS * (64 << 10);
+        config.mqtt.packet_bytes_max = 64 << 10;
         Self {
             custody: Custody::new(&config, SHARDS, NOTHING, now),
             disk: Disk::new(),

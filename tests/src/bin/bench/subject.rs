@@ -84,10 +84,15 @@ impl Subject {
         Ok(Self { child, log })
     }
 
+    /// How often its log holds `words`.
+    pub(crate) fn times_said(&self, words: &str) -> Result<usize> {
+        Ok(std::fs::read_to_string(&self.log)?.matches(words).count())
+    }
+
     /// Waits until the broker has accepted it.
     pub(crate) async fn connected(&self) -> Result<()> {
         for _ in 0..CONNECTS_WITHIN.as_millis() / LOOK_EVERY.as_millis() {
-            if std::fs::read_to_string(&self.log)?.contains(CONNECTED) {
+            if self.times_said(CONNECTED)? > 0 {
                 return Ok(());
             }
             tokio::time::sleep(LOOK_EVERY).await;
