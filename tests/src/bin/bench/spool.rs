@@ -215,6 +215,7 @@ async fn counted(mode: &str, readings: u64) -> Result<f64> {
     let valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"];
     let subject = Subject::start_under(&valgrind, Kind::Gateway, &site)?;
     subject.connected().await?;
+    sleep(SETTLES_WITHIN).await;
     let tempo = Tempo::PerSecond(UNDER_VALGRIND_PER_S);
     load::publish(broker.port, WARM_UP, tempo).await?;
     let overflows = subject.times_said("records go to the spool")?;
