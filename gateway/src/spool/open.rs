@@ -36,8 +36,8 @@ impl<D: Disk> Spool<D> {
     /// process left. Nothing that can't be read is deleted.
     ///
     /// # Errors
-    /// When another process has it, when it cannot be read or written, and when it was written by a
-    /// newer version. Damage is no error: it is passed over, said and
+    /// When another process has it, when it or the end of the log cannot be read or written, and when
+    /// it was written by a newer version. Damage is no error: it is passed over, said and
     /// [counted](Self::take_corrupted).
     pub fn open(mut disk: D, bounds: Bounds) -> Result<(Self, Recovery), OpenError> {
         disk.lock().map_err(|error| match error {
@@ -46,6 +46,9 @@ impl<D: Disk> Spool<D> {
         })?;
         let left = look(&disk)?;
         left.warn(&disk);
+        if let Some(unread) = left.found.iter().find(|found| found.state == State::Unread) {
+            return Err(OpenError::Unread { file: disk.path(&unread.segment.name.to_string()) });
+        }
         if left.memory == Memory::Unreadable {
             disk.quarantine(CURSOR)
                 .map_err(|source| OpenError::Io { path: disk.path(CURSOR), source })?;
@@ -109,7 +112,7 @@ impl<D: Disk> Spool<D> {
                 State::Sealed => continue,
                 State::Open if end == segment.name.base => continue,
                 State::Open if !is_short => {}
-                State::Open | State::Damaged => {
+                State::Open | State::Damaged | State::Unread => {
                     self.progress.damaged.insert(segment.name.base);
                     continue;
                 }

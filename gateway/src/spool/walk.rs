@@ -32,6 +32,8 @@ pub(super) enum Tail {
     Torn,
     /// Bytes that are no entry any more, or never were.
     Garbage,
+    /// Something that the disk does not give now. It may be anything.
+    Unread,
 }
 
 /// A walk through the entries of one segment.
@@ -88,7 +90,11 @@ impl<'a, D: Disk> Walk<'a, D> {
                     self.offset = offset;
                     Ok(Step::Gap)
                 }
-                None => Ok(Step::End(self.tail()?)),
+                None => {
+                    let tail = self.tail()?;
+                    let is_unread = self.window.unread_end() > self.offset;
+                    Ok(Step::End(if is_unread { Tail::Unread } else { tail }))
+                }
             },
         }
     }

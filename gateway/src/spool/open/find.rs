@@ -32,6 +32,8 @@ pub(in crate::spool) enum State {
     Open,
     /// Header or end are not what was written.
     Damaged,
+    /// The disk does not give its end, and no later segment tells which seqs are in it.
+    Unread,
 }
 
 /// What there is in a directory.
@@ -76,7 +78,21 @@ pub(in crate::spool) fn find<D: Disk>(
             }
         }
     }
+    found.sort_by_key(|found| found.segment.name);
+    end_at_the_next(&mut found);
     Ok(Inventory { id, found, foreign })
+}
+
+/// Gives the segments of which the end can't be read what precedes the next one: it is looked for
+/// there, and counted if it does not come back.
+fn end_at_the_next(found: &mut [Found]) {
+    let mut next = None;
+    for Found { segment, state, .. } in found.iter_mut().rev() {
+        if let (State::Unread, Some(next)) = (*state, next) {
+            (segment.end, *state) = (next, State::Damaged);
+        }
+        next = Some(segment.name.base);
+    }
 }
 
 /// The header of a segment, or none when the file is gone: its process has removed it.
@@ -133,11 +149,12 @@ fn look_through<D: Disk>(mut walk: Walk<'_, D>, name: Name, bytes: u64) -> io::R
             Step::End(tail) => break tail,
         }
     };
-    let entries_end = walk.offset().min(bytes);
-    let (state, end) = match tail {
-        Tail::Clean | Tail::Torn => (State::Open, walk.expected()),
+    let (offset, expected) = (walk.offset().min(bytes), walk.expected());
+    let (state, end, entries_end) = match tail {
+        Tail::Clean | Tail::Torn => (State::Open, expected, offset),
         // It was an entry at least, or may have been.
-        Tail::Garbage => (State::Damaged, walk.expected().next()),
+        Tail::Garbage => (State::Damaged, expected.next(), offset),
+        Tail::Unread => (State::Unread, expected.next(), bytes),
     };
     let segment = Segment { name, end, entries_end, bytes };
     Ok(Found { segment, times, state })
