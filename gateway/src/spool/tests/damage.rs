@@ -179,6 +179,70 @@ fn a_bad_sector_holds_nothing_back_for_ever() {
 }
 
 #[test]
+fn a_bad_sector_does_not_hold_back_what_is_fetched_with_it() {
+    let sample = sample(true);
+    let disk = Sim::with_files(&sample.files);
+    let mut spool = Spool::open(disk.clone(), BOUNDS).unwrap().0;
+    let read = spool.read(Seq::FIRST, usize::MAX).unwrap().entries;
+    let places: Vec<Place> = read.iter().map(|(place, _)| *place).collect();
+    // In one segment with others that are good.
+    let (at, file) = (1, spool.segments.holding(places[1].seq()).unwrap().name.to_string());
+    disk.break_sector(&file, u64::from(places[at].offset) + 40);
+    let refused = (0..9).take_while(|_| spool.fetch(&places).is_err()).count();
+    assert_eq!(refused, 5);
+    let mut owed = sample.owed.clone();
+    owed.remove(&places[at].seq());
+    assert!(spool.fetch(&places).unwrap().iter().eq(owed.values()));
+    assert_eq!(spool.take_corrupted(), 1);
+}
+
+#[test]
+fn on_a_disk_that_takes_no_changes_nothing_is_given_up() {
+    let sample = sample(true);
+    let disk = Sim::with_files(&sample.files);
+    let mut spool = Spool::open(disk.clone(), BOUNDS).unwrap().0;
+    disk.set_read_only(true);
+    disk.refuse_reads(u32::MAX);
+    assert!((0..50).all(|_| spool.read(Seq::FIRST, usize::MAX).is_err()));
+    disk.set_read_only(false);
+    disk.come_back();
+    let read = spool.read(Seq::FIRST, usize::MAX).unwrap().entries;
+    assert!(read.iter().map(|(_, entry)| entry).eq(sample.owed.values()));
+    assert_eq!(spool.take_corrupted(), 0);
+}
+
+#[test]
+fn an_end_of_the_log_that_cannot_be_read_is_not_cut() {
+    let sample = sample(false);
+    let (file, bytes) =
+        sample.files.iter().rfind(|(name, _)| name.starts_with("segment-")).unwrap();
+    for at in codec::HEADER_BYTES..bytes.len() {
+        let disk = Sim::with_files(&sample.files);
+        disk.break_sector(file, at as u64);
+        let message = Spool::open(disk.clone(), BOUNDS).map(drop).unwrap_err().to_string();
+        assert!(message.contains(file) && message.contains("move the file"), "{message}");
+        assert_eq!(disk.files(), sample.files);
+        disk.come_back();
+        assert_eq!(read(&disk.files()).read, sample.owed);
+    }
+}
+
+#[test]
+fn an_older_segment_that_cannot_be_read_for_a_while_is_delivered_after() {
+    let sample = sample(false);
+    let (file, bytes) = sample.files.iter().find(|(name, _)| name.starts_with("segment-")).unwrap();
+    for at in 0..bytes.len() {
+        let disk = Sim::with_files(&sample.files);
+        disk.break_sector(file, at as u64);
+        let mut spool = Spool::open(disk.clone(), BOUNDS).unwrap().0;
+        disk.come_back();
+        let read = spool.read(Seq::FIRST, usize::MAX).unwrap().entries;
+        assert!(read.iter().map(|(_, entry)| entry).eq(sample.owed.values()), "byte {at}");
+        assert_eq!(spool.take_corrupted(), 0);
+    }
+}
+
+#[test]
 fn a_disk_that_was_away_for_long_has_lost_nothing() {
     let sample = sample(true);
     let disk = Sim::with_files(&sample.files);

@@ -67,6 +67,9 @@ struct State {
     reads_refused: u32,
     /// A place that cannot be read, ever.
     broken: Option<(Inode, u64)>,
+    /// A file that cannot be removed.
+    pinned: Option<String>,
+    is_read_only: bool,
     /// Operations until everything stops, in the middle of one.
     fuse: Option<u32>,
 }
@@ -96,6 +99,8 @@ impl Sim {
             faults: false,
             reads_refused: 0,
             broken: None,
+            pinned: None,
+            is_read_only: false,
             fuse: None,
         })))
     }
@@ -126,6 +131,16 @@ impl Sim {
         state.broken = state.names.get(file).map(|inode| (*inode, offset));
     }
 
+    /// From now on `file` cannot be removed.
+    pub(super) fn pin(&self, file: &str) {
+        self.0.borrow_mut().pinned = Some(file.to_owned());
+    }
+
+    /// The kernel takes no more changes, or does again.
+    pub(super) fn set_read_only(&self, on: bool) {
+        self.0.borrow_mut().is_read_only = on;
+    }
+
     /// Nothing more fits but `bytes`; or everything does.
     pub(super) fn set_room(&self, bytes: Option<usize>) {
         let mut state = self.0.borrow_mut();
@@ -143,7 +158,7 @@ impl Sim {
     /// Nothing is stopped or refused any more.
     pub(super) fn come_back(&self) {
         let mut state = self.0.borrow_mut();
-        state.fuse = None;
+        (state.fuse, state.broken) = (None, None);
         state.reads_refused = 0;
     }
 
@@ -177,6 +192,9 @@ impl Sim {
     /// Does `change` if the disk is up to it.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> io::Result<T>) -> io::Result<T> {
         let mut state = self.0.borrow_mut();
+        if state.is_read_only {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
         if state.burns() || state.is_faulty() {
             return Err(io::Error::other("simulated"));
         }
@@ -353,6 +371,9 @@ impl Disk for Sim {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         self.change(|state| {
+            if state.pinned.as_deref() == Some(name) {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
             state.names.remove(name).ok_or(io::ErrorKind::NotFound)?;
             state.changes.push(Change::Take(name.to_owned()));
             Ok(())
