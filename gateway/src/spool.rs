@@ -7,6 +7,7 @@
 //! ```text
 //! segment-<first seq>-<attempt>.tgs   entries, each with its own checksums      codec, walk
 //! cursor, journal                     what is settled                           cursor, progress
+//! reserve                             room for the next cursor on a full disk   progress
 //! lock                                held by the process that writes           disk
 //! quarantine/                         what could not be read; never deleted
 //! ```

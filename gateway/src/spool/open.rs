@@ -72,6 +72,7 @@ impl<D: Disk> Spool<D> {
             drop(spool.save());
         }
         spool.reclaim_all();
+        spool.reserve();
         let recovery = Recovery {
             segments: spool.segments.iter().count(),
             unsettled: spool.unsettled(),

@@ -8,13 +8,16 @@ use crate::spool::codec::{
     FOOTER_BYTES, Footer, HEADER_BYTES, Header, Seed, SpoolId, Times, decode_header,
 };
 use crate::spool::disk::LOCK;
-use crate::spool::progress::{CURSOR, CURSOR_NEW, JOURNAL};
+use crate::spool::progress::{CURSOR, CURSOR_NEW, JOURNAL, RESERVE};
 use crate::spool::segment::{Name, Segment};
 use crate::spool::walk::{Step, Tail, Walk};
 use crate::spool::window::{Patience, Window};
 
 const HEADER: u64 = HEADER_BYTES as u64;
 const FOOTER: u64 = FOOTER_BYTES as u64;
+
+/// The files that are no segments.
+const OURS: [&str; 5] = [LOCK, CURSOR, CURSOR_NEW, JOURNAL, RESERVE];
 
 /// A segment as it was found.
 pub(in crate::spool) struct Found {
@@ -58,7 +61,7 @@ pub(in crate::spool) fn find<D: Disk>(
             Some(name) => {
                 named.extend(read_header(disk, &file, bytes)?.map(|header| (name, bytes, header)));
             }
-            None if [LOCK, CURSOR, CURSOR_NEW, JOURNAL].contains(&file.as_str()) => {}
+            None if OURS.contains(&file.as_str()) => {}
             None => foreign.push(file),
         }
     }

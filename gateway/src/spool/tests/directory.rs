@@ -81,6 +81,20 @@ fn what_is_settled_does_not_come_again_and_its_segments_go() {
 }
 
 #[test]
+fn the_space_of_what_was_read_and_settled_is_given_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(dir.path());
+    let all = append(&mut spool, 9_000, 1_000);
+    drain(&mut spool);
+    spool.settle(&seqs(&all));
+    let open_files = fs::read_dir("/proc/self/fd").unwrap().map(|at| at.unwrap().path());
+    let held = open_files.filter_map(|at| fs::read_link(at).ok()).find(|file| {
+        file.starts_with(dir.path()) && file.display().to_string().contains("segment-")
+    });
+    assert_eq!(held, None);
+}
+
+#[test]
 fn entries_are_fetched_by_place_in_any_order() {
     let dir = tempfile::tempdir().unwrap();
     let mut spool = open(dir.path());
