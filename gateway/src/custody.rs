@@ -18,12 +18,13 @@ use tracing::{info, warn};
 
 use crate::ack::Receipt;
 use crate::config::{CatchUp, Config, SpoolMode};
-use crate::limits::{CATCH_UP_CHECK, PUBLISH_OVERHEAD_BYTES};
+use crate::limits::CATCH_UP_CHECK;
 use crate::queue::{Incoming, ShardIndex};
 use crate::record::{PartitionKey, RecordSlot};
 use crate::route::Routed;
-use crate::spool::{Entry, Seq};
+use crate::spool::Seq;
 
+mod held;
 mod job;
 mod lateness;
 mod line;
@@ -33,10 +34,11 @@ mod shards;
 mod tests;
 mod writer;
 
-pub use job::{Allowed, Job, Outcome, Progress};
+pub use job::{Job, Outcome, Progress, Situation};
 
+use held::{Held, Log, Part, is_unlogged};
 use lateness::Lateness;
-use line::{Line, Spot};
+use line::Line;
 use reader::Reader;
 use shards::Shards;
 use writer::Writer;
@@ -52,75 +54,6 @@ pub struct Found {
     pub unsettled: u64,
 }
 
-/// A record in memory.
-#[derive(Debug)]
-struct Held {
-    /// Its place in the order of arrival.
-    order: u64,
-    /// Since when it is in memory.
-    since: Instant,
-    shard: ShardIndex,
-    key: PartitionKey,
-    data: Bytes,
-    rx_ts_ms: i64,
-    /// What to settle when it is safe, if that was not done yet.
-    receipt: Option<Receipt>,
-    log: Log,
-    part: Part,
-}
-
-/// Whether a record is in the spool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Log {
-    No,
-    /// Waits for the next group.
-    Waiting,
-    /// In the group that is being written.
-    Writing(Seq),
-    /// Synced.
-    Written(Seq),
-}
-
-/// What a record is in memory for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    /// To be sent.
-    Queued,
-    /// To be written, and sent when it is read again.
-    ToDisk,
-    /// To be dead-lettered.
-    Letter,
-    /// Nothing: it ended while it was being written.
-    Ended,
-}
-
-impl Held {
-    fn bytes(&self) -> usize {
-        self.data.len() + self.key.as_str().len() + PUBLISH_OVERHEAD_BYTES
-    }
-
-    fn incoming(&self, slot: RecordSlot) -> Incoming {
-        Incoming {
-            slot,
-            key: self.key.clone(),
-            shard: self.shard,
-            data: self.data.clone(),
-            rx_ts_ms: self.rx_ts_ms,
-            since: self.since,
-        }
-    }
-
-    fn entry(&self, seq: Seq) -> Entry {
-        let (key, data) = (self.key.clone(), self.data.clone());
-        Entry { seq, key, rx_ts_ms: self.rx_ts_ms, data }
-    }
-
-    /// Whether it is on the disk.
-    fn is_written(&self) -> bool {
-        matches!(self.log, Log::Written(_))
-    }
-}
-
 /// All records between the normaliser and their end.
 #[derive(Debug)]
 pub struct Custody {
@@ -130,18 +63,28 @@ pub struct Custody {
     next_order: u64,
     /// How many records are neither safe nor ended.
     exposed: usize,
+    /// The same in bytes, without what was on the disk before: that has its part of its shard's room.
+    exposed_bytes: usize,
+    exposed_bytes_max: usize,
+    /// How many of those were dropped from the disk.
+    adrift: usize,
     /// Records for which the broker alone answers, except those that are to be dead-lettered.
     unlogged: Line,
     writer: Writer,
     reader: Reader,
     shards: Shards,
     lateness: Lateness,
+    /// From which age on a record is late, as things stand.
+    limit: Duration,
     /// Whether the broker sends nothing more until something is settled.
     window_exhausted: bool,
     /// When to look for shards that have caught up.
     check_at: Instant,
-    /// Nothing is asked of the disk before, because it failed.
-    retry_at: Option<Instant>,
+    /// Nothing is written, or read, before, because the disk did not do it.
+    write_retry_at: Option<Instant>,
+    read_retry_at: Option<Instant>,
+    /// Whether the disk has a job.
+    busy: bool,
     /// A key for what has none.
     nobody: PartitionKey,
 }
@@ -161,14 +104,20 @@ impl Custody {
             held: Slab::new(),
             next_order: 0,
             exposed: 0,
+            exposed_bytes: 0,
+            exposed_bytes_max: config.intake_bytes_max() * config.mqtt.lanes.len(),
+            adrift: 0,
             unlogged: Line::new(),
             writer: Writer::new(config, found),
             reader: Reader::new(found),
             shards,
             lateness: Lateness::new(config.batch.linger),
+            limit: Duration::MAX,
             window_exhausted: false,
             check_at: now,
-            retry_at: None,
+            write_retry_at: None,
+            read_retry_at: None,
+            busy: false,
             nobody: PartitionKey::new(""),
         }
     }
@@ -235,12 +184,16 @@ impl Custody {
         if held.log == Log::Waiting {
             held.log = Log::No;
             self.writer.waits_no_more(held.bytes());
+            self.shards.leaves_memory(held.shard, held.bytes());
         }
     }
 
     fn hold(&mut self, held: Held) -> RecordSlot {
         self.next_order += 1;
         self.exposed += usize::from(!held.is_written());
+        if held.takes_room() {
+            self.exposed_bytes += held.bytes();
+        }
         RecordSlot(self.held.insert(Held { order: self.next_order, ..held }))
     }
 
@@ -249,26 +202,28 @@ impl Custody {
     pub fn end(&mut self, slot: RecordSlot, now: Instant) -> Option<Receipt> {
         let held = self.held.get_mut(slot.0)?;
         let receipt = held.receipt.take();
+        self.window_exhausted &= receipt.is_none();
         let (bytes, shard, part) = (held.bytes(), held.shard, held.part);
         if part == Part::Queued && self.shards.overflowing() > 0 {
             let age = now.saturating_duration_since(held.since);
-            self.shards.verdict(shard, now, age < self.lateness.limit(false));
+            self.shards.verdict(shard, now, age < self.lateness.usual());
+        }
+        self.exposed -= usize::from(!held.is_written());
+        if held.takes_room() {
+            self.exposed_bytes -= bytes;
+        }
+        if held.log != Log::No {
+            self.shards.leaves_memory(shard, bytes);
         }
         match held.log {
             Log::Writing(_) => {
                 held.part = Part::Ended;
-                self.exposed -= 1;
                 return receipt;
             }
-            Log::Written(seq) => {
-                self.shards.leaves_memory(shard, bytes);
-                self.writer.ended.push(seq);
-            }
-            Log::Waiting => {
-                self.writer.waits_no_more(bytes);
-                self.exposed -= 1;
-            }
-            Log::No => self.exposed -= 1,
+            Log::Written(seq) => self.writer.ended.push(seq),
+            Log::Waiting => self.writer.waits_no_more(bytes),
+            Log::Dropped => self.adrift -= 1,
+            Log::No => {}
         }
         self.held.remove(slot.0);
         receipt
@@ -279,15 +234,35 @@ impl Custody {
         self.lateness.heard(round_trip);
     }
 
-    /// Notes whether the broker sends nothing more until something is settled.
-    pub fn window_exhausted(&mut self, exhausted: bool) {
-        self.window_exhausted = exhausted;
+    /// Notes that a connection's broker sends nothing more until something is settled. Until
+    /// something is, records are late sooner and groups are written at once.
+    pub fn window_exhausted(&mut self) {
+        self.window_exhausted = true;
     }
 
     /// How many records are not safe: neither on the disk nor at their end.
     #[must_use]
     pub fn exposed(&self) -> usize {
         self.exposed
+    }
+
+    /// How many of them the broker still answers for.
+    #[must_use]
+    pub fn at_risk(&self) -> usize {
+        self.exposed - self.adrift
+    }
+
+    /// Gives up those for which nobody answers: they went from the disk at its ceiling, and were not
+    /// sent since. How many they were.
+    pub fn take_adrift(&mut self) -> usize {
+        self.exposed -= self.adrift;
+        std::mem::take(&mut self.adrift)
+    }
+
+    /// Whether more may be taken in: what is not safe has its part of the memory.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.exposed_bytes < self.exposed_bytes_max
     }
 
     /// How many records are on the disk and not at their end.
@@ -304,13 +279,14 @@ impl Custody {
 
     /// Lets shards that are late overflow, and those that are in time be well again; gives what is
     /// to be queued because its shard has caught up.
-    pub fn turn(&mut self, now: Instant, open: bool) -> Vec<Incoming> {
+    pub fn turn(&mut self, now: Instant, situation: Situation) -> Vec<Incoming> {
+        self.limit = self.lateness.limit(self.window_exhausted, situation);
         self.overflow(now);
         if now < self.check_at || self.mode == SpoolMode::Off {
             return Vec::new();
         }
         self.check_at = now + CATCH_UP_CHECK;
-        if open && self.shards.leave(now) && self.shards.overflowing() == 0 {
+        if situation.open && self.shards.leave(now) && self.shards.overflowing() == 0 {
             info!("the stream keeps up again: nothing goes to the spool");
         }
         self.catch_up()
@@ -321,7 +297,7 @@ impl Custody {
         let held = &self.held;
         let oldest = self.unlogged.front(|spot| is_unlogged(held, spot))?;
         let since = self.held.get(oldest.0)?.since;
-        Some(since + self.lateness.limit(self.window_exhausted))
+        since.checked_add(self.limit)
     }
 
     /// Logs everything of the shards of late records.
@@ -329,11 +305,12 @@ impl Custody {
         if self.late_at().is_none_or(|at| at > now) {
             return;
         }
-        let limit = self.lateness.limit(self.window_exhausted);
+        let limit = self.limit;
         let (held, shards) = (&self.held, &mut self.shards);
         let was_well = shards.overflowing() == 0;
-        let leaving = self.unlogged.take(|(_, slot)| {
-            let Some(held) = held.get(slot.0) else { return false };
+        let leaving = self.unlogged.take(|spot| {
+            let there = held.get(spot.1.0).filter(|_| is_unlogged(held, spot));
+            let Some(held) = there else { return true };
             if now.saturating_duration_since(held.since) >= limit {
                 shards.overflow(held.shard, now);
             }
@@ -355,6 +332,7 @@ impl Custody {
         for slot in self.shards.catch_up(self.reader.next) {
             if let Some(held) = self.held.get_mut(slot.0) {
                 held.part = Part::Queued;
+                self.shards.enters_memory(held.shard, held.bytes());
                 incoming.push(held.incoming(slot));
             }
         }
@@ -364,13 +342,9 @@ impl Custody {
     /// When to call [`Self::turn`] and [`Self::next_job`] again at the latest.
     pub fn wake_at(&mut self) -> Option<Instant> {
         let check = self.shards.is_any_late().then_some(self.check_at);
-        let group = self.group_due_at().map(|at| self.retry_at.map_or(at, |retry| retry.max(at)));
-        [self.late_at(), check, group].into_iter().flatten().min()
+        let idle = (!self.busy).then_some(());
+        let group = idle.and_then(|()| self.group_due_at());
+        let read = idle.and(self.read_retry_at);
+        [self.late_at(), check, group, read].into_iter().flatten().min()
     }
-}
-
-fn is_unlogged(held: &Slab<Held>, (order, slot): &Spot) -> bool {
-    held.get(slot.0).is_some_and(|held| {
-        held.order == *order && held.log == Log::No && held.part == Part::Queued
-    })
 }

@@ -106,6 +106,12 @@ impl Place {
     pub fn seq(self) -> Seq {
         self.seq
     }
+
+    /// How many bytes the entry has on the disk.
+    #[must_use]
+    pub fn bytes(self) -> usize {
+        usize::try_from(self.bytes).unwrap_or(usize::MAX)
+    }
 }
 
 /// What became of a group that was to be appended.

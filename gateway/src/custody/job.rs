@@ -31,7 +31,7 @@ pub struct Job {
 pub struct Outcome {
     /// Whether the group is on the disk.
     pub kept: bool,
-    /// Entries that were dropped to make room, even if in vain.
+    /// Entries that were dropped to make room, even if in vain, in order.
     pub dropped: Vec<Range<Seq>>,
     /// What was found of the places.
     pub fetched: Option<Vec<Entry>>,
@@ -54,32 +54,36 @@ pub struct Progress {
     pub replayed: usize,
 }
 
-/// What the world allows the disk to do.
+/// How things stand.
 #[derive(Debug, Clone, Copy)]
-pub struct Allowed {
-    /// Entries may be read: the stream takes calls.
+pub struct Situation {
+    /// The stream takes calls, as far as is known.
+    pub open: bool,
+    /// Entries may be read.
     pub reading: bool,
-    /// Groups are written at once: the program stops.
-    pub hurried: bool,
+    /// The program stops: what is not safe soon goes to the disk at once.
+    pub stopping: bool,
 }
 
 impl Custody {
     /// What the disk is to do now, if anything. Its outcome goes to [`Self::finished`], before the
     /// next job is asked for.
-    pub fn next_job(&mut self, now: Instant, allowed: Allowed) -> Option<Job> {
-        if self.mode == SpoolMode::Off || self.retry_at.is_some_and(|at| at > now) {
+    pub fn next_job(&mut self, now: Instant, situation: Situation) -> Option<Job> {
+        if self.mode == SpoolMode::Off {
             return None;
         }
         let mut job = Job::default();
         self.reader.fetching.clear();
-        if self.group_due_at().is_some_and(|at| at <= now || allowed.hurried) {
+        let may_write = self.write_retry_at.is_none_or(|at| at <= now);
+        if may_write && self.group_due_at().is_some_and(|at| at <= now || situation.stopping) {
             job.group = self.take_group();
         }
-        if allowed.reading {
+        self.read_retry_at = self.read_retry_at.filter(|at| *at > now);
+        if situation.reading && self.read_retry_at.is_none() {
             (self.reader.fetching, job.fetch) = self.shards.fetchable();
             let room = self.shards.room_bytes().min(SPOOL_READ_BYTES_MAX);
             let stuck = self.reader.stuck.is_some_and(|shard| !self.shards.takes(shard));
-            let more = self.reader.next < self.writer.next && room > 0 && !stuck;
+            let more = self.reader.next < self.writer.next && !stuck && self.shards.any_takes();
             job.read = more.then_some((self.reader.next, room));
         }
         self.reader.reading = job.read.is_some();
@@ -90,6 +94,7 @@ impl Custody {
         job.settled = std::mem::take(&mut self.writer.ended);
         // Until the outcome tells.
         self.writer.unsettled = self.writer.unsettled.saturating_sub(job.settled.len() as u64);
+        self.busy = true;
         Some(job)
     }
 
@@ -104,11 +109,15 @@ impl Custody {
         let Outcome { kept, dropped, fetched, read, unsettled } = outcome;
         let (mut progress, at) = (Progress::default(), Arrival { now, now_ms });
         self.writer.unsettled = unsettled;
-        let failed = !kept && !self.writer.writing.is_empty()
-            || fetched.is_none() && !self.reader.fetching.is_empty()
+        self.busy = false;
+        let retry_at = now + SPOOL_RETRY;
+        let not_written = !kept && !self.writer.writing.is_empty();
+        self.write_retry_at = not_written.then_some(retry_at).or(self.write_retry_at);
+        let not_read = fetched.is_none() && !self.reader.fetching.is_empty()
             || read.is_none() && self.reader.reading;
-        self.retry_at = failed.then_some(now + SPOOL_RETRY);
+        self.read_retry_at = not_read.then_some(retry_at);
         if kept {
+            self.write_retry_at = None;
             self.written(&mut progress);
         } else {
             self.not_written();
@@ -116,12 +125,11 @@ impl Custody {
         if let Some(entries) = fetched {
             self.fetched(entries, at, &mut progress);
         }
-        for dropped in dropped {
-            self.dropped(&dropped, &mut progress);
-        }
+        self.dropped(&dropped, &mut progress);
         if let Some(read) = read {
             self.read(read, at, locate, &mut progress);
         }
+        self.window_exhausted &= progress.receipts.is_empty();
         progress.incoming.extend(self.catch_up());
         progress
     }

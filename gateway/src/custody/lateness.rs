@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Situation;
+
 /// A record is never late before this: noise is no outage.
 const LATE_MIN: Duration = Duration::from_millis(250);
 /// Nor before this, when the broker sends nothing more until something is settled: the window times
@@ -34,12 +36,18 @@ impl Lateness {
     }
 
     /// From which age on a record is late.
-    pub(super) fn limit(&self, window_exhausted: bool) -> Duration {
-        if window_exhausted {
-            LATE_WHEN_EXHAUSTED
-        } else {
-            LATE_MIN.max(self.linger + ROUND_TRIPS * self.round_trip)
+    pub(super) fn limit(&self, window_exhausted: bool, situation: Situation) -> Duration {
+        match situation {
+            Situation { stopping: true, open: false, .. } => Duration::ZERO,
+            Situation { stopping: true, .. } => LATE_MIN,
+            Situation { .. } if window_exhausted => LATE_WHEN_EXHAUSTED,
+            Situation { .. } => self.usual(),
         }
+    }
+
+    /// The same, as long as nothing is out of the ordinary.
+    pub(super) fn usual(&self) -> Duration {
+        LATE_MIN.max(self.linger + ROUND_TRIPS * self.round_trip)
     }
 }
 
@@ -51,15 +59,25 @@ mod tests {
 
     #[test]
     fn far_stream_is_given_three_round_trips_and_an_exhausted_window_is_not() {
+        let well = Situation { open: true, reading: true, stopping: false };
         let mut lateness = Lateness::new(50 * MS);
-        assert_eq!(lateness.limit(false), 250 * MS);
+        assert_eq!(lateness.limit(false, well), 250 * MS);
         lateness.heard(300 * MS);
-        assert_eq!(lateness.limit(false), 950 * MS);
+        assert_eq!(lateness.limit(false, well), 950 * MS);
         for _ in 0..100 {
             lateness.heard(10 * MS);
         }
-        assert_eq!(lateness.limit(false), 250 * MS, "what was far is forgotten");
+        assert_eq!(lateness.limit(false, well), 250 * MS, "what was far is forgotten");
         lateness.heard(8_000 * MS);
-        assert_eq!(lateness.limit(true), 100 * MS);
+        assert_eq!(lateness.limit(true, well), 100 * MS);
+    }
+
+    #[test]
+    fn at_a_stop_little_is_waited_for_and_nothing_if_the_stream_is_away() {
+        let mut lateness = Lateness::new(50 * MS);
+        lateness.heard(8_000 * MS);
+        let stop = |open| Situation { open, reading: false, stopping: true };
+        assert_eq!(lateness.limit(false, stop(true)), 250 * MS);
+        assert_eq!(lateness.limit(false, stop(false)), Duration::ZERO);
     }
 }

@@ -114,7 +114,8 @@ impl Custody {
             } else if !self.shards.pass(shard, place) {
                 self.reader.stuck = Some(shard);
                 self.reader.go_on(entry.seq);
-                if !std::mem::replace(&mut self.reader.said, true) {
+                let blocks_others = self.shards.has_passed();
+                if blocks_others && !std::mem::replace(&mut self.reader.said, true) {
                     warn!(
                         passed_over = PASSED_OVER_MAX,
                         "the spool is strictly first in, first out: a blocked shard delays others"

@@ -1,11 +1,13 @@
 //! What the spool means for each shard: whether its records go to disk, and which wait there.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::time::Instant;
 
 use crate::config::{CatchUp, Config};
-use crate::limits::{OVERFLOW_MIN, PASSED_OVER_MAX, SHARD_AHEAD_BYTES, SPOOL_AHEAD_BYTES};
+use crate::limits::{
+    OVERFLOW_MIN, PASSED_OVER_MAX, PUBLISH_OVERHEAD_BYTES, SHARD_AHEAD_BYTES, SPOOL_AHEAD_BYTES,
+    SPOOL_READ_BYTES_MAX,
+};
 use crate::queue::ShardIndex;
 use crate::record::RecordSlot;
 use crate::spool::{Place, Seq};
@@ -45,6 +47,8 @@ pub(super) struct Shards {
     ahead_bytes: usize,
     passed: usize,
     pub(super) passed_max: usize,
+    /// The shard that is fetched for first.
+    fetch_first: usize,
     overflowing: usize,
     behind: usize,
 }
@@ -73,6 +77,7 @@ impl Shards {
             ahead_bytes: 0,
             passed: 0,
             passed_max: PASSED_OVER_MAX,
+            fetch_first: 0,
             overflowing: 0,
             behind: 0,
         }
@@ -142,6 +147,11 @@ impl Shards {
         none_before && self.has_room_below(index, self.read_quota_bytes)
     }
 
+    /// Whether the reader has passed anything over.
+    pub(super) fn has_passed(&self) -> bool {
+        self.passed > 0
+    }
+
     /// Whether a shard overflows or is behind.
     pub(super) fn is_any_late(&self) -> bool {
         self.overflowing > 0 || self.behind > 0
@@ -191,10 +201,12 @@ impl Shards {
         }
     }
 
-    /// Remembers an entry that is passed over; not if too many are remembered already.
+    /// Remembers an entry that is passed over; not if too many are remembered already, or if there
+    /// is nobody for whom to pass it over.
     pub(super) fn pass(&mut self, index: ShardIndex, place: Place) -> bool {
+        let for_others = self.shards.len() > 1;
         let Some(shard) = self.shards.get_mut(index.0) else { return false };
-        if self.passed >= self.passed_max {
+        if self.passed >= self.passed_max || !for_others {
             return false;
         }
         shard.passed.push_back(place);
@@ -202,23 +214,40 @@ impl Shards {
         true
     }
 
-    /// How many passed-over entries of each shard may be read now, and where they lie.
-    pub(super) fn fetchable(&self) -> (Vec<(ShardIndex, usize)>, Vec<Place>) {
+    /// How many passed-over entries of each shard may be read now, and where they lie: as many as
+    /// the shard has room for, and another shard first each time.
+    pub(super) fn fetchable(&mut self) -> (Vec<(ShardIndex, usize)>, Vec<Place>) {
         let (mut counts, mut places) = (Vec::new(), Vec::new());
         if self.passed == 0 {
             return (counts, places);
         }
-        for (index, shard) in self.shards.iter().enumerate() {
-            let index = ShardIndex(index);
-            let room = FETCH_MAX - places.len();
-            let has_room = self.has_room_below(index, self.read_quota_bytes);
-            if room > 0 && !shard.passed.is_empty() && has_room {
-                let count = shard.passed.len().min(room);
-                counts.push((index, count));
-                places.extend(shard.passed.iter().take(count));
+        let mut left_bytes = self.room_bytes().min(SPOOL_READ_BYTES_MAX);
+        self.fetch_first = (self.fetch_first + 1) % self.shards.len();
+        let (before, after) = self.shards.split_at(self.fetch_first);
+        let numbered = (self.fetch_first..).zip(after).chain((0..).zip(before));
+        for (index, shard) in numbered {
+            let mut room_bytes = self.read_quota_bytes.saturating_sub(shard.ahead_bytes);
+            let first = places.len();
+            for place in &shard.passed {
+                if room_bytes == 0 || left_bytes == 0 || places.len() >= FETCH_MAX {
+                    break;
+                }
+                places.push(*place);
+                room_bytes = room_bytes.saturating_sub(in_memory(*place));
+                left_bytes = left_bytes.saturating_sub(in_memory(*place));
+            }
+            if places.len() > first {
+                counts.push((ShardIndex(index), places.len() - first));
             }
         }
         (counts, places)
+    }
+
+    /// Whether the reader has somebody to read for.
+    pub(super) fn any_takes(&self) -> bool {
+        let takes =
+            |shard: &Shard| shard.passed.is_empty() && shard.ahead_bytes < self.read_quota_bytes;
+        self.ahead_bytes < self.budget_bytes && self.shards.iter().any(takes)
     }
 
     /// Forgets the first passed-over entry of a shard.
@@ -230,10 +259,10 @@ impl Shards {
     }
 
     /// Forgets passed-over entries that are on the disk no more.
-    pub(super) fn forget(&mut self, dropped: &Range<Seq>) {
+    pub(super) fn forget(&mut self, is_dropped: impl Fn(&Seq) -> bool) {
         for shard in &mut self.shards {
             let before = shard.passed.len();
-            shard.passed.retain(|place| !dropped.contains(&place.seq()));
+            shard.passed.retain(|place| !is_dropped(&place.seq()));
             self.passed -= before - shard.passed.len();
         }
     }
@@ -266,11 +295,17 @@ impl Shards {
         let over = |since: Instant| now.saturating_duration_since(since) >= OVERFLOW_MIN;
         let before = self.overflowing;
         for shard in &mut self.shards {
-            if shard.calm && !shard.behind && shard.overflowing.is_some_and(over) {
+            // With nothing left to be late, there is nothing to wait for.
+            let well = shard.calm || shard.ahead_bytes == 0;
+            if well && !shard.behind && shard.overflowing.is_some_and(over) {
                 shard.overflowing = None;
                 self.overflowing -= 1;
             }
         }
         self.overflowing < before
     }
+}
+
+fn in_memory(place: Place) -> usize {
+    place.bytes() + PUBLISH_OVERHEAD_BYTES
 }

@@ -80,7 +80,11 @@ fn live(world: &mut World, event: &Event) {
         Event::Open(open) => world.open = *open,
         Event::Break(broken) => world.disk.broken = *broken,
         Event::Fill => world.disk.full = true,
-        Event::Exhausted(exhausted) => world.custody.window_exhausted(*exhausted),
+        Event::Exhausted(exhausted) => {
+            if *exhausted {
+                world.custody.window_exhausted();
+            }
+        }
     }
     world.turn();
     world.books();
@@ -224,7 +228,7 @@ fn low_rate_is_synced_once_a_second_and_an_exhausted_window_at_once() {
     }
     assert!((45..=52).contains(&groups), "{groups} groups in 50 s");
     world.receive(1);
-    world.custody.window_exhausted(true);
+    world.custody.window_exhausted();
     world.turn();
     assert!(world.job.is_some_and(|job| !job.group.is_empty()));
 }
@@ -253,4 +257,54 @@ fn where_live_records_go_first_they_do_not_wait_for_the_backlog() {
     assert!(live > 500, "{live} of 600 live records were delivered at once");
     world.recover();
     assert_eq!(world.delivered.len(), 3_600, "and the backlog after all");
+}
+
+#[test]
+fn what_a_full_spool_drops_again_and_again_does_not_fill_the_memory() {
+    let mut world = World::new(SpoolMode::Overflow);
+    world.blocked = [true; SHARDS];
+    for n in 0..3_000 {
+        world.receive(key(n));
+        world.now += 10 * MS;
+        world.disk.full = n % 50 == 49;
+        world.turn();
+        world.disk_answers();
+    }
+    assert!(world.dropped > 2_000);
+    for _ in 0..200 {
+        world.now += 10 * MS;
+        world.turn();
+        world.disk_answers();
+    }
+    assert!(world.custody.has_room(), "what went from the disk keeps nothing else from it");
+    let in_memory = world.custody.held.len();
+    assert!(in_memory < 130, "{in_memory} records are in memory");
+    let at_risk = world.custody.at_risk();
+    let adrift = world.custody.take_adrift();
+    assert!(adrift > 0, "some were in memory when they were dropped");
+    assert_eq!(world.custody.exposed(), at_risk, "nobody waits for those");
+}
+
+#[test]
+fn blocked_shard_that_opens_brings_no_more_into_memory_than_its_part() {
+    let mut world = World::new(SpoolMode::Overflow);
+    world.blocked[1] = true;
+    for _ in 0..600 {
+        world.receive(1);
+        world.receive(0);
+        world.now += 10 * MS;
+        world.turn();
+        world.disk_answers();
+        world.accept();
+    }
+    world.blocked[1] = false;
+    for _ in 0..4_000 {
+        world.now += 10 * MS;
+        world.turn();
+        let read = world.job.as_ref().map_or(0, |job| job.fetch.len());
+        assert!(read <= 9, "{read} entries of 8 KB at once");
+        world.disk_answers();
+        world.accept();
+    }
+    assert_eq!(world.delivered.len(), 1_200);
 }

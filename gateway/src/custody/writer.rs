@@ -69,12 +69,15 @@ impl Custody {
         let Some(held) = self.held.get_mut(slot.0) else { return };
         held.log = Log::Waiting;
         self.writer.waits(held.bytes());
+        if held.part == Part::Queued {
+            self.shards.enters_memory(held.shard, held.bytes());
+        }
         let spot = (held.order, slot);
         let held = &self.held;
         self.writer.waiting.push(spot, |spot| is_waiting(held, spot));
     }
 
-    /// When the next group is to be written, unless more comes.
+    /// When the next group is to be written, unless more comes. Not while one is being written.
     pub(super) fn group_due_at(&mut self) -> Option<Instant> {
         let (writer, held) = (&mut self.writer, &self.held);
         if !writer.writing.is_empty() {
@@ -86,7 +89,8 @@ impl Custody {
             || writer.waiting_records >= writer.group_records
             || writer.waiting_bytes >= GROUP_BYTES_MAX;
         let linger = if at_once { Duration::ZERO } else { GROUP_LINGER };
-        held.get(oldest.0).map(|held| held.since + linger)
+        let due = held.get(oldest.0).map(|held| held.since + linger);
+        due.map(|at| self.write_retry_at.map_or(at, |retry| retry.max(at)))
     }
 
     pub(super) fn take_group(&mut self) -> Vec<Entry> {
@@ -118,13 +122,13 @@ impl Custody {
             progress.receipts.extend(held.receipt.take());
             match part {
                 Part::Ended => self.writer.ended.push(seq),
-                Part::Queued | Part::Letter => {
-                    held.log = Log::Written(seq);
-                    self.shards.enters_memory(shard, bytes);
-                }
+                Part::Queued | Part::Letter => held.log = Log::Written(seq),
                 Part::ToDisk => self.shards.is_on_disk(shard, seq),
             }
-            self.exposed -= usize::from(part != Part::Ended);
+            if part != Part::Ended {
+                self.exposed -= 1;
+                self.exposed_bytes -= bytes;
+            }
             if part != Part::ToDisk {
                 self.reader.need_not_read(seq);
             }
@@ -141,7 +145,10 @@ impl Custody {
             let Some(held) = self.held.get_mut(slot.0) else { continue };
             match held.part {
                 Part::Ended => drop(self.held.remove(slot.0)),
-                Part::Letter => held.log = Log::No,
+                Part::Letter => {
+                    held.log = Log::No;
+                    self.shards.leaves_memory(held.shard, held.bytes());
+                }
                 Part::Queued | Part::ToDisk => {
                     held.log = Log::Waiting;
                     self.writer.waits(held.bytes());
@@ -152,24 +159,29 @@ impl Custody {
         self.writer.waiting.put_back(again.into_iter());
     }
 
-    /// Entries are not on the disk any more. Those in memory go on without.
-    pub(super) fn dropped(&mut self, dropped: &Range<Seq>, progress: &mut Progress) {
-        let entries = dropped.end.0.saturating_sub(dropped.start.0);
-        progress.dropped += usize::try_from(entries).unwrap_or(usize::MAX);
+    /// Entries, in order, are not on the disk any more. Those in memory go on without.
+    pub(super) fn dropped(&mut self, dropped: &[Range<Seq>], progress: &mut Progress) {
+        if dropped.is_empty() {
+            return;
+        }
+        let is_dropped = |seq: &Seq| {
+            let after = dropped.partition_point(|range| range.end <= *seq);
+            dropped.get(after).is_some_and(|range| range.contains(seq))
+        };
+        let entries: u64 = dropped.iter().map(|range| range.end.0 - range.start.0).sum();
         let ended = self.writer.ended.len();
-        self.writer.ended.retain(|seq| !dropped.contains(seq));
-        progress.dropped -= ended - self.writer.ended.len();
+        self.writer.ended.retain(|seq| !is_dropped(seq));
+        let mut known = ended - self.writer.ended.len();
         for (_, held) in &mut self.held {
-            if let Log::Written(seq) = held.log
-                && dropped.contains(&seq)
-            {
-                held.log = Log::No;
-                self.shards.leaves_memory(held.shard, held.bytes());
+            if matches!(&held.log, Log::Written(seq) if is_dropped(seq)) {
+                held.log = Log::Dropped;
                 self.exposed += 1;
-                progress.dropped -= 1;
+                self.adrift += 1;
+                known += 1;
             }
         }
-        self.shards.forget(dropped);
+        self.shards.forget(is_dropped);
+        progress.dropped = usize::try_from(entries).unwrap_or(usize::MAX).saturating_sub(known);
     }
 }
 

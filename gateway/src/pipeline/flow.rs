@@ -14,7 +14,7 @@ use tokio::time::{interval, sleep_until, timeout};
 
 use crate::books::{Stop, count_letters};
 use crate::config::{Config, SpoolMode};
-use crate::custody::{Allowed, Custody};
+use crate::custody::{Custody, Situation};
 use crate::dead_letter::{Letter, Origin, Payload, REFUSED_BY_STREAM, Store};
 use crate::deliver::{Answer, Stream, deliver};
 use crate::dispatch::{Dispatcher, Next};
@@ -122,7 +122,7 @@ impl<'a, S: Stream> Flow<'a, S> {
                 commit = self.letters.committed() => self.committed(commit),
                 done = self.spooling.done() => self.spooled(done),
                 written = self.books.written() => self.checkpointed(written),
-                batch = intake.recv(), if taking_in && self.waiting.is_none() => {
+                batch = intake.recv(), if taking_in && self.has_room() => {
                     taking_in = batch.is_some();
                     batch.into_iter().for_each(|batch| self.take_in(batch));
                 }
@@ -143,6 +143,8 @@ impl<'a, S: Stream> Flow<'a, S> {
         if let Ok(done) = timeout(SPOOL_CLOSE_MAX, self.spooling.last()).await {
             done.into_iter().for_each(|done| self.spooled(done));
         }
+        // Nobody sends these again.
+        self.counters.dropped_spool.add(self.custody.take_adrift());
         let ledger = self.conservation();
         self.counters.log(&ledger);
         let last = self.moment();
@@ -161,12 +163,17 @@ impl<'a, S: Stream> Flow<'a, S> {
         Ended { drained, ledger }
     }
 
+    /// Whether more may be taken in. What is left when a stop begins is little.
+    fn has_room(&self) -> bool {
+        self.waiting.is_none() && (self.deadline.is_some() || self.custody.has_room())
+    }
+
     /// Whether a drain is over, and how. While it is not, nothing lingers.
     fn drained(&mut self, taking_in: bool, now: Instant) -> Option<Drained> {
         if !taking_in {
             self.dispatcher.hurry();
             let at_rest = self.requests.is_empty() && !self.spooling.is_busy();
-            if at_rest && self.custody.exposed() == 0 {
+            if at_rest && self.custody.at_risk() == 0 {
                 return Some(Drained::Clean);
             }
         }
@@ -217,8 +224,8 @@ impl<'a, S: Stream> Flow<'a, S> {
         for publish in intake.publishes {
             self.take_in_one(publish, now);
         }
-        self.custody.window_exhausted(intake.window_exhausted);
         if intake.window_exhausted {
+            self.custody.window_exhausted();
             self.dispatcher.hurry();
         }
     }
@@ -267,17 +274,16 @@ impl<'a, S: Stream> Flow<'a, S> {
         let expired = self.dispatcher.take_expired(now);
         self.counters.dropped_age.add(expired.len());
         self.ended(expired);
-        let open = self.dispatcher.is_open();
-        let caught_up = self.custody.turn(now, open);
+        let (open, stopping) = (self.dispatcher.is_open(), self.deadline.is_some());
+        // Something must probe a stream that is closed.
+        let reading = !stopping && (open || self.dispatcher.held() == 0);
+        let situation = Situation { open, reading, stopping };
+        let caught_up = self.custody.turn(now, situation);
         self.queue(caught_up);
-        let stopping = self.deadline.is_some();
-        if self.spooling.is_free() {
-            // Something must probe a stream that is closed.
-            let reading = !stopping && (open || self.dispatcher.held() == 0);
-            let allowed = Allowed { reading, hurried: stopping };
-            if let Some(job) = self.custody.next_job(now, allowed) {
-                self.spooling.start(job);
-            }
+        if self.spooling.is_free()
+            && let Some(job) = self.custody.next_job(now, situation)
+        {
+            self.spooling.start(job);
         }
         let look_again =
             [self.custody.wake_at(), self.letters.retry_at(), self.deadline, self.dispatch(now)];
@@ -286,7 +292,7 @@ impl<'a, S: Stream> Flow<'a, S> {
 
     fn dispatch(&mut self, now: Instant) -> Option<Instant> {
         // What is safe on the disk waits there for the next start.
-        if self.deadline.is_some() && self.custody.exposed() == 0 {
+        if self.deadline.is_some() && self.custody.at_risk() == 0 {
             return None;
         }
         loop {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use crate::ack::Receipt;
 
@@ -52,9 +53,11 @@ impl Settlement {
     /// Hands on what the connections have room for.
     pub(super) fn hand_on(&mut self) {
         for lane in self.lanes.iter_mut().filter(|lane| !lane.waiting.is_empty()) {
-            // A connection that is gone has nothing left to acknowledge.
-            if let Ok(permit) = lane.sender.try_reserve() {
-                permit.send(std::mem::take(&mut lane.waiting));
+            match lane.sender.try_reserve() {
+                Ok(permit) => permit.send(std::mem::take(&mut lane.waiting)),
+                // A connection that is gone has nothing left to acknowledge.
+                Err(TrySendError::Closed(())) => lane.waiting.clear(),
+                Err(TrySendError::Full(())) => {}
             }
         }
     }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::{MS, NOTHING, SHARDS, config, shard_of, start};
 use crate::ack::Receipt;
 use crate::config::SpoolMode;
-use crate::custody::{Allowed, Custody, Found, Job, Outcome};
+use crate::custody::{Custody, Found, Job, Outcome, Situation};
 use crate::limits::REQUEST_COPIES;
 use crate::queue::{Incoming, ShardIndex};
 use crate::record::{PartitionKey, RecordSlot};
@@ -96,7 +96,7 @@ impl Disk {
                 return Read { entries, next: entry.seq };
             }
             bytes += entry.data.len();
-            let place = Place::new(entry.seq, 0, 0).unwrap();
+            let place = Place::new(entry.seq, 0, entry.data.len() as u64).unwrap();
             entries.push((place, entry.clone()));
         }
         Read { entries, next: self.next }
@@ -133,6 +133,7 @@ impl World {
         let mut config = config(mode);
         let requests = config.stream.requests_in_flight * config.batch.bytes_max * REQUEST_COPIES;
         config.memory_bytes_max = requests + 2 * SHARDS * (64 << 10);
+        config.mqtt.packet_bytes_max = 64 << 10;
         Self {
             custody: Custody::new(&config, SHARDS, NOTHING, now),
             disk: Disk::new(),
@@ -193,12 +194,16 @@ impl World {
     }
 
     pub(super) fn turn(&mut self) {
-        let caught_up = self.custody.turn(self.now, self.open);
+        let (open, reading) = (self.open, self.open);
+        let situation = Situation { open, reading, stopping: false };
+        let caught_up = self.custody.turn(self.now, situation);
         self.queue(caught_up);
         if self.job.is_none() {
-            let allowed = Allowed { reading: self.open, hurried: false };
-            self.job = self.custody.next_job(self.now, allowed);
+            self.job = self.custody.next_job(self.now, situation);
         }
+        // Or whoever waits for it would spin.
+        let wake_at = self.custody.wake_at();
+        assert!(wake_at.is_none_or(|at| at > self.now), "woken for nothing");
     }
 
     pub(super) fn disk_answers(&mut self) {
