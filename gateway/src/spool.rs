@@ -27,7 +27,7 @@ use crate::record::PartitionKey;
 pub use disk::{Directory, Disk, LockError};
 pub use open::{OpenError, Recovery};
 pub use read::Read;
-pub use survey::{SegmentSurvey, Survey, survey};
+pub use survey::{SegmentSurvey, Survey, Unreadable, Visited, survey};
 
 use append::Active;
 use progress::Progress;

@@ -77,7 +77,7 @@ pub(in crate::spool) fn find<D: Disk>(
                 foreign.push(name.to_string());
             }
             Header::Known { .. } | Header::Newer(_) | Header::Unreadable => {
-                found.push(inspect(disk, id, (name, bytes), &header)?);
+                found.extend(inspect(disk, id, (name, bytes), &header)?);
             }
         }
     }
@@ -114,12 +114,13 @@ fn read_header<D: Disk>(disk: &D, file: &str, bytes: u64) -> Result<Option<Heade
     }
 }
 
+/// How a segment ends; none when the file is gone.
 fn inspect<D: Disk>(
     disk: &D,
     id: SpoolId,
     (name, bytes): (Name, u64),
     header: &Header,
-) -> Result<Found, OpenError> {
+) -> Result<Option<Found>, OpenError> {
     let file = name.to_string();
     let looked = disk.open_to_read(&file).and_then(|open| {
         let seed = Seed::new(id, name.base);
@@ -132,13 +133,17 @@ fn inspect<D: Disk>(
         }
         look_through(Walk::new(window, id, name.base), name, bytes)
     });
-    let mut found = looked.map_err(|source| OpenError::Io { path: disk.path(&file), source })?;
+    let mut found = match looked {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(OpenError::Io { path: disk.path(&file), source }),
+        Ok(found) => found,
+    };
     // The header of a file that was hardly begun may be missing; of one with entries, it may not.
     if found.state == State::Open && *header == Header::Unreadable && found.segment.end > name.base
     {
         found.state = State::Damaged;
     }
-    Ok(found)
+    Ok(Some(found))
 }
 
 /// Finds the end of a segment that has no footer.

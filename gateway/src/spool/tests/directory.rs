@@ -1,6 +1,7 @@
 //! On a real directory.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::*;
@@ -193,7 +194,7 @@ fn a_survey_sees_the_same_beside_a_running_process_and_touches_nothing() {
         shown.push((entry.clone(), is_settled));
         Ok(())
     });
-    assert_eq!(unreadable.unwrap(), 0);
+    assert_eq!(unreadable.unwrap(), Visited { segments: 1, unreadable: Vec::new() });
     let is_settled = |entry: &Entry| [1, 7, 3_000].contains(&entry.seq.0);
     assert!(shown.iter().all(|(entry, settled)| is_settled(entry) == *settled));
     assert!(shown.iter().map(|(entry, _)| entry).eq(&all));
@@ -202,6 +203,38 @@ fn a_survey_sees_the_same_beside_a_running_process_and_touches_nothing() {
     assert_eq!(seen.next, spool.next_seq());
     assert_eq!(names(dir.path()), before);
     append(&mut spool, 10, 100);
+}
+
+#[test]
+fn what_is_delivered_and_freed_meanwhile_is_not_unreadable() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(dir.path());
+    let all = append(&mut spool, 9_000, 1_000);
+    append(&mut spool, 10, 1_000);
+    let disk = Directory::new(dir.path());
+    let seen = survey(&disk).unwrap();
+    spool.settle(&seqs(&all));
+    let visited = seen.visit(&disk, |_, _| Ok(())).unwrap();
+    assert!(visited.segments < seen.segments.len());
+    assert_eq!(visited.unreadable, []);
+}
+
+#[test]
+fn nobody_else_can_read_the_records() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("spool");
+    let mut spool = open(&dir);
+    append(&mut spool, 10, 100);
+    spool.disk.quarantine(&spool.segments.iter().next().unwrap().name.to_string()).unwrap();
+    append(&mut spool, 10, 10);
+    spool.close().unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for dir in [dir.clone(), dir.join("quarantine")] {
+        assert_eq!(mode(&dir), 0o700, "{}", dir.display());
+        for file in fs::read_dir(&dir).unwrap().map(|at| at.unwrap().path()) {
+            assert!(file.is_dir() || mode(&file) == 0o600, "{}", file.display());
+        }
+    }
 }
 
 #[test]
@@ -216,7 +249,9 @@ fn a_repair_puts_aside_what_cannot_be_read_and_keeps_the_rest() {
     bytes[50_000] ^= 1;
     fs::write(&file, bytes).unwrap();
     let disk = Directory::new(dir.path());
-    assert_eq!(survey(&disk).unwrap().visit(&disk, |_, _| Ok(())).unwrap(), 1);
+    let visited = survey(&disk).unwrap().visit(&disk, |_, _| Ok(())).unwrap();
+    let [place] = &visited.unreadable[..] else { panic!("{visited:?}") };
+    assert_eq!((place.seqs.clone(), place.offset), (Seq(49)..Seq(50), 49_952));
     let mut spool = open(dir.path());
     spool.repair().unwrap();
     assert_eq!((spool.take_corrupted(), spool.unsettled()), (1, 99));
