@@ -150,12 +150,12 @@ impl Found {
 
 impl<D: Disk> Spool<D> {
     /// The entries from `from` on that are not settled, in order, until they are about `bytes_max`
-    /// bytes: at least one, if there is any. What cannot be read is passed over, said and
+    /// bytes or the disk refuses. What cannot be read is passed over, said and
     /// [counted](Self::take_corrupted).
     ///
     /// # Errors
-    /// When the disk refuses. The same may be asked again; after some times the place counts as
-    /// unreadable.
+    /// When the disk refuses at `from`. The same may be asked again; after some times the place
+    /// counts as unreadable.
     pub fn read(&mut self, from: Seq, bytes_max: usize) -> io::Result<Read> {
         let mut read = Read { entries: Vec::new(), next: from };
         let mut left = bytes_max.max(1);
@@ -170,7 +170,7 @@ impl<D: Disk> Spool<D> {
                     read.next = found.next;
                     read.entries.extend(found.entries);
                 }
-                Err(_) if !read.entries.is_empty() => return Ok(read),
+                Err(_) if read.next > from => return Ok(read),
                 Err(e) => return Err(e),
             }
         }

@@ -284,3 +284,35 @@ fn a_segment_of_another_spool_in_a_payload_is_not_taken_for_entries() {
     assert_eq!(outcome.read.into_values().collect::<Vec<_>>(), [entry(2, b"last".to_vec())]);
     assert_eq!(outcome.corrupted, 1);
 }
+
+/// Breaks the first sector of the first `count` segments; gives how many owed entries follow them.
+fn break_segments(sample: &Sample, disk: &Sim, count: usize) -> usize {
+    let segments = sample.files.keys().filter(|name| name.starts_with("segment-"));
+    segments.clone().take(count).for_each(|file| disk.break_sector(file, 40));
+    segments.skip(count).map(|file| sample.extents(file).len()).sum()
+}
+
+#[test]
+fn repair_passes_over_every_bad_place() {
+    let sample = sample(true);
+    let disk = Sim::with_files(&sample.files);
+    let mut spool = Spool::open(disk.clone(), BOUNDS).unwrap().0;
+    let behind = break_segments(&sample, &disk, 2) as u64;
+    spool.repair().unwrap();
+    assert_eq!(spool.unsettled(), behind);
+    assert_eq!(spool.take_corrupted() + behind, sample.owed.len() as u64);
+}
+
+#[test]
+fn purge_tells_what_it_took_before_the_disk_refused() {
+    let sample = sample(true);
+    let disk = Sim::with_files(&sample.files);
+    let mut spool = Spool::open(disk.clone(), BOUNDS).unwrap().0;
+    let last = sample.files.keys().rfind(|name| name.starts_with("segment-")).unwrap();
+    disk.break_sector(last, 40);
+    disk.set_read_only(true);
+    let (purged, seen) = spool.purge_older_than(i64::MAX);
+    let left = sample.extents(last).len() as u64;
+    assert_eq!((purged, spool.unsettled()), (sample.owed.len() as u64 - left, left));
+    assert!(purged > 0 && seen.is_err());
+}

@@ -65,8 +65,8 @@ struct State {
     capacity: usize,
     faults: bool,
     reads_refused: u32,
-    /// A place that cannot be read, ever.
-    broken: Option<(Inode, u64)>,
+    /// Places that cannot be read, ever.
+    broken: Vec<(Inode, u64)>,
     /// A file that cannot be removed.
     pinned: Option<String>,
     is_read_only: bool,
@@ -98,7 +98,7 @@ impl Sim {
             capacity: usize::MAX,
             faults: false,
             reads_refused: 0,
-            broken: None,
+            broken: Vec::new(),
             pinned: None,
             is_read_only: false,
             fuse: None,
@@ -128,7 +128,8 @@ impl Sim {
     /// From now on the byte at `offset` of `file` cannot be read, nor anything read with it.
     pub(super) fn break_sector(&self, file: &str, offset: u64) {
         let mut state = self.0.borrow_mut();
-        state.broken = state.names.get(file).map(|inode| (*inode, offset));
+        let inode = state.names[file];
+        state.broken.push((inode, offset));
     }
 
     /// From now on `file` cannot be removed.
@@ -158,7 +159,8 @@ impl Sim {
     /// Nothing is stopped or refused any more.
     pub(super) fn come_back(&self) {
         let mut state = self.0.borrow_mut();
-        (state.fuse, state.broken) = (None, None);
+        state.fuse = None;
+        state.broken.clear();
         state.reads_refused = 0;
     }
 
@@ -322,7 +324,7 @@ impl Disk for Sim {
             return Err(io::Error::other("unreadable"));
         }
         let end = offset + buffer.len() as u64;
-        if state.broken.is_some_and(|(inode, at)| inode == *file && (offset..end).contains(&at)) {
+        if state.broken.iter().any(|(inode, at)| inode == file && (offset..end).contains(at)) {
             return Err(io::Error::other("unreadable"));
         }
         let seen = &state.inodes[*file].seen;
