@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 use crate::config::{self, SpoolMode};
 use crate::custody::{Found, Job, Outcome};
 use crate::metrics::Counters;
-use crate::spool::{Appended, Bounds, Directory, Seq, Spool, survey};
+use crate::spool::{Appended, Bounds, Directory, Recovery, Seq, Spool, survey};
 
 /// The spool, and what it is doing.
 #[derive(Debug)]
@@ -27,7 +27,6 @@ pub(super) struct Spooling {
 pub(super) struct Done {
     spool: Spool<Directory>,
     outcome: Outcome,
-    corrupted: u64,
     trouble: Option<Trouble>,
 }
 
@@ -47,7 +46,7 @@ impl Spooling {
             return Ok((Self { spool: None, job: None, said: None, bytes: 0 }, nothing));
         }
         let bounds = Bounds { bytes_max: settings.bytes_max, when_full: settings.when_full };
-        let (mut spool, _) =
+        let (spool, Recovery { corrupted, .. }) =
             Spool::open(Directory::new(&settings.dir), bounds).context("spool.dir")?;
         let found = Found {
             next: spool.next_seq(),
@@ -55,9 +54,8 @@ impl Spooling {
             unsettled: spool.unsettled(),
         };
         // The earlier run left these as well.
-        let corrupted = spool.take_corrupted();
         counters.recovered.add(usize::try_from(found.unsettled + corrupted).unwrap_or(usize::MAX));
-        count_corrupted(corrupted, counters);
+        count_corrupted(usize::try_from(corrupted).unwrap_or(usize::MAX), counters);
         let bytes = spool.bytes();
         if found.unsettled > 0 {
             info!(records = found.unsettled, bytes, "the spool holds records of an earlier run");
@@ -111,8 +109,7 @@ impl Spooling {
         let Some(mut spool) = self.spool.take() else { return };
         self.job = Some(spawn_blocking(move || {
             let (outcome, trouble) = carry_out(&mut spool, &job);
-            let corrupted = spool.take_corrupted();
-            Done { spool, outcome, corrupted, trouble }
+            Done { spool, outcome, trouble }
         }));
     }
 
@@ -132,12 +129,11 @@ impl Spooling {
         if self.is_busy() { Some(self.done().await) } else { None }
     }
 
-    /// Takes a job that ended, and gives its outcome; counts what was found unreadable.
-    pub(super) fn finish(&mut self, done: Done, counters: &Counters) -> Outcome {
-        let Done { spool, outcome, corrupted, trouble } = done;
+    /// Takes a job that ended, and gives its outcome.
+    pub(super) fn finish(&mut self, done: Done) -> Outcome {
+        let Done { spool, outcome, trouble } = done;
         self.bytes = spool.bytes();
         (self.spool, self.job) = (Some(spool), None);
-        count_corrupted(corrupted, counters);
         match &trouble {
             None if self.said.is_some() => info!("the spool is available again"),
             Some(Trouble::Full) if self.said != trouble => {
@@ -168,10 +164,11 @@ impl Spooling {
     }
 }
 
-fn count_corrupted(records: u64, counters: &Counters) {
+/// Says and counts that `records` were on the disk alone and cannot be read.
+pub(super) fn count_corrupted(records: usize, counters: &Counters) {
     if records > 0 {
         error!(records, "records in the spool were unreadable: see its quarantine");
-        counters.corrupted.add(usize::try_from(records).unwrap_or(usize::MAX));
+        counters.corrupted.add(records);
     }
 }
 
@@ -195,6 +192,7 @@ fn carry_out(spool: &mut Spool<Directory>, job: &Job) -> (Outcome, Option<Troubl
     if let Some((from, bytes_max)) = job.read {
         outcome.read = spool.read(from, bytes_max).map_err(&mut note).ok();
     }
-    (outcome.dropped, outcome.unsettled) = (spool.take_dropped(), spool.unsettled());
+    (outcome.dropped, outcome.lost) = (spool.take_dropped(), spool.take_lost());
+    outcome.unsettled = spool.unsettled();
     (outcome, trouble.or(full.then_some(Trouble::Full)))
 }

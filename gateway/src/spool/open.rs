@@ -27,6 +27,8 @@ pub struct Recovery {
     pub segments: usize,
     /// Entries that must be delivered.
     pub unsettled: u64,
+    /// Entries that had to be delivered and are in no segment.
+    pub corrupted: u64,
     /// Files that are not ours. They stay.
     pub foreign: Vec<String>,
 }
@@ -38,7 +40,7 @@ impl<D: Disk> Spool<D> {
     /// # Errors
     /// When another process has it, when it or the end of the log cannot be read or written, and when
     /// it was written by a newer version. Damage is no error: it is passed over, said and
-    /// [counted](Self::take_corrupted).
+    /// [told](Self::take_lost).
     pub fn open(mut disk: D, bounds: Bounds) -> Result<(Self, Recovery), OpenError> {
         disk.lock().map_err(|error| match error {
             LockError::Held(pid) => OpenError::Locked { path: disk.path(""), pid },
@@ -62,10 +64,15 @@ impl<D: Disk> Spool<D> {
             progress: Progress::new(cursor, journal_bytes),
             reader: Reader::default(),
             dropped: Vec::new(),
-            corrupted: 0,
+            lost: Vec::new(),
             disk,
         };
         let missing = spool.miss(memory);
+        let corrupted = match memory {
+            Memory::Known => missing.iter().map(|range| range.end.0 - range.start.0).sum(),
+            // Nothing tells whether they had been delivered.
+            Memory::None | Memory::Unreadable => 0,
+        };
         spool.end_unsealed(&found, &missing);
         if memory != Memory::Known || journal_bytes > 0 || !missing.is_empty() {
             // If it can't be written, the journal stays as it is.
@@ -76,13 +83,14 @@ impl<D: Disk> Spool<D> {
         let recovery = Recovery {
             segments: spool.segments.iter().count(),
             unsettled: spool.unsettled(),
+            corrupted,
             foreign,
         };
         Ok((spool, recovery))
     }
 
-    /// Settles the seqs that are in no segment, and counts them, unless nothing tells whether they
-    /// had been delivered. Returns the unsettled ones.
+    /// Settles the seqs that are in no segment, and says so, unless nothing tells whether they had
+    /// been delivered. Returns the unsettled ones.
     fn miss(&mut self, memory: Memory) -> Vec<Range<Seq>> {
         let mut missing = Vec::new();
         let mut from = self.progress.settled.cursor();
@@ -95,7 +103,6 @@ impl<D: Disk> Spool<D> {
             self.progress.settled.insert(range.clone());
             let entries = range.end.0 - range.start.0;
             if memory == Memory::Known {
-                self.corrupted += entries;
                 tracing::warn!(dir = %self.disk.path("").display(), first_seq = range.start.0, entries, "entries of the spool are missing");
             }
         }

@@ -151,7 +151,7 @@ impl Found {
 impl<D: Disk> Spool<D> {
     /// The entries from `from` on that are not settled, in order, until they are about `bytes_max`
     /// bytes or the disk refuses. What cannot be read is passed over, said and
-    /// [counted](Self::take_corrupted).
+    /// [told](Self::take_lost).
     ///
     /// # Errors
     /// When the disk refuses at `from`. The same may be asked again; after some times the place
@@ -316,7 +316,7 @@ impl<D: Disk> Spool<D> {
         for (range, offset) in lost {
             let unsettled = self.progress.settled.unsettled_in(range.clone());
             let entries: u64 = unsettled.iter().map(|range| range.end.0 - range.start.0).sum();
-            self.corrupted += entries;
+            self.lost.extend(unsettled);
             let file = self.disk.path(&name.to_string());
             tracing::warn!(file = %file.display(), offset, entries, "entries of the spool cannot be read");
             self.progress.settled.insert(range.clone());

@@ -10,12 +10,12 @@ const PART_BYTES: usize = 1 << 20;
 
 impl<D: Disk> Spool<D> {
     /// Reads all that must be delivered, so that what cannot be read is put aside and
-    /// [counted](Self::take_corrupted). With what opening and [`close`](Self::close) do, the next
+    /// [told](Self::take_lost). With what opening and [`close`](Self::close) do, the next
     /// start finds nothing to mend.
     ///
     /// # Errors
     /// When the disk refuses again and again, and takes no changes either. What was found by then is
-    /// counted.
+    /// told.
     pub fn repair(&mut self) -> io::Result<()> {
         self.each_part(|_, _| {})
     }

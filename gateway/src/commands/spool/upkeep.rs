@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use crate::books::{Books, LedgerFile, Unread};
 use crate::commands::age::Age;
 use crate::config::Config;
-use crate::spool::{Bounds, Directory, OpenError, Spool};
+use crate::spool::{Bounds, Directory, OpenError, Recovery, Spool};
 
-use super::records;
+use super::{count, records};
 
 /// What a change of the spool came to. All of it is in the books, even if the disk stopped it.
 struct Changed {
@@ -65,29 +65,28 @@ fn change(
     disk: Directory,
     purge: impl FnOnce(&mut Spool<Directory>) -> (u64, io::Result<()>),
 ) -> Result<Changed> {
-    let mut spool = open(config, disk)?;
-    let lost = spool.take_corrupted();
-    let found = spool.unsettled() + lost;
+    let (mut spool, Recovery { unsettled, corrupted, .. }) = open(config, disk)?;
     let (purged, seen) = purge(&mut spool);
-    let unreadable = lost + spool.take_corrupted();
+    let lost: u64 = spool.take_lost().iter().map(|range| count(range.start, range.end)).sum();
+    let unreadable = corrupted + lost;
     let left = spool.unsettled();
     let closed = spool.close();
     note(config, |books| {
-        books.find(found);
+        books.find(unsettled + corrupted);
         books.corrupt(unreadable);
         books.purge(purged);
     })?;
     Ok(Changed { purged, unreadable, left, ended: seen.and(closed) })
 }
 
-fn open(config: &Config, disk: Directory) -> Result<Spool<Directory>> {
+fn open(config: &Config, disk: Directory) -> Result<(Spool<Directory>, Recovery)> {
     // Where there is no such file, nothing tells who we are.
     if let Ok(process) = fs::metadata("/proc/self") {
         own(&config.spool.dir, process.uid()).context("spool.dir")?;
     }
     let bounds = Bounds { bytes_max: config.spool.bytes_max, when_full: config.spool.when_full };
     match Spool::open(disk, bounds) {
-        Ok((spool, _)) => Ok(spool),
+        Ok(opened) => Ok(opened),
         Err(OpenError::Locked { path, pid }) => {
             let pid = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
             bail!("spool.dir: {}: a gateway is running{pid}: stop it first", path.display());

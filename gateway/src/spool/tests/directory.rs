@@ -59,7 +59,7 @@ fn what_was_appended_is_read_in_order_and_again_after_a_crash() {
     let mut spool = open(dir.path());
     assert_eq!(spool.unsettled(), 2_503);
     assert_eq!(drain(&mut spool), all);
-    assert_eq!(spool.take_corrupted(), 0);
+    assert_eq!(spool.take_lost(), []);
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn a_repair_puts_aside_what_cannot_be_read_and_keeps_the_rest() {
     assert_eq!((place.seqs.clone(), place.offset), (Seq(49)..Seq(50), 49_952));
     let mut spool = open(dir.path());
     spool.repair().unwrap();
-    assert_eq!((spool.take_corrupted(), spool.unsettled()), (1, 99));
+    assert_eq!((spool.take_lost(), spool.unsettled()), (vec![Seq(49)..Seq(50)], 99));
     let left = seqs(&drain(&mut spool));
     spool.settle(&left);
     spool.close().unwrap();

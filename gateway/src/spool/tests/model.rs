@@ -198,7 +198,7 @@ impl Caller {
     /// Opens after a crash: everything owed is there, and all else was tried once.
     /// Returns how many entries could not be read.
     fn recover(&mut self) -> u64 {
-        self.reopen();
+        let corrupted = self.reopen();
         let (read, _) = self.drain(usize::MAX);
         for (seq, entry) in self.owed.iter().filter(|(seq, _)| !self.unsure.contains(seq)) {
             assert_eq!(read.get(seq), Some(entry), "{seq:?} was kept");
@@ -209,12 +209,16 @@ impl Caller {
         self.unsure.extend(read.keys().filter(|seq| !self.owed.contains_key(seq)));
         self.settled.retain(|seq| !read.contains_key(seq));
         self.owed = read;
-        self.spool.take_corrupted()
+        let lost = self.spool.take_lost();
+        corrupted + lost.iter().map(|range| range.end.0 - range.start.0).sum::<u64>()
     }
 
-    fn reopen(&mut self) {
-        self.spool = Spool::open(self.disk.clone(), self.bounds).unwrap().0;
+    fn reopen(&mut self) -> u64 {
+        let (spool, Recovery { corrupted, .. }) =
+            Spool::open(self.disk.clone(), self.bounds).unwrap();
+        self.spool = spool;
         assert!(self.spool.next_seq() >= self.kept_before, "seqs are used again");
+        corrupted
     }
 
     /// The spool, in exchange for one on another disk.
