@@ -1,6 +1,7 @@
 //! The spool on its way to and from the disk: one job at a time, away from the flow's thread.
 
 use std::io;
+use std::mem::discriminant;
 
 use anyhow::{Context, Result};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -17,8 +18,7 @@ pub(super) struct Spooling {
     /// Here unless a job is running, or there is none.
     spool: Option<Spool<Directory>>,
     job: Option<JoinHandle<Done>>,
-    /// What the log speaks of.
-    said: Option<Trouble>,
+    said: Said,
     bytes: u64,
 }
 
@@ -38,12 +38,41 @@ enum Trouble {
     Unavailable(String),
 }
 
+/// After it was said that the ceiling is reached, the spool is full until it holds this part of it:
+/// while it drains, there is room for a little now and then.
+const DRAINED_PERCENT: u64 = 90;
+
+/// What the log speaks of.
+#[derive(Debug)]
+struct Said {
+    trouble: Option<Trouble>,
+    drained_bytes: u64,
+}
+
+impl Said {
+    fn nothing(bytes_max: u64) -> Self {
+        Self { trouble: None, drained_bytes: bytes_max / 100 * DRAINED_PERCENT }
+    }
+
+    /// Takes what a job met with `bytes` in the spool. Whether that is another state than before.
+    fn is_news(&mut self, now: Option<Trouble>, bytes: u64) -> bool {
+        if now.is_none() && self.trouble == Some(Trouble::Full) && bytes > self.drained_bytes {
+            return false;
+        }
+        let before = std::mem::replace(&mut self.trouble, now);
+        before.as_ref().map(discriminant) != self.trouble.as_ref().map(discriminant)
+    }
+}
+
 impl Spooling {
     /// Opens the spool, if there is to be one, and says and counts what was found in it.
     pub(super) fn open(settings: &config::Spool, counters: &Counters) -> Result<(Self, Found)> {
         let nothing = Found { next: Seq(1), oldest: Seq(1), unsettled: 0 };
         if settings.mode == SpoolMode::Off {
-            return Ok((Self { spool: None, job: None, said: None, bytes: 0 }, nothing));
+            return Ok((
+                Self { spool: None, job: None, said: Said::nothing(0), bytes: 0 },
+                nothing,
+            ));
         }
         let bounds = Bounds { bytes_max: settings.bytes_max, when_full: settings.when_full };
         let (spool, Recovery { corrupted, .. }) =
@@ -60,7 +89,8 @@ impl Spooling {
         if found.unsettled > 0 {
             info!(records = found.unsettled, bytes, "the spool holds records of an earlier run");
         }
-        Ok((Self { spool: Some(spool), job: None, said: None, bytes }, found))
+        let said = Said::nothing(settings.bytes_max);
+        Ok((Self { spool: Some(spool), job: None, said, bytes }, found))
     }
 
     /// How many records an earlier run left in a spool that this one does not use.
@@ -134,20 +164,18 @@ impl Spooling {
         let Done { spool, outcome, trouble } = done;
         self.bytes = spool.bytes();
         (self.spool, self.job) = (Some(spool), None);
-        match &trouble {
-            None if self.said.is_some() => info!("the spool is available again"),
-            Some(Trouble::Full) if self.said != trouble => {
-                warn!(
+        if self.said.is_news(trouble, self.bytes) {
+            match &self.said.trouble {
+                None => info!("the spool is available again"),
+                Some(Trouble::Full) => warn!(
                     self.bytes,
                     "spool.bytes_max is reached: the broker waits until there is room"
-                );
+                ),
+                Some(Trouble::Unavailable(failure)) => {
+                    warn!(failure, "spool unavailable: records are held, the broker waits");
+                }
             }
-            Some(Trouble::Unavailable(failure)) if self.said.is_none() => {
-                warn!(failure, "spool unavailable: records are held, the broker waits");
-            }
-            None | Some(_) => {}
         }
-        self.said = trouble;
         outcome
     }
 
@@ -195,4 +223,32 @@ fn carry_out(spool: &mut Spool<Directory>, job: &Job) -> (Outcome, Option<Troubl
     (outcome.dropped, outcome.lost) = (spool.take_dropped(), spool.take_lost());
     outcome.unsettled = spool.unsettled();
     (outcome, trouble.or(full.then_some(Trouble::Full)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_spool_is_said_once_until_it_has_drained() {
+        let mut said = Said::nothing(1_000);
+        assert!(!said.is_news(None, 900), "all is well");
+        assert!(said.is_news(Some(Trouble::Full), 1_000));
+        for bytes in [950, 1_000, 901] {
+            assert!(!said.is_news(None, bytes), "there is room for a little");
+            assert!(!said.is_news(Some(Trouble::Full), 1_000));
+        }
+        assert!(said.is_news(None, 900), "it has drained");
+        assert!(said.is_news(Some(Trouble::Full), 1_000), "and is full again");
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_said_once_whatever_it_says() {
+        let mut said = Said::nothing(1_000);
+        let failure = |text: &str| Some(Trouble::Unavailable(text.to_owned()));
+        assert!(said.is_news(Some(Trouble::Full), 1_000));
+        assert!(said.is_news(failure("no space"), 1_000));
+        assert!(!said.is_news(failure("too late"), 1_000));
+        assert!(said.is_news(None, 1_000));
+    }
 }

@@ -67,9 +67,9 @@ impl<D: Disk> Spool<D> {
             lost: Vec::new(),
             disk,
         };
-        let missing = spool.miss(memory);
+        let missing = spool.miss();
         let corrupted = match memory {
-            Memory::Known => missing.iter().map(|range| range.end.0 - range.start.0).sum(),
+            Memory::Known => missing.iter().map(|seqs| spool.warn_of_missing(seqs, &found)).sum(),
             // Nothing tells whether they had been delivered.
             Memory::None | Memory::Unreadable => 0,
         };
@@ -89,9 +89,8 @@ impl<D: Disk> Spool<D> {
         Ok((spool, recovery))
     }
 
-    /// Settles the seqs that are in no segment, and says so, unless nothing tells whether they had
-    /// been delivered. Returns the unsettled ones.
-    fn miss(&mut self, memory: Memory) -> Vec<Range<Seq>> {
+    /// Settles the seqs that are in no segment. Returns those that were not.
+    fn miss(&mut self) -> Vec<Range<Seq>> {
         let mut missing = Vec::new();
         let mut from = self.progress.settled.cursor();
         for seqs in self.segments.iter().map(Segment::seqs) {
@@ -101,12 +100,26 @@ impl<D: Disk> Spool<D> {
         missing.extend(self.progress.settled.unsettled_in(from..self.next));
         for range in &missing {
             self.progress.settled.insert(range.clone());
-            let entries = range.end.0 - range.start.0;
-            if memory == Memory::Known {
-                tracing::warn!(dir = %self.disk.path("").display(), first_seq = range.start.0, entries, "entries of the spool are missing");
-            }
         }
         missing
+    }
+
+    /// Says that `seqs` are in no segment: a file is gone, or the one that should hold them is short.
+    /// Returns how many they are.
+    fn warn_of_missing(&self, seqs: &Range<Seq>, found: &[Found]) -> u64 {
+        let (first_seq, entries) = (seqs.start.0, seqs.end.0 - seqs.start.0);
+        let before = found.iter().rfind(|at| at.segment.name.base <= seqs.start);
+        match before.filter(|at| at.state != State::Sealed) {
+            Some(Found { segment, .. }) => {
+                let file = self.disk.path(&segment.name.to_string());
+                tracing::warn!(file = %file.display(), first_seq, entries, "entries of the spool are missing: the file was cut, or the one that followed is gone");
+            }
+            None => {
+                let dir = self.disk.path("");
+                tracing::warn!(dir = %dir.display(), first_seq, entries, "entries of the spool are missing: a file is gone");
+            }
+        }
+        entries
     }
 
     /// Ends the segments whose process could not: cuts what was never written whole, and adds the
