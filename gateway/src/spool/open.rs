@@ -13,7 +13,7 @@ pub use error::OpenError;
 pub(super) use find::State;
 pub(super) use look::{Left, look};
 
-use find::Found;
+use find::{Found, TORN};
 use look::Memory;
 
 mod error;
@@ -122,8 +122,8 @@ impl<D: Disk> Spool<D> {
         entries
     }
 
-    /// Ends the segments whose process could not: cuts what was never written whole, and adds the
-    /// footer. Those that are damaged stay as they are.
+    /// Ends the segments whose process could not: cuts what was never written whole, of which a copy
+    /// is kept if it is entries, and adds the footer. Those that are damaged stay as they are.
     fn end_unsealed(&mut self, found: &[Found], missing: &[Range<Seq>]) {
         for Found { segment, times, state } in found {
             // What a later segment holds too is not this one's any more.
@@ -133,7 +133,9 @@ impl<D: Disk> Spool<D> {
                 State::Sealed => continue,
                 State::Open if end == segment.name.base => continue,
                 State::Open if !is_short => {}
-                State::Open | State::Damaged | State::Unread => {
+                State::Torn
+                    if end > segment.name.base && !is_short && self.keep_torn(segment).is_ok() => {}
+                State::Open | State::Torn | State::Damaged | State::Unread => {
                     self.progress.damaged.insert(segment.name.base);
                     continue;
                 }
@@ -143,6 +145,24 @@ impl<D: Disk> Spool<D> {
                 Err(error) => tracing::debug!(%error, "a segment stays without its footer"),
             }
         }
+    }
+
+    /// Puts a copy of what follows the entries of `segment` into the quarantine.
+    fn keep_torn(&self, segment: &Segment) -> io::Result<()> {
+        let whole = self.disk.open_to_read(&segment.name.to_string())?;
+        let bytes = usize::try_from(segment.bytes - segment.entries_end);
+        let mut torn = vec![0; bytes.map_err(io::Error::other)?];
+        self.disk.read_at(&whole, &mut torn, segment.entries_end)?;
+        // A start that did not get far may have left one. What it holds was not cut yet.
+        drop(self.disk.remove(TORN));
+        let mut copy = self.disk.create(TORN)?;
+        self.disk.append(&mut copy, &torn)?;
+        self.disk.sync(&copy)?;
+        self.disk.quarantine(TORN)?;
+        self.disk.sync_dir()?;
+        let (file, offset) = (self.disk.path(&segment.name.to_string()), segment.entries_end);
+        tracing::info!(file = %file.display(), offset, "the last records were never written whole: they are cut, and kept in quarantine");
+        Ok(())
     }
 
     fn end(&self, segment: &Segment, footer: &Footer) -> io::Result<u64> {

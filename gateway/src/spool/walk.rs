@@ -107,6 +107,16 @@ impl<'a, D: Disk> Walk<'a, D> {
         self.window.at(u64::from(place.offset), u64::from(place.bytes))
     }
 
+    /// Whether the entry at `place` was not written whole, for all that the disk gives.
+    ///
+    /// # Errors
+    /// When the disk cannot read.
+    pub(super) fn is_torn(&mut self, place: Place, header: &EntryHeader) -> io::Result<bool> {
+        let offset = u64::from(place.offset);
+        let is_torn = header.is_torn(self.bytes(place)?, offset);
+        Ok(is_torn && self.window.unread_end() <= offset)
+    }
+
     /// Where the next entry begins that was written after the one expected, or is it.
     fn search(&mut self) -> io::Result<Option<u64>> {
         let mut at = self.offset + 1;

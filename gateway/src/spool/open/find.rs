@@ -16,8 +16,11 @@ use crate::spool::window::{Patience, Window};
 const HEADER: u64 = HEADER_BYTES as u64;
 const FOOTER: u64 = FOOTER_BYTES as u64;
 
+/// The end of a segment on its way to the quarantine.
+pub(in crate::spool) const TORN: &str = "torn";
+
 /// The files that are no segments.
-const OURS: [&str; 5] = [LOCK, CURSOR, CURSOR_NEW, JOURNAL, RESERVE];
+const OURS: [&str; 6] = [LOCK, CURSOR, CURSOR_NEW, JOURNAL, RESERVE, TORN];
 
 /// A segment as it was found.
 pub(in crate::spool) struct Found {
@@ -33,6 +36,8 @@ pub(in crate::spool) enum State {
     Sealed,
     /// Without: it was appended to last.
     Open,
+    /// The same, and the last entries were not written whole: their group was never acknowledged.
+    Torn,
     /// Header or end are not what was written.
     Damaged,
     /// The disk does not give its end, and no later segment tells which seqs are in it.
@@ -139,8 +144,8 @@ fn inspect<D: Disk>(
         Ok(found) => found,
     };
     // The header of a file that was hardly begun may be missing; of one with entries, it may not.
-    if found.state == State::Open && *header == Header::Unreadable && found.segment.end > name.base
-    {
+    let has_no_footer = [State::Open, State::Torn].contains(&found.state);
+    if has_no_footer && *header == Header::Unreadable && found.segment.end > name.base {
         found.state = State::Damaged;
     }
     Ok(Some(found))
@@ -149,20 +154,29 @@ fn inspect<D: Disk>(
 /// Finds the end of a segment that has no footer.
 fn look_through<D: Disk>(mut walk: Walk<'_, D>, name: Name, bytes: u64) -> io::Result<Found> {
     let mut times = Times::NONE;
+    // Where the entries begin that were not written whole, if none follows that was.
+    let mut torn = None;
     let tail = loop {
         match walk.step()? {
-            Step::Entry(_, header) => times.include(header.rx_ts_ms()),
+            Step::Entry(place, header) if walk.is_torn(place, &header)? => {
+                torn = torn.or(Some((u64::from(place.offset), header.seq)));
+            }
+            Step::Entry(_, header) => {
+                times.include(header.rx_ts_ms());
+                torn = None;
+            }
             // Reading will come here too, and count what is missing.
-            Step::Gap => {}
+            Step::Gap => torn = None,
             Step::End(tail) => break tail,
         }
     };
     let (offset, expected) = (walk.offset().min(bytes), walk.expected());
-    let (state, end, entries_end) = match tail {
-        Tail::Clean | Tail::Torn => (State::Open, expected, offset),
+    let (state, end, entries_end) = match (tail, torn) {
+        (Tail::Clean | Tail::Torn, Some((offset, first))) => (State::Torn, first, offset),
+        (Tail::Clean | Tail::Torn, None) => (State::Open, expected, offset),
         // It was an entry at least, or may have been.
-        Tail::Garbage => (State::Damaged, expected.next(), offset),
-        Tail::Unread => (State::Unread, expected.next(), bytes),
+        (Tail::Garbage, _) => (State::Damaged, expected.next(), offset),
+        (Tail::Unread, _) => (State::Unread, expected.next(), bytes),
     };
     let segment = Segment { name, end, entries_end, bytes };
     Ok(Found { segment, times, state })

@@ -321,3 +321,60 @@ fn purge_tells_what_it_took_before_the_disk_refused() {
     assert_eq!((purged, spool.unsettled()), (sample.owed.len() as u64 - left, left));
     assert!(purged > 0 && seen.is_err());
 }
+
+/// A segment of one small entry and two large ones, in files; `seq` of them has a sector that was
+/// never written.
+fn with_unwritten_sector(groups: &[&[u64]], seqs: &[u64]) -> (String, Files) {
+    let disk = Sim::new(0);
+    let mut spool = Spool::open(disk.clone(), Bounds { bytes_max: 1 << 20, ..BOUNDS }).unwrap().0;
+    for group in groups {
+        let group: Vec<Entry> = group.iter().map(|seq| entry(*seq, vec![b'x'; 5_000])).collect();
+        spool.append(&group).unwrap();
+    }
+    let file = spool.segments.iter().next().unwrap().name.to_string();
+    drop(spool);
+    let mut files = disk.files();
+    for seq in seqs {
+        let start = codec::HEADER_BYTES + (usize::try_from(*seq).unwrap() - 1) * 5_036;
+        let sector = (start + 2_000).next_multiple_of(512);
+        files.get_mut(&file).unwrap()[sector..sector + 512].fill(0);
+    }
+    (file, files)
+}
+
+#[test]
+fn a_group_that_was_not_written_whole_is_cut_kept_aside_and_not_counted() {
+    for unwritten in [&[2, 3][..], &[3]] {
+        let (file, files) = with_unwritten_sector(&[&[1], &[2, 3]], unwritten);
+        let outcome = read(&files);
+        let read: Vec<u64> = outcome.read.keys().map(|seq| seq.0).collect();
+        assert_eq!(read, (1..unwritten[0]).collect::<Vec<_>>());
+        assert_eq!(outcome.corrupted, 0);
+        assert!(files[&file].ends_with(&outcome.files["quarantine/torn"]));
+    }
+    let (file, files) = with_unwritten_sector(&[&[1, 2]], &[1, 2]);
+    let outcome = read(&files);
+    assert_eq!((outcome.read.len(), outcome.corrupted), (0, 0));
+    assert_eq!(outcome.files[&format!("quarantine/{file}")], files[&file]);
+}
+
+#[test]
+fn an_unwritten_sector_before_an_intact_entry_is_a_loss() {
+    let (file, files) = with_unwritten_sector(&[&[1], &[2, 3]], &[2]);
+    let outcome = read(&files);
+    assert_eq!(outcome.read.into_keys().collect::<Vec<_>>(), [Seq(1), Seq(3)]);
+    assert_eq!(outcome.corrupted, 1);
+    assert!(outcome.files.contains_key(&format!("quarantine/{file}")));
+}
+
+#[test]
+fn a_sector_that_cannot_be_read_is_not_taken_for_one_that_was_not_written() {
+    let (file, files) = with_unwritten_sector(&[&[1], &[2, 3]], &[]);
+    let disk = Sim::with_files(&files);
+    disk.break_sector(&file, 13_000);
+    let opened = Spool::open(disk.clone(), BOUNDS).unwrap().0;
+    assert_eq!(opened.next_seq(), Seq(4));
+    assert_eq!(disk.files()[&file][..15_000], files[&file][..15_000]);
+    disk.come_back();
+    assert_eq!(read(&disk.files()).read.len(), 3);
+}
