@@ -9,7 +9,7 @@
 //! cursor, journal                     what is settled                           cursor, progress
 //! reserve                             room for the next cursor on a full disk   progress
 //! lock                                held by the process that writes           disk
-//! torn                                the end of a segment on its way to quarantine    open
+//! torn                                an end of a segment, for the quarantine   open
 //! quarantine/                         what could not be read; never deleted
 //! ```
 //!

@@ -91,13 +91,7 @@ impl<D: Disk> Spool<D> {
 
     /// Settles the seqs that are in no segment. Returns those that were not.
     fn miss(&mut self) -> Vec<Range<Seq>> {
-        let mut missing = Vec::new();
-        let mut from = self.progress.settled.cursor();
-        for seqs in self.segments.iter().map(Segment::seqs) {
-            missing.extend(self.progress.settled.unsettled_in(from..seqs.start));
-            from = from.max(seqs.end);
-        }
-        missing.extend(self.progress.settled.unsettled_in(from..self.next));
+        let missing = self.segments.missing(&self.progress.settled, self.next);
         for range in &missing {
             self.progress.settled.insert(range.clone());
         }

@@ -22,6 +22,8 @@ pub struct Survey {
     pub segments: Vec<SegmentSurvey>,
     /// The seq after the last.
     pub next: Seq,
+    /// Entries that must be delivered and are in no segment, in order.
+    pub missing: Vec<Range<Seq>>,
     /// Files that are not of this spool.
     pub foreign: Vec<String>,
     id: SpoolId,
@@ -74,7 +76,9 @@ pub struct Unreadable {
 /// # Errors
 /// When the directory cannot be read, or is of a newer version.
 pub fn survey<D: Disk>(disk: &D) -> Result<Survey, OpenError> {
-    let Left { found, segments, foreign, cursor, .. } = look(disk)?;
+    let left = look(disk)?;
+    let missing = still_missing(disk, left.missing())?;
+    let Left { found, segments, foreign, cursor, .. } = left;
     let of = |segment: &Segment| {
         let found = found.iter().find(|found| found.segment.name == segment.name);
         let unsettled = cursor.settled.unsettled_in(segment.seqs());
@@ -89,7 +93,26 @@ pub fn survey<D: Disk>(disk: &D) -> Result<Survey, OpenError> {
         }
     };
     let segments = segments.iter().map(of).collect();
-    Ok(Survey { segments, next: cursor.next, foreign, id: cursor.id, settled: cursor.settled })
+    let (id, next, settled) = (cursor.id, cursor.next, cursor.settled);
+    Ok(Survey { segments, next, missing, foreign, id, settled })
+}
+
+/// What of `missing` is missing at a second look, too. While a process delivers and frees, or writes,
+/// one look may find a cursor that is older, or newer, than the segments.
+pub(super) fn still_missing<D: Disk>(
+    disk: &D,
+    missing: Vec<Range<Seq>>,
+) -> Result<Vec<Range<Seq>>, OpenError> {
+    if missing.is_empty() {
+        return Ok(missing);
+    }
+    let again = look(disk)?.missing();
+    let both = |first: &Range<Seq>, second: &Range<Seq>| {
+        first.start.max(second.start)..first.end.min(second.end)
+    };
+    let common =
+        missing.iter().flat_map(|first| again.iter().map(move |second| both(first, second)));
+    Ok(common.filter(|seqs| !seqs.is_empty()).collect())
 }
 
 impl Survey {

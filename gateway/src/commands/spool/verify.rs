@@ -11,10 +11,18 @@ use super::{count, records};
 
 pub(super) fn run(disk: &Directory, out: &mut impl Write) -> Result<ExitCode> {
     let mut intact = 0_u64;
-    let visited = survey(disk)?.visit(disk, |_, _| {
+    let survey = survey(disk)?;
+    let visited = survey.visit(disk, |_, _| {
         intact += 1;
         Ok(())
     })?;
+    let mut missing = 0;
+    for seqs in &survey.missing {
+        let (dir, lost) = (disk.path(""), count(seqs.start, seqs.end));
+        let first = seqs.start.0;
+        writeln!(out, "{}: missing: {} from number {first} on", dir.display(), records(lost))?;
+        missing += lost;
+    }
     for Unreadable { file, offset, seqs } in &visited.unreadable {
         let (path, lost) = (disk.path(file), records(count(seqs.start, seqs.end)));
         writeln!(
@@ -25,7 +33,7 @@ pub(super) fn run(disk: &Directory, out: &mut impl Write) -> Result<ExitCode> {
         )?;
     }
     let intact = records(intact);
-    if visited.unreadable.is_empty() {
+    if visited.unreadable.is_empty() && missing == 0 {
         writeln!(out, "{intact} in {} files, all intact", visited.segments)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -33,7 +41,7 @@ pub(super) fn run(disk: &Directory, out: &mut impl Write) -> Result<ExitCode> {
         out,
         "{intact} intact, {} unreadable; a gateway delivers what is intact and \
          puts the rest aside, `tidegate spool repair` does so now",
-        visited.lost()
+        visited.lost() + missing
     )?;
     Ok(ExitCode::FAILURE)
 }

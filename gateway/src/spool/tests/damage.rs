@@ -160,8 +160,11 @@ fn a_missing_segment_is_counted() {
     let (file, _) = sample.files.iter().find(|(name, _)| name.starts_with("segment-")).unwrap();
     let mut files = sample.files.clone();
     files.remove(file);
+    let surveyed = survey(&Sim::with_files(&files)).unwrap().missing;
     let outcome = read(&files);
     let lost = sample.extents(file).len();
+    let told: u64 = surveyed.iter().map(|range| range.end.0 - range.start.0).sum();
+    assert_eq!(told, lost as u64);
     assert!(lost > 0);
     assert_eq!((outcome.corrupted, outcome.read.len()), (lost as u64, sample.owed.len() - lost));
 }

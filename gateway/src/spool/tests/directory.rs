@@ -217,6 +217,23 @@ fn what_is_delivered_and_freed_meanwhile_is_not_unreadable() {
     let visited = seen.visit(&disk, |_, _| Ok(())).unwrap();
     assert!(visited.segments < seen.segments.len());
     assert_eq!(visited.unreadable, []);
+    assert_eq!(seen.missing, []);
+}
+
+#[test]
+fn what_is_freed_between_the_looks_of_a_survey_is_not_missing_and_what_is_gone_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(dir.path());
+    let freed = append(&mut spool, 3_000, 1_000);
+    let gone = append(&mut spool, 3_000, 1_000);
+    spool.settle(&seqs(&freed));
+    spool.close().unwrap();
+    let disk = Directory::new(dir.path());
+    let [segment] = &survey(&disk).unwrap().segments[..] else { panic!("one for each group") };
+    fs::remove_file(dir.path().join(&segment.file)).unwrap();
+    let at_first = vec![Seq::FIRST..Seq(6_001)];
+    let (first, last) = (gone[0].seq, gone[2_999].seq);
+    assert_eq!(survey::still_missing(&disk, at_first).unwrap(), [first..last.next()]);
 }
 
 #[test]
