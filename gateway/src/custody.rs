@@ -66,7 +66,7 @@ pub struct Custody {
     /// The same in bytes, without what was on the disk before: that has its part of its shard's room.
     exposed_bytes: usize,
     exposed_bytes_max: usize,
-    /// How many of those were dropped from the disk.
+    /// How many of those were on the disk and are not any more.
     adrift: usize,
     /// Records for which the broker alone answers, except those that are to be dead-lettered.
     unlogged: Line,
@@ -222,7 +222,7 @@ impl Custody {
             }
             Log::Written(seq) => self.writer.ended.push(seq),
             Log::Waiting => self.writer.waits_no_more(bytes),
-            Log::Dropped => self.adrift -= 1,
+            Log::Gone => self.adrift -= 1,
             Log::No => {}
         }
         self.held.remove(slot.0);
@@ -252,8 +252,8 @@ impl Custody {
         self.exposed - self.adrift
     }
 
-    /// Gives up those for which nobody answers: they went from the disk at its ceiling, and were not
-    /// sent since. How many they were.
+    /// Gives up those for which nobody answers: they went from the disk, and were not sent
+    /// since. How many they were.
     pub fn take_adrift(&mut self) -> usize {
         self.exposed -= self.adrift;
         std::mem::take(&mut self.adrift)

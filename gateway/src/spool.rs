@@ -7,7 +7,9 @@
 //! ```text
 //! segment-<first seq>-<attempt>.tgs   entries, each with its own checksums      codec, walk
 //! cursor, journal                     what is settled                           cursor, progress
+//! reserve                             room for the next cursor on a full disk   progress
 //! lock                                held by the process that writes           disk
+//! torn                                an end of a segment, for the quarantine   open
 //! quarantine/                         what could not be read; never deleted
 //! ```
 //!
@@ -26,7 +28,7 @@ use crate::record::PartitionKey;
 pub use disk::{Directory, Disk, LockError};
 pub use open::{OpenError, Recovery};
 pub use read::Read;
-pub use survey::{SegmentSurvey, Survey, survey};
+pub use survey::{SegmentSurvey, Survey, Unreadable, Visited, survey};
 
 use append::Active;
 use progress::Progress;
@@ -125,8 +127,8 @@ pub enum Appended {
 /// How much disk the spool may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Ceiling over all segments, in bytes. Quarantine and the files that say what is settled, of
-    /// some megabytes at most, come on top.
+    /// Ceiling over all segments, in bytes. The files that say what is settled, of some megabytes
+    /// at most, come on top; and so does the quarantine, which only the operator empties.
     pub bytes_max: u64,
     /// What happens there.
     pub when_full: WhenFull,
@@ -151,7 +153,8 @@ pub struct Spool<D: Disk> {
     reader: Reader<D::File>,
     /// Dropped, and not told yet.
     dropped: Vec<Range<Seq>>,
-    corrupted: u64,
+    /// Found unreadable, and not told yet.
+    lost: Vec<Range<Seq>>,
 }
 
 impl<D: Disk> Spool<D> {
@@ -179,10 +182,11 @@ impl<D: Disk> Spool<D> {
         self.segments.bytes()
     }
 
-    /// How many entries turned out to be unreadable since this was last asked. What is left of them
-    /// is kept in `quarantine`. Where the end of the log is damaged, at least one.
-    pub fn take_corrupted(&mut self) -> u64 {
-        std::mem::take(&mut self.corrupted)
+    /// What was not settled and turned out to be unreadable since this was last asked, in any order.
+    /// What is left of it is kept in `quarantine`. Where the end of the log is damaged, it is at
+    /// least one entry. What was missing at the start, [`Recovery::corrupted`] counts.
+    pub fn take_lost(&mut self) -> Vec<Range<Seq>> {
+        std::mem::take(&mut self.lost)
     }
 
     /// Ends cleanly: what is settled will stay settled whatever happens. Dropping the spool instead

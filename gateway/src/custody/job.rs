@@ -33,6 +33,8 @@ pub struct Outcome {
     pub kept: bool,
     /// Entries that were dropped to make room, even if in vain, in order.
     pub dropped: Vec<Range<Seq>>,
+    /// Entries that cannot be read any more, in any order.
+    pub lost: Vec<Range<Seq>>,
     /// What was found of the places.
     pub fetched: Option<Vec<Entry>>,
     /// What was read.
@@ -50,6 +52,8 @@ pub struct Progress {
     pub incoming: Vec<Incoming>,
     /// How many records were dropped to make room.
     pub dropped: usize,
+    /// How many records were lost because the disk does not give them any more.
+    pub corrupted: usize,
     /// How many of those to be queued were left by an earlier run.
     pub replayed: usize,
 }
@@ -106,7 +110,7 @@ impl Custody {
         (now, now_ms): (Instant, i64),
         locate: impl Fn(&PartitionKey) -> ShardIndex,
     ) -> Progress {
-        let Outcome { kept, dropped, fetched, read, unsettled } = outcome;
+        let Outcome { kept, dropped, mut lost, fetched, read, unsettled } = outcome;
         let (mut progress, at) = (Progress::default(), Arrival { now, now_ms });
         self.writer.unsettled = unsettled;
         self.busy = false;
@@ -125,7 +129,9 @@ impl Custody {
         if let Some(entries) = fetched {
             self.fetched(entries, at, &mut progress);
         }
-        self.dropped(&dropped, &mut progress);
+        progress.dropped = self.gone(&dropped);
+        lost.sort_unstable_by_key(|range| range.start);
+        progress.corrupted = self.gone(&lost);
         if let Some(read) = read {
             self.read(read, at, locate, &mut progress);
         }

@@ -259,10 +259,10 @@ impl Shards {
     }
 
     /// Forgets passed-over entries that are on the disk no more.
-    pub(super) fn forget(&mut self, is_dropped: impl Fn(&Seq) -> bool) {
+    pub(super) fn forget(&mut self, is_gone: impl Fn(&Seq) -> bool) {
         for shard in &mut self.shards {
             let before = shard.passed.len();
-            shard.passed.retain(|place| !is_dropped(&place.seq()));
+            shard.passed.retain(|place| !is_gone(&place.seq()));
             self.passed -= before - shard.passed.len();
         }
     }

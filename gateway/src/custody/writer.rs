@@ -159,29 +159,30 @@ impl Custody {
         self.writer.waiting.put_back(again.into_iter());
     }
 
-    /// Entries, in order, are not on the disk any more. Those in memory go on without.
-    pub(super) fn dropped(&mut self, dropped: &[Range<Seq>], progress: &mut Progress) {
-        if dropped.is_empty() {
-            return;
+    /// Entries, in order, are not on the disk any more. Those in memory go on without; returns how
+    /// many were on the disk alone.
+    pub(super) fn gone(&mut self, gone: &[Range<Seq>]) -> usize {
+        if gone.is_empty() {
+            return 0;
         }
-        let is_dropped = |seq: &Seq| {
-            let after = dropped.partition_point(|range| range.end <= *seq);
-            dropped.get(after).is_some_and(|range| range.contains(seq))
+        let is_gone = |seq: &Seq| {
+            let after = gone.partition_point(|range| range.end <= *seq);
+            gone.get(after).is_some_and(|range| range.contains(seq))
         };
-        let entries: u64 = dropped.iter().map(|range| range.end.0 - range.start.0).sum();
+        let entries: u64 = gone.iter().map(|range| range.end.0 - range.start.0).sum();
         let ended = self.writer.ended.len();
-        self.writer.ended.retain(|seq| !is_dropped(seq));
+        self.writer.ended.retain(|seq| !is_gone(seq));
         let mut known = ended - self.writer.ended.len();
         for (_, held) in &mut self.held {
-            if matches!(&held.log, Log::Written(seq) if is_dropped(seq)) {
-                held.log = Log::Dropped;
+            if matches!(&held.log, Log::Written(seq) if is_gone(seq)) {
+                held.log = Log::Gone;
                 self.exposed += 1;
                 self.adrift += 1;
                 known += 1;
             }
         }
-        self.shards.forget(is_dropped);
-        progress.dropped = usize::try_from(entries).unwrap_or(usize::MAX).saturating_sub(known);
+        self.shards.forget(is_gone);
+        usize::try_from(entries).unwrap_or(usize::MAX).saturating_sub(known)
     }
 }
 

@@ -30,7 +30,7 @@ use super::bookkeeping::{Bookkeeping, Moment, Opening};
 use super::forecast::Observer;
 use super::letters::{Commit, Letters};
 use super::settlement::Settlement;
-use super::spooling::{Done, Spooling};
+use super::spooling::{Done, Spooling, count_corrupted};
 use super::{Drained, Ended, FORECAST_EVERY, FORECASTS_PER_LEDGER};
 
 /// The stages between the connections and the stream.
@@ -342,10 +342,11 @@ impl<'a, S: Stream> Flow<'a, S> {
 
     /// Takes what the disk did.
     fn spooled(&mut self, done: Done) {
-        let outcome = self.spooling.finish(done, &self.counters);
+        let outcome = self.spooling.finish(done);
         let at = (now(), unix_ms());
         let progress = self.custody.finished(outcome, at, |key| self.dispatcher.shard_of(key));
         self.counters.dropped_spool.add(progress.dropped);
+        count_corrupted(progress.corrupted, &self.counters);
         self.counters.replayed.add(progress.replayed);
         for receipt in progress.receipts {
             self.settlement.settle(receipt);

@@ -1,6 +1,7 @@
 //! The spool on its way to and from the disk: one job at a time, away from the flow's thread.
 
 use std::io;
+use std::mem::discriminant;
 
 use anyhow::{Context, Result};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -9,7 +10,7 @@ use tracing::{error, info, warn};
 use crate::config::{self, SpoolMode};
 use crate::custody::{Found, Job, Outcome};
 use crate::metrics::Counters;
-use crate::spool::{Appended, Bounds, Directory, Seq, Spool, survey};
+use crate::spool::{Appended, Bounds, Directory, Recovery, Seq, Spool, survey};
 
 /// The spool, and what it is doing.
 #[derive(Debug)]
@@ -17,8 +18,7 @@ pub(super) struct Spooling {
     /// Here unless a job is running, or there is none.
     spool: Option<Spool<Directory>>,
     job: Option<JoinHandle<Done>>,
-    /// What the log speaks of.
-    said: Option<Trouble>,
+    said: Said,
     bytes: u64,
 }
 
@@ -27,7 +27,6 @@ pub(super) struct Spooling {
 pub(super) struct Done {
     spool: Spool<Directory>,
     outcome: Outcome,
-    corrupted: u64,
     trouble: Option<Trouble>,
 }
 
@@ -39,15 +38,44 @@ enum Trouble {
     Unavailable(String),
 }
 
+/// After it was said that the ceiling is reached, the spool is full until it holds this part of it:
+/// while it drains, there is room for a little now and then.
+const DRAINED_PERCENT: u64 = 90;
+
+/// What the log speaks of.
+#[derive(Debug)]
+struct Said {
+    trouble: Option<Trouble>,
+    drained_bytes: u64,
+}
+
+impl Said {
+    fn nothing(bytes_max: u64) -> Self {
+        Self { trouble: None, drained_bytes: bytes_max / 100 * DRAINED_PERCENT }
+    }
+
+    /// Takes what a job met with `bytes` in the spool. Whether that is another state than before.
+    fn is_news(&mut self, now: Option<Trouble>, bytes: u64) -> bool {
+        if now.is_none() && self.trouble == Some(Trouble::Full) && bytes > self.drained_bytes {
+            return false;
+        }
+        let before = std::mem::replace(&mut self.trouble, now);
+        before.as_ref().map(discriminant) != self.trouble.as_ref().map(discriminant)
+    }
+}
+
 impl Spooling {
     /// Opens the spool, if there is to be one, and says and counts what was found in it.
     pub(super) fn open(settings: &config::Spool, counters: &Counters) -> Result<(Self, Found)> {
         let nothing = Found { next: Seq(1), oldest: Seq(1), unsettled: 0 };
         if settings.mode == SpoolMode::Off {
-            return Ok((Self { spool: None, job: None, said: None, bytes: 0 }, nothing));
+            return Ok((
+                Self { spool: None, job: None, said: Said::nothing(0), bytes: 0 },
+                nothing,
+            ));
         }
         let bounds = Bounds { bytes_max: settings.bytes_max, when_full: settings.when_full };
-        let (mut spool, _) =
+        let (spool, Recovery { corrupted, .. }) =
             Spool::open(Directory::new(&settings.dir), bounds).context("spool.dir")?;
         let found = Found {
             next: spool.next_seq(),
@@ -55,14 +83,14 @@ impl Spooling {
             unsettled: spool.unsettled(),
         };
         // The earlier run left these as well.
-        let corrupted = spool.take_corrupted();
         counters.recovered.add(usize::try_from(found.unsettled + corrupted).unwrap_or(usize::MAX));
-        count_corrupted(corrupted, counters);
+        count_corrupted(usize::try_from(corrupted).unwrap_or(usize::MAX), counters);
         let bytes = spool.bytes();
         if found.unsettled > 0 {
             info!(records = found.unsettled, bytes, "the spool holds records of an earlier run");
         }
-        Ok((Self { spool: Some(spool), job: None, said: None, bytes }, found))
+        let said = Said::nothing(settings.bytes_max);
+        Ok((Self { spool: Some(spool), job: None, said, bytes }, found))
     }
 
     /// How many records an earlier run left in a spool that this one does not use.
@@ -111,8 +139,7 @@ impl Spooling {
         let Some(mut spool) = self.spool.take() else { return };
         self.job = Some(spawn_blocking(move || {
             let (outcome, trouble) = carry_out(&mut spool, &job);
-            let corrupted = spool.take_corrupted();
-            Done { spool, outcome, corrupted, trouble }
+            Done { spool, outcome, trouble }
         }));
     }
 
@@ -132,26 +159,23 @@ impl Spooling {
         if self.is_busy() { Some(self.done().await) } else { None }
     }
 
-    /// Takes a job that ended, and gives its outcome; counts what was found unreadable.
-    pub(super) fn finish(&mut self, done: Done, counters: &Counters) -> Outcome {
-        let Done { spool, outcome, corrupted, trouble } = done;
+    /// Takes a job that ended, and gives its outcome.
+    pub(super) fn finish(&mut self, done: Done) -> Outcome {
+        let Done { spool, outcome, trouble } = done;
         self.bytes = spool.bytes();
         (self.spool, self.job) = (Some(spool), None);
-        count_corrupted(corrupted, counters);
-        match &trouble {
-            None if self.said.is_some() => info!("the spool is available again"),
-            Some(Trouble::Full) if self.said != trouble => {
-                warn!(
+        if self.said.is_news(trouble, self.bytes) {
+            match &self.said.trouble {
+                None => info!("the spool is available again"),
+                Some(Trouble::Full) => warn!(
                     self.bytes,
                     "spool.bytes_max is reached: the broker waits until there is room"
-                );
+                ),
+                Some(Trouble::Unavailable(failure)) => {
+                    warn!(failure, "spool unavailable: records are held, the broker waits");
+                }
             }
-            Some(Trouble::Unavailable(failure)) if self.said.is_none() => {
-                warn!(failure, "spool unavailable: records are held, the broker waits");
-            }
-            None | Some(_) => {}
         }
-        self.said = trouble;
         outcome
     }
 
@@ -168,10 +192,11 @@ impl Spooling {
     }
 }
 
-fn count_corrupted(records: u64, counters: &Counters) {
+/// Says and counts that `records` were on the disk alone and cannot be read.
+pub(super) fn count_corrupted(records: usize, counters: &Counters) {
     if records > 0 {
         error!(records, "records in the spool were unreadable: see its quarantine");
-        counters.corrupted.add(usize::try_from(records).unwrap_or(usize::MAX));
+        counters.corrupted.add(records);
     }
 }
 
@@ -195,6 +220,35 @@ fn carry_out(spool: &mut Spool<Directory>, job: &Job) -> (Outcome, Option<Troubl
     if let Some((from, bytes_max)) = job.read {
         outcome.read = spool.read(from, bytes_max).map_err(&mut note).ok();
     }
-    (outcome.dropped, outcome.unsettled) = (spool.take_dropped(), spool.unsettled());
+    (outcome.dropped, outcome.lost) = (spool.take_dropped(), spool.take_lost());
+    outcome.unsettled = spool.unsettled();
     (outcome, trouble.or(full.then_some(Trouble::Full)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_spool_is_said_once_until_it_has_drained() {
+        let mut said = Said::nothing(1_000);
+        assert!(!said.is_news(None, 900), "all is well");
+        assert!(said.is_news(Some(Trouble::Full), 1_000));
+        for bytes in [950, 1_000, 901] {
+            assert!(!said.is_news(None, bytes), "there is room for a little");
+            assert!(!said.is_news(Some(Trouble::Full), 1_000));
+        }
+        assert!(said.is_news(None, 900), "it has drained");
+        assert!(said.is_news(Some(Trouble::Full), 1_000), "and is full again");
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_said_once_whatever_it_says() {
+        let mut said = Said::nothing(1_000);
+        let failure = |text: &str| Some(Trouble::Unavailable(text.to_owned()));
+        assert!(said.is_news(Some(Trouble::Full), 1_000));
+        assert!(said.is_news(failure("no space"), 1_000));
+        assert!(!said.is_news(failure("too late"), 1_000));
+        assert!(said.is_news(None, 1_000));
+    }
 }

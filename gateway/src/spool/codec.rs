@@ -23,6 +23,9 @@ const FOOTER_MAGIC: &[u8; 8] = b"TGSEALED";
 /// seldom stops for nothing.
 pub(super) const ENTRY_MAGIC: [u8; 2] = [0xF9, 0xC1];
 
+/// What a disk writes or does not write, as a whole, at least.
+const SECTOR_BYTES: usize = 512;
+
 /// Bytes of a segment's header.
 pub(super) const HEADER_BYTES: usize = 32;
 /// Bytes of an entry beside key and data.
@@ -126,6 +129,17 @@ impl EntryHeader {
     /// Whether key and data after the header, at the beginning of `entry`, are what was written.
     pub(super) fn is_intact(&self, entry: &[u8]) -> bool {
         self.payload(entry).is_some_and(|payload| crc32c::crc32c(payload) == self.payload_crc)
+    }
+
+    /// Whether `entry`, which begins at `offset` of its file, is not intact because a sector of it was
+    /// never written: such a one is zeros.
+    pub(super) fn is_torn(&self, entry: &[u8], offset: u64) -> bool {
+        let start = offset + ENTRY_HEADER_BYTES as u64;
+        // What shares a sector with the header was written with it.
+        let with_header = start.next_multiple_of(SECTOR_BYTES as u64) - start;
+        let rest = usize::try_from(with_header).ok().and_then(|at| self.payload(entry)?.get(at..));
+        let mut sectors = rest.unwrap_or_default().chunks(SECTOR_BYTES);
+        !self.is_intact(entry) && sectors.any(|sector| sector.iter().all(|byte| *byte == 0))
     }
 
     /// The entry that begins with `entry`, if it [is intact](Self::is_intact). Its data are a copy.

@@ -39,27 +39,33 @@ pub(super) enum Decoded {
     Unreadable,
 }
 
-impl Cursor {
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let ranges = self.settled.ranges();
-        let mut out = Vec::with_capacity(64 + 16 * ranges.len());
-        out.put_slice(MAGIC);
-        out.put_u32_le(VERSION);
-        out.put_u64_le(self.id.0);
-        out.put_u64_le(self.next.0);
-        out.put_u64_le(self.settled.cursor().0);
-        out.put_u64_le(ranges.len() as u64);
-        for range in ranges {
-            out.put_u64_le(range.start.0);
-            out.put_u64_le(range.end.0);
-        }
-        for base in &self.damaged {
-            out.put_u64_le(base.0);
-        }
-        put_crc(0, &mut out, 0);
-        out
+/// The bytes of the [`Cursor`] with these fields.
+pub(super) fn encode_cursor(
+    id: SpoolId,
+    next: Seq,
+    settled: &Settled,
+    damaged: &BTreeSet<Seq>,
+) -> Vec<u8> {
+    let ranges = settled.ranges();
+    let mut out = Vec::with_capacity(64 + 16 * ranges.len());
+    out.put_slice(MAGIC);
+    out.put_u32_le(VERSION);
+    out.put_u64_le(id.0);
+    out.put_u64_le(next.0);
+    out.put_u64_le(settled.cursor().0);
+    out.put_u64_le(ranges.len() as u64);
+    for range in ranges {
+        out.put_u64_le(range.start.0);
+        out.put_u64_le(range.end.0);
     }
+    for base in damaged {
+        out.put_u64_le(base.0);
+    }
+    put_crc(0, &mut out, 0);
+    out
+}
 
+impl Cursor {
     pub(super) fn decode(bytes: &[u8]) -> Decoded {
         let content = unseal(0, bytes).and_then(|content| content.strip_prefix(MAGIC));
         let Some(mut fields) = content else { return Decoded::Unreadable };

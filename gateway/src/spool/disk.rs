@@ -1,12 +1,16 @@
 //! The seam to the disk: one directory of files that only grow.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The file that is locked while somebody writes here. It holds the number of their process.
 pub(super) const LOCK: &str = "lock";
+/// Records are nobody else's business.
+const FILE_MODE: u32 = 0o600;
+const DIR_MODE: u32 = 0o700;
+
 /// Where files go that could not be read.
 const QUARANTINE: &str = "quarantine";
 
@@ -136,7 +140,7 @@ impl Directory {
         if let Some(parent) = parent {
             Self::create_dir(parent)?;
         }
-        match fs::create_dir(path) {
+        match DirBuilder::new().mode(DIR_MODE).create(path) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
             created => created,
         }?;
@@ -162,6 +166,7 @@ impl Disk for Directory {
             .write(true)
             .create(true)
             .truncate(false)
+            .mode(FILE_MODE)
             .open(self.path(LOCK));
         let mut file = file.map_err(LockError::Io)?;
         match file.try_lock() {
@@ -191,7 +196,11 @@ impl Disk for Directory {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
-            let meta = entry.metadata()?;
+            let meta = match entry.metadata() {
+                // Another process took it away meanwhile.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                meta => meta?,
+            };
             if meta.is_file() {
                 files.push((entry.file_name().to_string_lossy().into_owned(), meta.len()));
             }
@@ -200,7 +209,8 @@ impl Disk for Directory {
     }
 
     fn create(&self, name: &str) -> io::Result<File> {
-        OpenOptions::new().read(true).append(true).create_new(true).open(self.path(name))
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create_new(true).mode(FILE_MODE).open(self.path(name))
     }
 
     fn open(&self, name: &str) -> io::Result<File> {

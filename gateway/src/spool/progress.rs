@@ -4,19 +4,27 @@
 //! a sync: a killed process loses nothing of it, a power cut costs the duplicates of the last
 //! half minute, after which the kernel writes of its own accord. What either file says stays true
 //! for ever, since no seq is used again; so a journal older than its cursor does no harm.
+//!
+//! The file `reserve` is there to be removed: on a full disk the cursor takes its place, so that what
+//! is delivered can be freed.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::ops::Range;
 
 use super::codec::SpoolId;
-use super::cursor::{Cursor, encode_frames, whole_frames};
+use super::cursor::{Cursor, encode_cursor, encode_frames, whole_frames};
+use super::reclaim::is_full;
 use super::settled::Settled;
 use super::{Disk, Seq};
 
 pub(super) const CURSOR: &str = "cursor";
 pub(super) const CURSOR_NEW: &str = "cursor.new";
 pub(super) const JOURNAL: &str = "journal";
+pub(super) const RESERVE: &str = "reserve";
+
+/// Room for a cursor with four thousand ranges, unless the spool is tiny.
+const RESERVE_BYTES: u64 = 64 << 10;
 
 /// Over this the journal begins anew behind a new cursor: what a start has to read.
 const JOURNAL_BYTES_MAX: u64 = 1 << 20;
@@ -68,15 +76,31 @@ impl<F> Progress<F> {
 
     /// Makes durable what is settled, and that seqs before `next` may be in use.
     pub(super) fn save<D: Disk<File = F>>(&mut self, disk: &D, next: Seq) -> io::Result<()> {
+        match self.replace_cursor(disk, next) {
+            Err(e) if is_full(&e) && disk.remove(RESERVE).is_ok() => {
+                self.replace_cursor(disk, next)
+            }
+            saved => saved,
+        }
+    }
+
+    /// Makes the reserve, of at most `bytes_max` bytes, if there is none and the disk has room.
+    pub(super) fn reserve<D: Disk<File = F>>(disk: &D, bytes_max: u64) {
+        let Ok(mut file) = disk.create(RESERVE) else { return };
+        let bytes = usize::try_from(RESERVE_BYTES.min(bytes_max)).unwrap_or(0);
+        if disk.append(&mut file, &vec![0; bytes]).is_err() {
+            drop(disk.remove(RESERVE));
+        }
+    }
+
+    fn replace_cursor<D: Disk<File = F>>(&mut self, disk: &D, next: Seq) -> io::Result<()> {
         // A file whose sync failed is not written to again.
         match disk.remove(CURSOR_NEW) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             _ => {}
         }
         let mut file = disk.create(CURSOR_NEW)?;
-        let (settled, damaged) = (self.settled.clone(), self.damaged.clone());
-        let cursor = Cursor { id: self.id, next, settled, damaged };
-        disk.append(&mut file, &cursor.encode())?;
+        disk.append(&mut file, &encode_cursor(self.id, next, &self.settled, &self.damaged))?;
         disk.sync(&file)?;
         disk.rename(CURSOR_NEW, CURSOR)?;
         disk.sync_dir()?;

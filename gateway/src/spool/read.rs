@@ -1,5 +1,6 @@
 //! Reading: in order, or by place.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 
@@ -14,6 +15,9 @@ use super::{Disk, Entry, Place, Seq, Spool};
 /// How often the disk may refuse to read one place before that counts as unreadable. Transient
 /// faults pass; a bad sector must not hold back what lies behind it for ever.
 pub(super) const ATTEMPTS_MAX: u32 = 5;
+
+/// How many such places are remembered. One is enough while the same is asked again and again.
+const REFUSED_MAX: usize = 256;
 
 /// Entries, and where to go on.
 #[derive(Debug)]
@@ -30,29 +34,43 @@ pub(super) struct Reader<F> {
     file: Option<(Name, F)>,
     /// Where the last read ended: its segment, offset and the seq that follows.
     end: Option<(Name, u64, Seq)>,
-    /// Where the disk refused, and how often.
-    refused: Option<(Name, u64, u32)>,
+    /// Where the disk refused, and how often; at 0, to open the file.
+    refused: BTreeMap<(Name, u64), u32>,
 }
 
 impl<F> Default for Reader<F> {
     fn default() -> Self {
-        Self { file: None, end: None, refused: None }
+        Self { file: None, end: None, refused: BTreeMap::new() }
     }
 }
 
 impl<F> Reader<F> {
     /// Whether some place of `name` was refused as often as it may be.
     fn is_exhausted(&self, name: Name) -> bool {
-        self.refused.is_some_and(|(at, _, times)| at == name && times >= ATTEMPTS_MAX)
+        self.refused.range((name, 0)..=(name, u64::MAX)).any(|(_, times)| *times >= ATTEMPTS_MAX)
     }
 
     /// Remembers that the disk refused, and returns what it said.
     fn refuse(&mut self, name: Name, offset: u64, error: io::Error) -> io::Error {
-        let before = self.refused.filter(|(at, place, _)| (*at, *place) == (name, offset));
-        self.refused = Some((name, offset, before.map_or(0, |(_, _, times)| times) + 1));
+        if self.refused.len() >= REFUSED_MAX {
+            self.refused.pop_first();
+        }
+        *self.refused.entry((name, offset)).or_default() += 1;
         // It may be the handle that is bad.
         self.file = None;
         error
+    }
+
+    /// Forgets the refusals at these offsets of `name`, which were read or given up.
+    fn pass(&mut self, name: Name, offsets: Range<u64>) {
+        self.refused.retain(|(at, offset), _| *at != name || !offsets.contains(offset));
+    }
+
+    /// Forgets the segment called `name`, so that nothing holds its disk space.
+    pub(super) fn forget(&mut self, name: Name) {
+        self.file.take_if(|(at, _)| *at == name);
+        self.end.take_if(|(at, _, _)| *at == name);
+        self.pass(name, 0..u64::MAX);
     }
 }
 
@@ -132,12 +150,12 @@ impl Found {
 
 impl<D: Disk> Spool<D> {
     /// The entries from `from` on that are not settled, in order, until they are about `bytes_max`
-    /// bytes: at least one, if there is any. What cannot be read is passed over, said and
-    /// [counted](Self::take_corrupted).
+    /// bytes or the disk refuses. What cannot be read is passed over, said and
+    /// [told](Self::take_lost).
     ///
     /// # Errors
-    /// When the disk refuses. The same may be asked again; after some times the place counts as
-    /// unreadable.
+    /// When the disk refuses at `from`. The same may be asked again; after some times the place
+    /// counts as unreadable.
     pub fn read(&mut self, from: Seq, bytes_max: usize) -> io::Result<Read> {
         let mut read = Read { entries: Vec::new(), next: from };
         let mut left = bytes_max.max(1);
@@ -152,7 +170,7 @@ impl<D: Disk> Spool<D> {
                     read.next = found.next;
                     read.entries.extend(found.entries);
                 }
-                Err(_) if !read.entries.is_empty() => return Ok(read),
+                Err(_) if read.next > from => return Ok(read),
                 Err(e) => return Err(e),
             }
         }
@@ -164,17 +182,37 @@ impl<D: Disk> Spool<D> {
     /// # Errors
     /// When the disk refuses. As with [`read`](Self::read), the same may be asked again.
     pub fn fetch(&mut self, places: &[Place]) -> io::Result<Vec<Entry>> {
+        let mut lost = BTreeMap::new();
+        let fetched = self.fetch_and_note(places, &mut lost);
+        for (name, lost) in lost {
+            self.lose(name, &lost);
+        }
+        fetched
+    }
+
+    /// Fetches, and notes of each segment what is not there.
+    fn fetch_and_note(
+        &mut self,
+        places: &[Place],
+        lost: &mut BTreeMap<Name, Vec<(Range<Seq>, u64)>>,
+    ) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::with_capacity(places.len());
         for place in places {
             if self.progress.settled.contains(place.seq) {
                 continue;
             }
-            let Some(segment) = self.segments.holding(place.seq).cloned() else { continue };
-            match self.read_place(&segment, *place)? {
+            let Some(Segment { name, .. }) = self.segments.holding(place.seq).cloned() else {
+                continue;
+            };
+            let patience = match lost.contains_key(&name) {
+                true => Patience::PassOver,
+                false => self.patience(name),
+            };
+            match self.read_place(name, *place, patience)? {
                 Some(entry) => entries.push(entry),
                 None => {
-                    let lost = place.seq..place.seq.next();
-                    self.lose(&segment, &[(lost, u64::from(place.offset))]);
+                    let seqs = place.seq..place.seq.next();
+                    lost.entry(name).or_default().push((seqs, u64::from(place.offset)));
                 }
             }
         }
@@ -191,7 +229,7 @@ impl<D: Disk> Spool<D> {
         let file = match self.open_to_read(segment.name) {
             Ok(file) => file,
             Err(_) if patience == Patience::PassOver => {
-                self.lose(&segment, &[(from..segment.end, 0)]);
+                self.lose(segment.name, &[(from..segment.end, 0)]);
                 return Ok(Found::nothing_before(segment.end));
             }
             Err(e) => return Err(self.reader.refuse(segment.name, 0, e)),
@@ -204,6 +242,7 @@ impl<D: Disk> Spool<D> {
         {
             walk.go_to(offset, seq);
         }
+        let began = walk.offset();
         let mut found = Found::nothing_before(from);
         let walked = found.collect(&mut walk, segment.end, &self.progress.settled, bytes_max);
         let (offset, expected) = (walk.offset(), walk.expected());
@@ -214,31 +253,35 @@ impl<D: Disk> Spool<D> {
                 return Err(self.reader.refuse(segment.name, offset, e));
             }
             Err(_) => {}
-            Ok(()) => self.reader.refused = None,
+            Ok(()) => self.reader.pass(segment.name, began..offset),
         }
-        self.lose(&segment, &found.lost);
+        self.lose(segment.name, &found.lost);
         Ok(found)
     }
 
-    fn read_place(&mut self, segment: &Segment, place: Place) -> io::Result<Option<Entry>> {
-        let patience = self.patience(segment.name);
+    fn read_place(
+        &mut self,
+        name: Name,
+        place: Place,
+        patience: Patience,
+    ) -> io::Result<Option<Entry>> {
         let offset = u64::from(place.offset);
-        let opened = self.open_to_read(segment.name);
+        let opened = self.open_to_read(name);
         let read = opened.and_then(|file| {
             let end = offset + u64::from(place.bytes);
             let mut window = Window::new(&self.disk, &file, end, patience);
-            let seed = Seed::new(self.progress.id, segment.name.base);
+            let seed = Seed::new(self.progress.id, name.base);
             let bytes = window.at(offset, u64::from(place.bytes))?;
             let header = EntryHeader::decode(seed, bytes).filter(|at| at.seq == place.seq);
             let entry = header.and_then(|header| header.entry(bytes));
-            self.reader.file = Some((segment.name, file));
+            self.reader.file = Some((name, file));
             Ok(entry)
         });
         match read {
             Err(_) if patience == Patience::PassOver => Ok(None),
-            Err(e) => Err(self.reader.refuse(segment.name, offset, e)),
+            Err(e) => Err(self.reader.refuse(name, offset, e)),
             Ok(entry) => {
-                self.reader.refused = None;
+                self.reader.pass(name, offset..offset + 1);
                 Ok(entry)
             }
         }
@@ -251,35 +294,35 @@ impl<D: Disk> Spool<D> {
             return Patience::Fail;
         }
         match self.save() {
-            Err(e) if !is_full(&e) && e.kind() != io::ErrorKind::ReadOnlyFilesystem => {
-                Patience::Fail
-            }
+            Err(e) if !is_full(&e) => Patience::Fail,
             _ => Patience::PassOver,
         }
     }
 
     fn open_to_read(&mut self, name: Name) -> io::Result<D::File> {
-        match self.reader.file.take() {
-            Some((open, file)) if open == name => Ok(file),
-            _ => self.disk.open_to_read(&name.to_string()),
-        }
+        let file = match self.reader.file.take() {
+            Some((open, file)) if open == name => file,
+            _ => self.disk.open_to_read(&name.to_string())?,
+        };
+        self.reader.pass(name, 0..1);
+        Ok(file)
     }
 
-    /// Notes that seqs of `segment` are not there.
-    pub(super) fn lose(&mut self, segment: &Segment, lost: &[(Range<Seq>, u64)]) {
+    /// Notes that seqs of a segment are not there.
+    fn lose(&mut self, name: Name, lost: &[(Range<Seq>, u64)]) {
         if lost.is_empty() {
             return;
         }
         for (range, offset) in lost {
             let unsettled = self.progress.settled.unsettled_in(range.clone());
             let entries: u64 = unsettled.iter().map(|range| range.end.0 - range.start.0).sum();
-            self.corrupted += entries;
-            let file = self.disk.path(&segment.name.to_string());
+            self.lost.extend(unsettled);
+            let file = self.disk.path(&name.to_string());
             tracing::warn!(file = %file.display(), offset, entries, "entries of the spool cannot be read");
             self.progress.settled.insert(range.clone());
         }
         // Durably, so that the file is put aside and not deleted even if nobody reads it again.
-        self.progress.damaged.insert(segment.name.base);
+        self.progress.damaged.insert(name.base);
         drop(self.save());
         self.reclaim_all();
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::progress::Progress;
 use super::segment::{Name, Segment};
 use super::settled::runs;
 use super::{Disk, Seq, Spool};
@@ -9,6 +10,12 @@ use super::{Disk, Seq, Spool};
 /// The active segment is given back when all of it is settled and it is over this part of the
 /// largest: an idle spool is small, and a busy one does not begin a file for every group.
 const IDLE_PART: u64 = 4;
+
+/// The reserve is at most this part of the largest segment.
+const RESERVE_PART: u64 = 8;
+
+/// How many files may refuse to go before nothing more is dropped: of one the file may be the cause.
+const STUCK_MAX: usize = 1;
 
 impl<D: Disk> Spool<D> {
     /// Notes that `seqs`, in any order, need not be delivered any more, and frees segments of which
@@ -58,6 +65,7 @@ impl<D: Disk> Spool<D> {
             }
         }
         self.sync_dir();
+        self.reserve();
     }
 
     /// Whether nothing in `segment` need be kept.
@@ -67,19 +75,36 @@ impl<D: Disk> Spool<D> {
         self.progress.settled.covers(segment.seqs()) && (!is_active || is_large)
     }
 
-    /// Drops the oldest segment.
+    /// Drops the oldest segment of which the file goes, and those before it.
     ///
     /// # Errors
-    /// When its file stays. What it held is dropped, and the next call goes on from there.
+    /// When none goes. Nothing is dropped while the directory takes no changes, nor when so many
+    /// files stay that the next would, too.
     pub(super) fn drop_oldest(&mut self) -> io::Result<()> {
-        let Some(oldest) = self.segments.iter().next().cloned() else { return Ok(()) };
-        let unsettled = self.progress.settled.unsettled_in(oldest.seqs());
-        self.progress.settle(&self.disk, &unsettled);
-        self.dropped.extend(unsettled);
-        let saved = self.save();
-        self.free(oldest.name, &saved)?;
-        self.sync_dir();
-        Ok(())
+        let mut saved = self.save();
+        let (empty, owed): (Vec<_>, Vec<_>) =
+            self.segments.iter().cloned().partition(|at| self.progress.settled.covers(at.seqs()));
+        let mut refused = Vec::new();
+        for segment in empty.into_iter().chain(owed) {
+            let unsettled = self.progress.settled.unsettled_in(segment.seqs());
+            if !unsettled.is_empty() {
+                if refused.len() > STUCK_MAX || saved.as_ref().is_err_and(|e| !is_full(e)) {
+                    break;
+                }
+                self.progress.settle(&self.disk, &unsettled);
+                self.dropped.extend(unsettled);
+                saved = self.save();
+            }
+            match self.free(segment.name, &saved) {
+                Ok(()) => {
+                    self.sync_dir();
+                    self.reserve();
+                    return Ok(());
+                }
+                Err(e) => refused.push(e),
+            }
+        }
+        saved.and_then(|()| refused.pop().map_or(Ok(()), Err))
     }
 
     /// Takes a segment's file away: out of the directory, or aside if something in it could not be
@@ -106,6 +131,7 @@ impl<D: Disk> Spool<D> {
             _ => {}
         }
         self.segments.remove(name);
+        self.reader.forget(name);
         self.progress.damaged.remove(&name.base);
         Ok(())
     }
@@ -117,6 +143,11 @@ impl<D: Disk> Spool<D> {
             tracing::debug!(%error, "what is delivered is noted in the journal only");
         }
         saved
+    }
+
+    /// Keeps room for the next cursor, if some was freed.
+    pub(super) fn reserve(&self) {
+        Progress::reserve(&self.disk, self.bounds.segment_bytes_max() / RESERVE_PART);
     }
 
     fn sync_dir(&self) {

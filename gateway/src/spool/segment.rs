@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::Seq;
+use super::settled::Settled;
 
 /// The name of a segment's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,6 +100,18 @@ impl Segments {
     pub(super) fn base_after(&self, seq: Seq) -> Option<Seq> {
         let after = self.all.partition_point(|segment| segment.name.base <= seq);
         self.all.get(after).map(|segment| segment.name.base)
+    }
+
+    /// What is not settled before `next` and in no segment.
+    pub(super) fn missing(&self, settled: &Settled, next: Seq) -> Vec<Range<Seq>> {
+        let mut missing = Vec::new();
+        let mut from = settled.cursor();
+        for seqs in self.all.iter().map(Segment::seqs) {
+            missing.extend(settled.unsettled_in(from..seqs.start));
+            from = from.max(seqs.end);
+        }
+        missing.extend(settled.unsettled_in(from..next));
+        missing
     }
 
     /// Adds one behind all others.

@@ -22,6 +22,8 @@ pub struct Survey {
     pub segments: Vec<SegmentSurvey>,
     /// The seq after the last.
     pub next: Seq,
+    /// Entries that must be delivered and are in no segment, in order.
+    pub missing: Vec<Range<Seq>>,
     /// Files that are not of this spool.
     pub foreign: Vec<String>,
     id: SpoolId,
@@ -47,13 +49,36 @@ pub struct SegmentSurvey {
     segment: Segment,
 }
 
+/// What came of reading everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visited {
+    /// How many segments were read. Those that went since the survey are not among them.
+    pub segments: usize,
+    /// What could not be read, in order: empty for a spool without damage.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A place that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The name of the file.
+    pub file: String,
+    /// Where it begins.
+    pub offset: u64,
+    /// The entries that should be there; none where the end of a file is damaged, or bytes between
+    /// entries.
+    pub seqs: Range<Seq>,
+}
+
 /// Looks at a spool by its headers and footers. Neither waits for nor disturbs the process that
 /// writes there.
 ///
 /// # Errors
 /// When the directory cannot be read, or is of a newer version.
 pub fn survey<D: Disk>(disk: &D) -> Result<Survey, OpenError> {
-    let Left { found, segments, foreign, cursor, .. } = look(disk)?;
+    let left = look(disk)?;
+    let missing = still_missing(disk, left.missing())?;
+    let Left { found, segments, foreign, cursor, .. } = left;
     let of = |segment: &Segment| {
         let found = found.iter().find(|found| found.segment.name == segment.name);
         let unsettled = cursor.settled.unsettled_in(segment.seqs());
@@ -68,13 +93,30 @@ pub fn survey<D: Disk>(disk: &D) -> Result<Survey, OpenError> {
         }
     };
     let segments = segments.iter().map(of).collect();
-    Ok(Survey { segments, next: cursor.next, foreign, id: cursor.id, settled: cursor.settled })
+    let (id, next, settled) = (cursor.id, cursor.next, cursor.settled);
+    Ok(Survey { segments, next, missing, foreign, id, settled })
+}
+
+/// What of `missing` is missing at a second look, too. While a process delivers and frees, or writes,
+/// one look may find a cursor that is older, or newer, than the segments.
+pub(super) fn still_missing<D: Disk>(
+    disk: &D,
+    missing: Vec<Range<Seq>>,
+) -> Result<Vec<Range<Seq>>, OpenError> {
+    if missing.is_empty() {
+        return Ok(missing);
+    }
+    let again = look(disk)?.missing();
+    let both = |first: &Range<Seq>, second: &Range<Seq>| {
+        first.start.max(second.start)..first.end.min(second.end)
+    };
+    let common =
+        missing.iter().flat_map(|first| again.iter().map(move |second| both(first, second)));
+    Ok(common.filter(|seqs| !seqs.is_empty()).collect())
 }
 
 impl Survey {
     /// Reads every entry, in order, and shows those that are intact, with whether they are settled.
-    /// Returns how many are not: 0 is a spool without damage. Segments that went since are passed
-    /// over.
     ///
     /// # Errors
     /// What `show` returns, or that a file cannot be opened.
@@ -82,13 +124,14 @@ impl Survey {
         &self,
         disk: &D,
         mut show: impl FnMut(&Entry, bool) -> io::Result<()>,
-    ) -> io::Result<u64> {
-        let mut unreadable = 0;
+    ) -> io::Result<Visited> {
+        let mut visited = Visited { segments: 0, unreadable: Vec::new() };
         for SegmentSurvey { file, segment, .. } in &self.segments {
             let open = match disk.open_to_read(file) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
                 opened => opened?,
             };
+            visited.segments += 1;
             let window = Window::new(disk, &open, segment.entries_end, Patience::PassOver);
             let mut walk = Walk::new(window, self.id, segment.name.base);
             let mut from = segment.name.base;
@@ -99,10 +142,32 @@ impl Survey {
                 for (_, entry) in &found.entries {
                     show(entry, self.settled.contains(entry.seq))?;
                 }
-                unreadable += found.lost.iter().map(|(r, _)| r.end.0 - r.start.0).sum::<u64>();
+                visited.note(file, found.lost);
                 from = found.next;
             }
         }
-        Ok(unreadable)
+        Ok(visited)
+    }
+}
+
+impl Visited {
+    /// Notes what a walk through `file` found missing. A gap comes before the entries it cost.
+    fn note(&mut self, file: &str, lost: Vec<(Range<Seq>, u64)>) {
+        for (seqs, offset) in lost {
+            match self.unreadable.last_mut() {
+                Some(gap)
+                    if gap.file == file && gap.seqs.end == seqs.start && gap.seqs.is_empty() =>
+                {
+                    gap.seqs = seqs;
+                }
+                _ => self.unreadable.push(Unreadable { file: file.to_owned(), offset, seqs }),
+            }
+        }
+    }
+
+    /// How many entries that is.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.unreadable.iter().map(|place| place.seqs.end.0 - place.seqs.start.0).sum()
     }
 }

@@ -32,6 +32,8 @@ pub(super) enum Tail {
     Torn,
     /// Bytes that are no entry any more, or never were.
     Garbage,
+    /// Something that the disk does not give now. It may be anything.
+    Unread,
 }
 
 /// A walk through the entries of one segment.
@@ -88,7 +90,11 @@ impl<'a, D: Disk> Walk<'a, D> {
                     self.offset = offset;
                     Ok(Step::Gap)
                 }
-                None => Ok(Step::End(self.tail()?)),
+                None => {
+                    let tail = self.tail()?;
+                    let is_unread = self.window.unread_end() > self.offset;
+                    Ok(Step::End(if is_unread { Tail::Unread } else { tail }))
+                }
             },
         }
     }
@@ -99,6 +105,16 @@ impl<'a, D: Disk> Walk<'a, D> {
     /// When the disk cannot read.
     pub(super) fn bytes(&mut self, place: Place) -> io::Result<&[u8]> {
         self.window.at(u64::from(place.offset), u64::from(place.bytes))
+    }
+
+    /// Whether the entry at `place` was not written whole, for all that the disk gives.
+    ///
+    /// # Errors
+    /// When the disk cannot read.
+    pub(super) fn is_torn(&mut self, place: Place, header: &EntryHeader) -> io::Result<bool> {
+        let offset = u64::from(place.offset);
+        let is_torn = header.is_torn(self.bytes(place)?, offset);
+        Ok(is_torn && self.window.unread_end() <= offset)
     }
 
     /// Where the next entry begins that was written after the one expected, or is it.

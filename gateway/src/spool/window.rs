@@ -30,15 +30,22 @@ pub(super) struct Window<'a, D: Disk> {
     patience: Patience,
     start: u64,
     buffer: Vec<u8>,
+    /// Where the last of what was taken for zeros ends.
+    unread_end: u64,
 }
 
 impl<'a, D: Disk> Window<'a, D> {
     pub(super) fn new(disk: &'a D, file: &'a D::File, end: u64, patience: Patience) -> Self {
-        Self { disk, file, end, patience, start: 0, buffer: Vec::new() }
+        Self { disk, file, end, patience, start: 0, buffer: Vec::new(), unread_end: 0 }
     }
 
     pub(super) fn end(&self) -> u64 {
         self.end
+    }
+
+    /// Where the last of what could not be read, and was taken for zeros, ends; 0 if all was read.
+    pub(super) fn unread_end(&self) -> u64 {
+        self.unread_end
     }
 
     /// What is in memory from `offset` on: at least `len` bytes, or as many as there are before the
@@ -83,6 +90,7 @@ impl<'a, D: Disk> Window<'a, D> {
             let mut attempts = 0..SECTOR_ATTEMPTS;
             if !attempts.any(|_| self.disk.read_at(self.file, sector, at).is_ok()) {
                 sector.fill(0);
+                self.unread_end = self.unread_end.max(at + len as u64);
             }
             at += to_boundary;
             rest = others;

@@ -232,8 +232,9 @@ async fn segment_cut_short_costs_what_is_gone_and_no_more() {
     fs::write(&segment, &bytes[..bytes.len() / 2]).expect("a writable directory");
 
     let delivered = delivered(&world, &published).await;
-    let told = delivered.log.iter().any(|line| line.contains("entries of the spool are missing"));
-    assert!(told, "{}", delivered.log.join("\n"));
+    let missing = |line: &&String| line.contains("entries of the spool are missing");
+    let told = delivered.log.iter().find(missing).expect("what is missing is told");
+    assert!(told.contains(name_of(&segment)), "{told}");
     let Delivered { comparison, books, .. } = delivered;
     // Half of a segment of 2 MiB.
     assert!((50..=150).contains(&books.corrupted), "{books:?}");

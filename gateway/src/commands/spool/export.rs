@@ -22,15 +22,15 @@ struct Line<'a> {
 
 pub(super) fn run(disk: &Directory, all: bool, out: &mut impl Write) -> Result<()> {
     let mut out = BufWriter::new(out);
-    let unreadable = survey(disk)?.visit(disk, |entry, is_settled| {
+    let visited = survey(disk)?.visit(disk, |entry, is_settled| {
         if all || !is_settled {
             write(entry, &mut out)?;
         }
         Ok(())
     })?;
     out.flush()?;
-    if unreadable > 0 {
-        tracing::warn!(records = unreadable, "passed over: they cannot be read");
+    if visited.lost() > 0 {
+        tracing::warn!(records = visited.lost(), "passed over: they cannot be read");
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -27,6 +28,7 @@ struct Status {
     oldest: Option<String>,
     oldest_age_s: Option<i64>,
     quarantined_files: usize,
+    quarantined_bytes: u64,
     foreign_files: Vec<String>,
     gateway_runs: bool,
     #[serde(flatten)]
@@ -92,13 +94,15 @@ pub(super) fn run(
         flow = Some(Flow::between(first, Look::at(&seen), ms));
     }
     let oldest = oldest(&seen, disk)?;
+    let (quarantined_files, quarantined_bytes) = quarantined(&disk.path("quarantine"))?;
     let status = Status {
         records: unsettled(&seen),
         bytes: seen.segments.iter().map(|segment| segment.bytes).sum(),
         bytes_max: config.spool.bytes_max,
         oldest: oldest.map(time),
         oldest_age_s: oldest.map(|at_ms| (Timestamp::now().as_millisecond() - at_ms) / 1_000),
-        quarantined_files: quarantined(disk)?,
+        quarantined_files,
+        quarantined_bytes,
         foreign_files: seen.foreign,
         gateway_runs,
         flow,
@@ -135,16 +139,23 @@ fn oldest(survey: &Survey, disk: &Directory) -> Result<Option<i64>> {
     Ok(oldest)
 }
 
-fn quarantined(disk: &Directory) -> Result<usize> {
-    match fs::read_dir(disk.path("quarantine")) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-        entries => Ok(entries?.count()),
+/// How many files there are in `dir`, and their bytes.
+fn quarantined(dir: &Path) -> io::Result<(usize, u64)> {
+    let (mut files, mut bytes) = (0, 0);
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((files, bytes)),
+        entries => entries?,
+    };
+    for entry in entries {
+        bytes += entry?.metadata()?.len();
+        files += 1;
     }
+    Ok((files, bytes))
 }
 
 impl Status {
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let Self { bytes, bytes_max, quarantined_files, .. } = self;
+        let Self { bytes, bytes_max, quarantined_files, quarantined_bytes, .. } = self;
         let percent = bytes.saturating_mul(100) / bytes_max.max(&1);
         writeln!(out, "to be delivered: {}", records(self.records))?;
         writeln!(out, "{bytes} bytes on disk, {percent} % of spool.bytes_max ({bytes_max})")?;
@@ -152,7 +163,11 @@ impl Status {
             writeln!(out, "the oldest arrived at {oldest}, {age_s} s ago")?;
         }
         if *quarantined_files > 0 {
-            writeln!(out, "files in quarantine, which could not be read: {quarantined_files}")?;
+            writeln!(
+                out,
+                "files in quarantine, which could not be read: {quarantined_files} with \
+                 {quarantined_bytes} bytes, beside spool.bytes_max; they are yours to delete"
+            )?;
         }
         for file in &self.foreign_files {
             writeln!(out, "{file} is not of this spool and is left alone")?;
@@ -177,6 +192,15 @@ mod tests {
         let look = |(records, written)| Look { records, written };
         let flow = Flow::between(look(first), look(second), 2_000);
         (flow.in_per_s, flow.out_per_s, flow.empty_in_s)
+    }
+
+    #[test]
+    fn what_is_in_quarantine_is_told_in_files_and_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(quarantined(&dir.path().join("quarantine")).unwrap(), (0, 0));
+        fs::write(dir.path().join("a"), [0; 700]).unwrap();
+        fs::write(dir.path().join("b"), [0; 50]).unwrap();
+        assert_eq!(quarantined(dir.path()).unwrap(), (2, 750));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! `tidegate spool repair` and `purge`: what changes the spool, and with it the books.
 
+use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
@@ -8,24 +11,25 @@ use jiff::Timestamp;
 use crate::books::{Books, LedgerFile, Unread};
 use crate::commands::age::Age;
 use crate::config::Config;
-use crate::spool::{Bounds, Directory, OpenError, Spool};
+use crate::spool::{Bounds, Directory, OpenError, Recovery, Spool};
 
-use super::records;
+use super::{count, records};
 
-/// How often the disk is asked: after five refusals of one place the spool passes over it.
-const ATTEMPTS: usize = 6;
+/// What a change of the spool came to. All of it is in the books, even if the disk stopped it.
+struct Changed {
+    purged: u64,
+    unreadable: u64,
+    /// How many records are to be delivered.
+    left: u64,
+    /// Whether it was done to the end.
+    ended: io::Result<()>,
+}
 
 pub(super) fn repair(config: &Config, disk: Directory, out: &mut impl Write) -> Result<()> {
-    let (mut spool, found, lost) = open(config, disk)?;
-    patiently(|| spool.repair())?;
-    let unreadable = lost + spool.take_corrupted();
-    let left = spool.unsettled();
-    spool.close().context("spool.dir")?;
-    note(config, |books| {
-        books.find(found);
-        books.corrupt(unreadable);
-    })?;
+    let Changed { unreadable, left, ended, .. } =
+        change(config, disk, |spool| (0, spool.repair()))?;
     match unreadable {
+        0 if ended.is_err() => {}
         0 => writeln!(out, "nothing to mend")?,
         _ => writeln!(
             out,
@@ -35,7 +39,7 @@ pub(super) fn repair(config: &Config, disk: Directory, out: &mut impl Write) -> 
         )?,
     }
     writeln!(out, "to be delivered: {}", records(left))?;
-    Ok(())
+    ended.context("spool.dir: the disk refuses: mend it and ask again")
 }
 
 pub(super) fn purge(
@@ -45,53 +49,64 @@ pub(super) fn purge(
     out: &mut impl Write,
 ) -> Result<()> {
     let before_ms = older_than.ago_ms(Timestamp::now())?;
-    let (mut spool, found, lost) = open(config, disk)?;
-    let mut purged = 0;
-    patiently(|| {
-        purged += spool.purge_older_than(before_ms)?;
-        Ok(())
-    })?;
-    let unreadable = lost + spool.take_corrupted();
-    let left = spool.unsettled();
-    spool.close().context("spool.dir")?;
-    note(config, |books| {
-        books.find(found);
-        books.corrupt(unreadable);
-        books.purge(purged);
-    })?;
+    let Changed { purged, unreadable, left, ended } =
+        change(config, disk, |spool| spool.purge_older_than(before_ms))?;
     writeln!(out, "purged: {}", records(purged))?;
     if unreadable > 0 {
         writeln!(out, "unreadable: {}, see quarantine", records(unreadable))?;
     }
     writeln!(out, "to be delivered: {}", records(left))?;
-    Ok(())
+    ended.context("spool.dir: the disk refuses: mend it and ask again")
 }
 
-/// The spool, how many records it held, and how many of them opening found unreadable.
-fn open(config: &Config, disk: Directory) -> Result<(Spool<Directory>, u64, u64)> {
+/// Opens the spool, lets `purge` change it, and closes it and notes that, however far it came.
+fn change(
+    config: &Config,
+    disk: Directory,
+    purge: impl FnOnce(&mut Spool<Directory>) -> (u64, io::Result<()>),
+) -> Result<Changed> {
+    let (mut spool, Recovery { unsettled, corrupted, .. }) = open(config, disk)?;
+    let (purged, seen) = purge(&mut spool);
+    let lost: u64 = spool.take_lost().iter().map(|range| count(range.start, range.end)).sum();
+    let unreadable = corrupted + lost;
+    let left = spool.unsettled();
+    let closed = spool.close();
+    note(config, |books| {
+        books.find(unsettled + corrupted);
+        books.corrupt(unreadable);
+        books.purge(purged);
+    })?;
+    Ok(Changed { purged, unreadable, left, ended: seen.and(closed) })
+}
+
+fn open(config: &Config, disk: Directory) -> Result<(Spool<Directory>, Recovery)> {
+    // Where there is no such file, nothing tells who we are.
+    if let Ok(process) = fs::metadata("/proc/self") {
+        own(&config.spool.dir, process.uid()).context("spool.dir")?;
+    }
     let bounds = Bounds { bytes_max: config.spool.bytes_max, when_full: config.spool.when_full };
-    let mut spool = match Spool::open(disk, bounds) {
-        Ok((spool, _)) => spool,
+    match Spool::open(disk, bounds) {
+        Ok(opened) => Ok(opened),
         Err(OpenError::Locked { path, pid }) => {
             let pid = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
             bail!("spool.dir: {}: a gateway is running{pid}: stop it first", path.display());
         }
-        Err(error) => return Err(error).context("spool.dir"),
-    };
-    let lost = spool.take_corrupted();
-    let found = spool.unsettled() + lost;
-    Ok((spool, found, lost))
+        Err(error) => Err(error).context("spool.dir"),
+    }
 }
 
-fn patiently(mut ask: impl FnMut() -> io::Result<()>) -> Result<()> {
-    let mut asked = ask();
-    for _ in 1..ATTEMPTS {
-        if asked.is_ok() {
-            break;
-        }
-        asked = ask();
+/// Fails if the directory is another user's than `us`: the gateway could not touch what we leave
+/// there.
+fn own(dir: &Path, us: u32) -> Result<()> {
+    let owner = fs::metadata(dir).with_context(|| dir.display().to_string())?.uid();
+    if us != owner {
+        bail!(
+            "{} belongs to the user with number {owner}, and this is run by {us}: run it as the \
+             user who runs the gateway: sudo -u '#{owner}' tidegate spool …",
+            dir.display()
+        );
     }
-    asked.context("spool.dir: the disk refuses")
+    Ok(())
 }
 
 /// Notes in the books what became of the spool while no gateway ran.
@@ -112,4 +127,19 @@ fn note(config: &Config, note: impl FnOnce(&mut Books)) -> Result<()> {
     books.end_crashed();
     note(&mut books);
     file.write(&books).with_context(|| file.path().display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spool_of_another_user_is_left_alone_and_the_fix_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let owner = fs::metadata(dir.path()).unwrap().uid();
+        own(dir.path(), owner).unwrap();
+        let message = own(dir.path(), owner + 1).unwrap_err().to_string();
+        assert!(message.contains(&format!("sudo -u '#{owner}'")), "{message}");
+        assert!(message.contains(&dir.path().display().to_string()), "{message}");
+    }
 }

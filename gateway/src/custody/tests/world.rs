@@ -25,8 +25,10 @@ pub(super) struct Disk {
     pub(super) broken: bool,
     /// Whether half of it goes when the next group comes.
     pub(super) full: bool,
+    /// Whether every third entry turns out to be unreadable when something is read next.
+    pub(super) bad: bool,
     /// Numbers of records that went.
-    pub(super) dropped: BTreeSet<u64>,
+    pub(super) gone: BTreeSet<u64>,
 }
 
 impl Disk {
@@ -37,7 +39,8 @@ impl Disk {
             next: Seq(1),
             broken: false,
             full: false,
-            dropped: BTreeSet::new(),
+            bad: false,
+            gone: BTreeSet::new(),
         }
     }
 
@@ -66,6 +69,9 @@ impl Disk {
                 outcome.kept = true;
                 self.entries.insert(entry.seq, entry);
             }
+            if self.bad && (!job.fetch.is_empty() || job.read.is_some()) {
+                outcome.lost = self.lose();
+            }
             let at = |place: &Place| {
                 let is_there = !self.settled.contains(&place.seq());
                 is_there.then(|| self.entries[&place.seq()].clone())
@@ -82,11 +88,24 @@ impl Disk {
         self.full = false;
         let half = self.unsettled().count() / 2;
         let oldest: Vec<_> = self.unsettled().take(half).cloned().collect();
-        for entry in &oldest {
+        self.take_away(&oldest)
+    }
+
+    /// Loses every third of what is not settled.
+    fn lose(&mut self) -> Vec<Range<Seq>> {
+        self.bad = false;
+        let bad: Vec<_> = self.unsettled().step_by(3).cloned().collect();
+        let mut lost = self.take_away(&bad);
+        lost.reverse();
+        lost
+    }
+
+    fn take_away(&mut self, entries: &[Entry]) -> Vec<Range<Seq>> {
+        for entry in entries {
             self.settled.insert(entry.seq);
-            self.dropped.insert(entry.rx_ts_ms.try_into().unwrap());
+            self.gone.insert(entry.rx_ts_ms.try_into().unwrap());
         }
-        oldest.iter().map(|entry| entry.seq..entry.seq.next()).collect()
+        entries.iter().map(|entry| entry.seq..entry.seq.next()).collect()
     }
 
     pub(super) fn read(&self, from: Seq, bytes_max: usize) -> Read {
@@ -120,8 +139,8 @@ pub(super) struct World {
     /// Numbers that were settled with the broker.
     pub(super) safe: BTreeSet<u64>,
     pub(super) delivered: Vec<(String, u64)>,
-    /// How many records custody says were dropped.
-    pub(super) dropped: usize,
+    /// How many records custody says were dropped or corrupted.
+    pub(super) gone: usize,
 }
 
 /// Of 8 KB each a shard may have eight in memory, so that it falls behind soon.
@@ -146,7 +165,7 @@ impl World {
             others: 0,
             safe: BTreeSet::new(),
             delivered: Vec::new(),
-            dropped: 0,
+            gone: 0,
         }
     }
 
@@ -213,7 +232,7 @@ impl World {
         for receipt in progress.receipts {
             self.settle(receipt);
         }
-        self.dropped += progress.dropped;
+        self.gone += progress.dropped + progress.corrupted;
         self.queue(progress.incoming);
         self.books();
     }
@@ -221,15 +240,15 @@ impl World {
     /// Every record is in one place.
     pub(super) fn books(&self) {
         let held = self.custody.exposed() as u64 + self.custody.spooled();
-        let ended = (self.delivered.len() + self.dropped) as u64;
+        let ended = (self.delivered.len() + self.gone) as u64;
         assert_eq!(self.received - self.others, ended + held);
         // What the broker was told is safe is delivered or on the disk.
         let delivered: BTreeSet<_> = self.delivered.iter().map(|(_, number)| *number).collect();
         let on_disk: BTreeSet<u64> =
             self.disk.unsettled().map(|entry| entry.rx_ts_ms.try_into().unwrap()).collect();
         for number in &self.safe {
-            let is_dropped = self.disk.dropped.contains(number);
-            let is_known = delivered.contains(number) || on_disk.contains(number) || is_dropped;
+            let is_gone = self.disk.gone.contains(number);
+            let is_known = delivered.contains(number) || on_disk.contains(number) || is_gone;
             assert!(is_known, "{number} is lost");
         }
     }

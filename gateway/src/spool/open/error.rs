@@ -26,6 +26,16 @@ pub enum OpenError {
         /// The version of its format.
         version: u32,
     },
+    /// The disk does not give the end of the log, so that nothing tells which seqs are in use.
+    #[error(
+        "{}: its end cannot be read; start again once the disk gives it; if it never will, keep what \
+         `tidegate spool export` still reads and move the file elsewhere",
+        file.display()
+    )]
+    Unread {
+        /// The last segment.
+        file: PathBuf,
+    },
     /// The disk says no.
     #[error("{}: {source}; {}", path.display(), advice(source))]
     Io {

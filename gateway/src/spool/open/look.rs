@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::ops::Range;
 
 use super::OpenError;
 use super::find::{Found, Inventory, find};
@@ -56,6 +57,14 @@ pub(in crate::spool) fn look<D: Disk>(disk: &D) -> Result<Left, OpenError> {
 }
 
 impl Left {
+    /// What had to be delivered and is in no segment, if anything tells.
+    pub(in crate::spool) fn missing(&self) -> Vec<Range<Seq>> {
+        match self.memory {
+            Memory::Known => self.segments.missing(&self.cursor.settled, self.cursor.next),
+            Memory::None | Memory::Unreadable => Vec::new(),
+        }
+    }
+
     pub(in crate::spool) fn warn<D: Disk>(&self, disk: &D) {
         if !self.foreign.is_empty() {
             let (dir, files) = (disk.path(""), &self.foreign);

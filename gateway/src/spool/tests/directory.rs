@@ -1,6 +1,7 @@
 //! On a real directory.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::*;
@@ -58,7 +59,7 @@ fn what_was_appended_is_read_in_order_and_again_after_a_crash() {
     let mut spool = open(dir.path());
     assert_eq!(spool.unsettled(), 2_503);
     assert_eq!(drain(&mut spool), all);
-    assert_eq!(spool.take_corrupted(), 0);
+    assert_eq!(spool.take_lost(), []);
 }
 
 #[test]
@@ -78,6 +79,20 @@ fn what_is_settled_does_not_come_again_and_its_segments_go() {
     assert_eq!(spool.oldest_unsettled(), spool.next_seq());
     spool.close().unwrap();
     assert_eq!(open(dir.path()).next_seq(), Seq(9_001));
+}
+
+#[test]
+fn the_space_of_what_was_read_and_settled_is_given_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(dir.path());
+    let all = append(&mut spool, 9_000, 1_000);
+    drain(&mut spool);
+    spool.settle(&seqs(&all));
+    let open_files = fs::read_dir("/proc/self/fd").unwrap().map(|at| at.unwrap().path());
+    let held = open_files.filter_map(|at| fs::read_link(at).ok()).find(|file| {
+        file.starts_with(dir.path()) && file.display().to_string().contains("segment-")
+    });
+    assert_eq!(held, None);
 }
 
 #[test]
@@ -179,7 +194,7 @@ fn a_survey_sees_the_same_beside_a_running_process_and_touches_nothing() {
         shown.push((entry.clone(), is_settled));
         Ok(())
     });
-    assert_eq!(unreadable.unwrap(), 0);
+    assert_eq!(unreadable.unwrap(), Visited { segments: 1, unreadable: Vec::new() });
     let is_settled = |entry: &Entry| [1, 7, 3_000].contains(&entry.seq.0);
     assert!(shown.iter().all(|(entry, settled)| is_settled(entry) == *settled));
     assert!(shown.iter().map(|(entry, _)| entry).eq(&all));
@@ -188,6 +203,55 @@ fn a_survey_sees_the_same_beside_a_running_process_and_touches_nothing() {
     assert_eq!(seen.next, spool.next_seq());
     assert_eq!(names(dir.path()), before);
     append(&mut spool, 10, 100);
+}
+
+#[test]
+fn what_is_delivered_and_freed_meanwhile_is_not_unreadable() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(dir.path());
+    let all = append(&mut spool, 9_000, 1_000);
+    append(&mut spool, 10, 1_000);
+    let disk = Directory::new(dir.path());
+    let seen = survey(&disk).unwrap();
+    spool.settle(&seqs(&all));
+    let visited = seen.visit(&disk, |_, _| Ok(())).unwrap();
+    assert!(visited.segments < seen.segments.len());
+    assert_eq!(visited.unreadable, []);
+    assert_eq!(seen.missing, []);
+}
+
+#[test]
+fn what_is_freed_between_the_looks_of_a_survey_is_not_missing_and_what_is_gone_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(dir.path());
+    let freed = append(&mut spool, 3_000, 1_000);
+    let gone = append(&mut spool, 3_000, 1_000);
+    spool.settle(&seqs(&freed));
+    spool.close().unwrap();
+    let disk = Directory::new(dir.path());
+    let [segment] = &survey(&disk).unwrap().segments[..] else { panic!("one for each group") };
+    fs::remove_file(dir.path().join(&segment.file)).unwrap();
+    let at_first = vec![Seq::FIRST..Seq(6_001)];
+    let (first, last) = (gone[0].seq, gone[2_999].seq);
+    assert_eq!(survey::still_missing(&disk, at_first).unwrap(), [first..last.next()]);
+}
+
+#[test]
+fn nobody_else_can_read_the_records() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("spool");
+    let mut spool = open(&dir);
+    append(&mut spool, 10, 100);
+    spool.disk.quarantine(&spool.segments.iter().next().unwrap().name.to_string()).unwrap();
+    append(&mut spool, 10, 10);
+    spool.close().unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for dir in [dir.clone(), dir.join("quarantine")] {
+        assert_eq!(mode(&dir), 0o700, "{}", dir.display());
+        for file in fs::read_dir(&dir).unwrap().map(|at| at.unwrap().path()) {
+            assert!(file.is_dir() || mode(&file) == 0o600, "{}", file.display());
+        }
+    }
 }
 
 #[test]
@@ -202,10 +266,12 @@ fn a_repair_puts_aside_what_cannot_be_read_and_keeps_the_rest() {
     bytes[50_000] ^= 1;
     fs::write(&file, bytes).unwrap();
     let disk = Directory::new(dir.path());
-    assert_eq!(survey(&disk).unwrap().visit(&disk, |_, _| Ok(())).unwrap(), 1);
+    let visited = survey(&disk).unwrap().visit(&disk, |_, _| Ok(())).unwrap();
+    let [place] = &visited.unreadable[..] else { panic!("{visited:?}") };
+    assert_eq!((place.seqs.clone(), place.offset), (Seq(49)..Seq(50), 49_952));
     let mut spool = open(dir.path());
     spool.repair().unwrap();
-    assert_eq!((spool.take_corrupted(), spool.unsettled()), (1, 99));
+    assert_eq!((spool.take_lost(), spool.unsettled()), (vec![Seq(49)..Seq(50)], 99));
     let left = seqs(&drain(&mut spool));
     spool.settle(&left);
     spool.close().unwrap();
@@ -218,7 +284,9 @@ fn a_purge_takes_what_is_older_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let mut spool = open(dir.path());
     let all = append(&mut spool, 100, 100);
-    assert_eq!(spool.purge_older_than(all[40].rx_ts_ms).unwrap(), 40);
+    let (purged, seen) = spool.purge_older_than(all[40].rx_ts_ms);
+    seen.unwrap();
+    assert_eq!(purged, 40);
     spool.close().unwrap();
     assert_eq!(drain(&mut open(dir.path())), all[40..]);
 }

@@ -198,7 +198,7 @@ impl Caller {
     /// Opens after a crash: everything owed is there, and all else was tried once.
     /// Returns how many entries could not be read.
     fn recover(&mut self) -> u64 {
-        self.reopen();
+        let corrupted = self.reopen();
         let (read, _) = self.drain(usize::MAX);
         for (seq, entry) in self.owed.iter().filter(|(seq, _)| !self.unsure.contains(seq)) {
             assert_eq!(read.get(seq), Some(entry), "{seq:?} was kept");
@@ -209,12 +209,16 @@ impl Caller {
         self.unsure.extend(read.keys().filter(|seq| !self.owed.contains_key(seq)));
         self.settled.retain(|seq| !read.contains_key(seq));
         self.owed = read;
-        self.spool.take_corrupted()
+        let lost = self.spool.take_lost();
+        corrupted + lost.iter().map(|range| range.end.0 - range.start.0).sum::<u64>()
     }
 
-    fn reopen(&mut self) {
-        self.spool = Spool::open(self.disk.clone(), self.bounds).unwrap().0;
+    fn reopen(&mut self) -> u64 {
+        let (spool, Recovery { corrupted, .. }) =
+            Spool::open(self.disk.clone(), self.bounds).unwrap();
+        self.spool = spool;
         assert!(self.spool.next_seq() >= self.kept_before, "seqs are used again");
+        corrupted
     }
 
     /// The spool, in exchange for one on another disk.
@@ -263,6 +267,36 @@ proptest! {
 }
 
 #[test]
+fn a_segment_that_cannot_be_removed_does_not_keep_newer_ones_from_being_dropped() {
+    let mut caller = Caller::new(1, WhenFull::DropOldest);
+    caller.append(3, 400).unwrap();
+    let oldest = caller.spool.segments.iter().next().unwrap().name.to_string();
+    caller.disk.pin(&oldest);
+    for _ in 0..40 {
+        assert!(matches!(caller.append(3, 400), Some(Appended::Kept)));
+    }
+    assert!(caller.owed.len() > 20);
+    assert!(caller.disk.files().contains_key(&oldest));
+    caller.read_all(usize::MAX);
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_to_costs_no_record() {
+    let mut caller = Caller::new(1, WhenFull::DropOldest);
+    while caller.spool.bytes() + 3_000 < BYTES_MAX {
+        caller.append(3, 400).unwrap();
+    }
+    let owed = caller.owed.len();
+    caller.disk.set_read_only(true);
+    for _ in 0..9 {
+        caller.append(5, 600);
+    }
+    assert_eq!(caller.owed.len(), owed);
+    caller.disk.set_read_only(false);
+    caller.read_all(usize::MAX);
+}
+
+#[test]
 fn a_full_disk_is_freed_by_settling_alone() {
     let mut caller = Caller::new(1, WhenFull::Wait);
     while caller.spool.bytes() < BYTES_MAX / 2 {
@@ -272,8 +306,23 @@ fn a_full_disk_is_freed_by_settling_alone() {
     assert!(caller.append(3, 400).is_none());
     caller.read_all(usize::MAX);
     caller.settle(1, 0);
-    assert!(caller.spool.bytes() < BYTES_MAX / SEGMENTS_MIN);
+    assert_eq!(caller.spool.bytes(), 0);
     assert!(matches!(caller.append(3, 400), Some(Appended::Kept)));
     caller.crash(Crash::Power);
     assert_eq!(caller.owed.len(), 3);
+}
+
+#[test]
+fn the_only_segment_of_a_full_disk_is_freed_too() {
+    let mut caller = Caller::new(1, WhenFull::Wait);
+    for _ in 0..3 {
+        caller.append(3, 400).unwrap();
+        caller.disk.set_room(Some(0));
+        caller.settle(1, 0);
+        assert_eq!(caller.spool.bytes(), 0);
+        assert!(caller.disk.files().contains_key(progress::RESERVE), "none for the next time");
+        caller.disk.set_room(None);
+    }
+    caller.crash(Crash::Kill);
+    assert_eq!(caller.owed.len(), 0);
 }

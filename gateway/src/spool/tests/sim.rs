@@ -65,8 +65,11 @@ struct State {
     capacity: usize,
     faults: bool,
     reads_refused: u32,
-    /// A place that cannot be read, ever.
-    broken: Option<(Inode, u64)>,
+    /// Places that cannot be read, ever.
+    broken: Vec<(Inode, u64)>,
+    /// A file that cannot be removed.
+    pinned: Option<String>,
+    is_read_only: bool,
     /// Operations until everything stops, in the middle of one.
     fuse: Option<u32>,
 }
@@ -95,7 +98,9 @@ impl Sim {
             capacity: usize::MAX,
             faults: false,
             reads_refused: 0,
-            broken: None,
+            broken: Vec::new(),
+            pinned: None,
+            is_read_only: false,
             fuse: None,
         })))
     }
@@ -123,7 +128,18 @@ impl Sim {
     /// From now on the byte at `offset` of `file` cannot be read, nor anything read with it.
     pub(super) fn break_sector(&self, file: &str, offset: u64) {
         let mut state = self.0.borrow_mut();
-        state.broken = state.names.get(file).map(|inode| (*inode, offset));
+        let inode = state.names[file];
+        state.broken.push((inode, offset));
+    }
+
+    /// From now on `file` cannot be removed.
+    pub(super) fn pin(&self, file: &str) {
+        self.0.borrow_mut().pinned = Some(file.to_owned());
+    }
+
+    /// The kernel takes no more changes, or does again.
+    pub(super) fn set_read_only(&self, on: bool) {
+        self.0.borrow_mut().is_read_only = on;
     }
 
     /// Nothing more fits but `bytes`; or everything does.
@@ -144,6 +160,7 @@ impl Sim {
     pub(super) fn come_back(&self) {
         let mut state = self.0.borrow_mut();
         state.fuse = None;
+        state.broken.clear();
         state.reads_refused = 0;
     }
 
@@ -177,6 +194,9 @@ impl Sim {
     /// Does `change` if the disk is up to it.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> io::Result<T>) -> io::Result<T> {
         let mut state = self.0.borrow_mut();
+        if state.is_read_only {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
         if state.burns() || state.is_faulty() {
             return Err(io::Error::other("simulated"));
         }
@@ -304,7 +324,7 @@ impl Disk for Sim {
             return Err(io::Error::other("unreadable"));
         }
         let end = offset + buffer.len() as u64;
-        if state.broken.is_some_and(|(inode, at)| inode == *file && (offset..end).contains(&at)) {
+        if state.broken.iter().any(|(inode, at)| inode == file && (offset..end).contains(at)) {
             return Err(io::Error::other("unreadable"));
         }
         let seen = &state.inodes[*file].seen;
@@ -353,6 +373,9 @@ impl Disk for Sim {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         self.change(|state| {
+            if state.pinned.as_deref() == Some(name) {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
             state.names.remove(name).ok_or(io::ErrorKind::NotFound)?;
             state.changes.push(Change::Take(name.to_owned()));
             Ok(())
