@@ -1,16 +1,14 @@
 //! The seam to the disk: one directory of files that only grow.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+
+use crate::state_dir;
 
 /// The file that is locked while somebody writes here. It holds the number of their process.
 pub(super) const LOCK: &str = "lock";
-/// Records are nobody else's business.
-const FILE_MODE: u32 = 0o600;
-const DIR_MODE: u32 = 0o700;
-
 /// Where files go that could not be read.
 const QUARANTINE: &str = "quarantine";
 
@@ -127,26 +125,6 @@ impl Directory {
         Self { path: path.to_owned(), lock: None }
     }
 
-    fn sync_path(path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
-    }
-
-    /// Creates the directory so that a power cut does not take it away again.
-    fn create_dir(path: &Path) -> io::Result<()> {
-        if path.is_dir() {
-            return Ok(());
-        }
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        if let Some(parent) = parent {
-            Self::create_dir(parent)?;
-        }
-        match DirBuilder::new().mode(DIR_MODE).create(path) {
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-            created => created,
-        }?;
-        Self::sync_path(parent.unwrap_or(Path::new(".")))
-    }
-
     /// A name in the quarantine that nobody has.
     fn place_in_quarantine(&self, name: &str) -> PathBuf {
         let dir = self.path.join(QUARANTINE);
@@ -160,14 +138,10 @@ impl Disk for Directory {
     type File = File;
 
     fn lock(&mut self) -> Result<(), LockError> {
-        Self::create_dir(&self.path).map_err(LockError::Io)?;
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(FILE_MODE)
-            .open(self.path(LOCK));
+        state_dir::create(&self.path).map_err(LockError::Io)?;
+        let mut options = state_dir::private();
+        let file =
+            options.read(true).write(true).create(true).truncate(false).open(self.path(LOCK));
         let mut file = file.map_err(LockError::Io)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -209,8 +183,7 @@ impl Disk for Directory {
     }
 
     fn create(&self, name: &str) -> io::Result<File> {
-        let mut options = OpenOptions::new();
-        options.read(true).append(true).create_new(true).mode(FILE_MODE).open(self.path(name))
+        state_dir::private().read(true).append(true).create_new(true).open(self.path(name))
     }
 
     fn open(&self, name: &str) -> io::Result<File> {
@@ -256,12 +229,12 @@ impl Disk for Directory {
 
     fn quarantine(&self, name: &str) -> io::Result<()> {
         let dir = self.path.join(QUARANTINE);
-        Self::create_dir(&dir)?;
+        state_dir::create(&dir)?;
         fs::rename(self.path(name), self.place_in_quarantine(name))?;
-        Self::sync_path(&dir)
+        state_dir::sync(&dir)
     }
 
     fn sync_dir(&self) -> io::Result<()> {
-        Self::sync_path(&self.path)
+        state_dir::sync(&self.path)
     }
 }

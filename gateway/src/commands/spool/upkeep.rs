@@ -1,9 +1,6 @@
 //! `tidegate spool repair` and `purge`: what changes the spool, and with it the books.
 
-use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
@@ -12,6 +9,7 @@ use crate::books::{Books, LedgerFile, Unread};
 use crate::commands::age::Age;
 use crate::config::Config;
 use crate::spool::{Bounds, Directory, OpenError, Recovery, Spool};
+use crate::state_dir;
 
 use super::{count, records};
 
@@ -80,10 +78,7 @@ fn change(
 }
 
 fn open(config: &Config, disk: Directory) -> Result<(Spool<Directory>, Recovery)> {
-    // Where there is no such file, nothing tells who we are.
-    if let Ok(process) = fs::metadata("/proc/self") {
-        own(&config.spool.dir, process.uid()).context("spool.dir")?;
-    }
+    state_dir::check_owner(&config.spool.dir).context("spool.dir")?;
     let bounds = Bounds { bytes_max: config.spool.bytes_max, when_full: config.spool.when_full };
     match Spool::open(disk, bounds) {
         Ok(opened) => Ok(opened),
@@ -93,20 +88,6 @@ fn open(config: &Config, disk: Directory) -> Result<(Spool<Directory>, Recovery)
         }
         Err(error) => Err(error).context("spool.dir"),
     }
-}
-
-/// Fails if the directory is another user's than `us`: the gateway could not touch what we leave
-/// there.
-fn own(dir: &Path, us: u32) -> Result<()> {
-    let owner = fs::metadata(dir).with_context(|| dir.display().to_string())?.uid();
-    if us != owner {
-        bail!(
-            "{} belongs to the user with number {owner}, and this is run by {us}: run it as the \
-             user who runs the gateway: sudo -u '#{owner}' tidegate spool …",
-            dir.display()
-        );
-    }
-    Ok(())
 }
 
 /// Notes in the books what became of the spool while no gateway ran.
@@ -135,11 +116,17 @@ mod tests {
 
     #[test]
     fn a_spool_of_another_user_is_left_alone_and_the_fix_is_told() {
-        let dir = tempfile::tempdir().unwrap();
-        let owner = fs::metadata(dir.path()).unwrap().uid();
-        own(dir.path(), owner).unwrap();
-        let message = own(dir.path(), owner + 1).unwrap_err().to_string();
-        assert!(message.contains(&format!("sudo -u '#{owner}'")), "{message}");
-        assert!(message.contains(&dir.path().display().to_string()), "{message}");
+        let root = tempfile::tempdir().unwrap();
+        let theirs = state_dir::tests::of_somebody_else(root.path());
+        let config = Config::parse(&format!(
+            "mqtt = {{ url = 'mqtt://b', client_id = 'c', topics = ['t'] }}\n\
+             stream = {{ name = 's', region = 'us-east-1' }}\n\
+             spool = {{ dir = {:?} }}",
+            theirs.display().to_string()
+        ))
+        .unwrap();
+        let refusal = open(&config, Directory::new(&theirs)).unwrap_err();
+        assert!(format!("{refusal:#}").contains("sudo -u"), "{refusal:#}");
+        assert!(!theirs.join("lock").exists());
     }
 }
