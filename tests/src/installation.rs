@@ -79,8 +79,13 @@ impl Installation {
         let dir = TempDir::new().expect("a temporary directory");
         let credentials = [("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "secret")];
         let environment = credentials.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let installation =
-            Self { program, dir, tables: BTreeMap::new(), environment: environment.into(), runner: &[] };
+        let installation = Self {
+            program,
+            dir,
+            tables: BTreeMap::new(),
+            environment: environment.into(),
+            runner: &[],
+        };
         installation
             .set("mqtt.url", &quoted(broker_url))
             .set("mqtt.client_id", "\"edge-1\"")

@@ -86,8 +86,9 @@ impl Custody {
         if situation.reading && self.read_retry_at.is_none() {
             (self.reader.fetching, job.fetch) = self.shards.fetchable();
             let room = self.shards.room_bytes().min(SPOOL_READ_BYTES_MAX);
-            let stuck = self.reader.stuck.is_some_and(|shard| !self.shards.takes(shard));
-            let more = self.reader.next < self.writer.next && !stuck && self.shards.any_takes();
+            let (shards, stuck) = (&self.shards, self.reader.stuck);
+            let stuck = stuck.is_some_and(|shard| !shards.takes(shard) && !shards.passes_many());
+            let more = self.reader.next < self.writer.next && !stuck && shards.any_takes();
             job.read = more.then_some((self.reader.next, room));
         }
         self.reader.reading = job.read.is_some();
@@ -129,9 +130,9 @@ impl Custody {
         if let Some(entries) = fetched {
             self.fetched(entries, at, &mut progress);
         }
-        progress.dropped = self.gone(&dropped);
+        progress.dropped = self.dropped(&dropped);
         lost.sort_unstable_by_key(|range| range.start);
-        progress.corrupted = self.gone(&lost);
+        progress.corrupted = self.lost(&lost);
         if let Some(read) = read {
             self.read(read, at, locate, &mut progress);
         }

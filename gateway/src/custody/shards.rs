@@ -147,6 +147,11 @@ impl Shards {
         none_before && self.has_room_below(index, self.read_quota_bytes)
     }
 
+    /// Whether many more entries may be passed over: worth reading on for.
+    pub(super) fn passes_many(&self) -> bool {
+        self.shards.len() > 1 && self.passed < self.passed_max / 4 * 3
+    }
+
     /// Whether the reader has passed anything over.
     pub(super) fn has_passed(&self) -> bool {
         self.passed > 0
@@ -254,6 +259,10 @@ impl Shards {
     pub(super) fn pop_passed(&mut self, index: ShardIndex) -> Option<Seq> {
         let shard = self.shards.get_mut(index.0)?;
         let place = shard.passed.pop_front()?;
+        if shard.passed.is_empty() {
+            // Its room, after a long list.
+            shard.passed = VecDeque::new();
+        }
         self.passed -= 1;
         Some(place.seq())
     }
