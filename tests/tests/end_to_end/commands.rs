@@ -254,7 +254,7 @@ async fn purged_records_count_as_dropped_and_are_not_delivered() {
     let run = world.gateway.start().await;
     let refused = world.gateway.ask(&["spool", "purge", "--older-than", "0s"]).await;
     assert_eq!(refused.code, Some(1));
-    assert!(refused.log.contains("a gateway is running (pid "), "{}", refused.log);
+    assert!(refused.log.contains("ledger.json: a gateway is running"), "{}", refused.log);
     run.stop().await;
     let purged = world.gateway.ask(&["spool", "purge", "--older-than", "0s"]).await;
     assert!(purged.text.starts_with("purged: 200 records"), "{}{}", purged.text, purged.log);
@@ -272,6 +272,14 @@ async fn gateway_without_its_spool_says_what_an_earlier_run_left_there() {
     let run = world.gateway.start().await;
     let left = run.field("the spool holds records that are not delivered", "records").await;
     assert_eq!(left, 200);
+    // It keeps the books, and what is done to the spool must be in them.
+    for upkeep in [&["spool", "repair"][..], &["spool", "purge", "--older-than", "0s"]] {
+        let refused = world.gateway.ask(upkeep).await;
+        assert_eq!(refused.code, Some(1), "{}{}", refused.text, refused.log);
+        let names = ["ledger.json: a gateway is running", "stop it first"];
+        assert!(names.iter().all(|words| refused.log.contains(words)), "{}", refused.log);
+    }
+    waiting(&world, 200).await;
     run.stop().await;
     exactly(&audit(&world).await, &[("received", 200), ("spooled", 200)]);
 }
