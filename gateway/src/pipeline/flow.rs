@@ -273,7 +273,9 @@ impl<'a, S: Stream> Flow<'a, S> {
         self.keep_books(now);
         let expired = self.dispatcher.take_expired(now);
         self.counters.dropped_age.add(expired.len());
+        let spooled = self.custody.spooled();
         self.ended(expired);
+        self.observer.lose(spooled.saturating_sub(self.custody.spooled()));
         let (open, stopping) = (self.dispatcher.is_open(), self.deadline.is_some());
         // Something must probe a stream that is closed.
         let reading = !stopping && (open || self.dispatcher.held() == 0);
@@ -343,6 +345,8 @@ impl<'a, S: Stream> Flow<'a, S> {
     /// Takes what the disk did.
     fn spooled(&mut self, done: Done) {
         let outcome = self.spooling.finish(done);
+        let gone = outcome.dropped.iter().chain(&outcome.lost);
+        self.observer.lose(gone.map(|seqs| seqs.end.0.saturating_sub(seqs.start.0)).sum());
         let at = (now(), unix_ms());
         let progress = self.custody.finished(outcome, at, |key| self.dispatcher.shard_of(key));
         self.counters.dropped_spool.add(progress.dropped);
