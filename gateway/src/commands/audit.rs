@@ -10,7 +10,6 @@ use crate::books::{Books, LedgerFile, Span, count_letters};
 use crate::config::Config;
 use crate::spool::{Directory, survey};
 
-use super::spool::unsettled;
 use super::{configuration, read_to_the_end};
 
 mod report;
@@ -81,7 +80,7 @@ fn spooled(dir: &Path) -> Result<u64> {
     if !dir.is_dir() {
         return Ok(0);
     }
-    Ok(unsettled(&survey(&Directory::new(dir)).context("spool.dir")?))
+    Ok(survey(&Directory::new(dir)).context("spool.dir")?.unsettled())
 }
 
 impl Audit {

@@ -232,6 +232,9 @@ async fn flipped_bit_is_found_and_after_a_repair_the_rest_is_delivered() {
     let name = file.file_name().expect("a file").to_string_lossy().into_owned();
     assert!(verified.text.contains(&name), "{}", verified.text);
     assert!(verified.text.contains("199 records intact, 1 unreadable"), "{}", verified.text);
+    let exported = world.gateway.ask(&["spool", "export"]).await;
+    assert_eq!((exported.code, exported.text.lines().count()), (Some(1), 199), "{}", exported.log);
+    assert!(exported.log.contains("unreadable=1"), "{}", exported.log);
 
     let repaired = world.gateway.ask(&["spool", "repair"]).await;
     assert_eq!(repaired.code, Some(0), "{}", repaired.log);
@@ -244,6 +247,15 @@ async fn flipped_bit_is_found_and_after_a_repair_the_rest_is_delivered() {
     assert_eq!(run.stop().await.code, Some(0));
     assert_eq!(Comparison::of(&published, &world.arrived()).lost.len(), 1);
     exactly(&audit(&world).await, &[("received", 200), ("delivered", 199), ("corrupted", 1)]);
+}
+
+#[tokio::test]
+async fn export_of_a_spool_that_lacks_a_file_says_so() {
+    let (world, _) = left_on_disk().await;
+    fs::remove_file(segment(&world)).expect("removable");
+    let exported = world.gateway.ask(&["spool", "export"]).await;
+    assert_eq!(exported.code, Some(1), "{}{}", exported.text, exported.log);
+    assert!(exported.log.contains("missing=200"), "{}", exported.log);
 }
 
 #[tokio::test]

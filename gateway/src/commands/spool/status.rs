@@ -14,7 +14,7 @@ use crate::commands::time;
 use crate::config::{Config, Spool, WhenFull};
 use crate::spool::{Directory, Disk, Survey, survey};
 
-use super::{records, unsettled};
+use super::records;
 
 /// Between the two looks at a spool that is in use. Several groups are written meanwhile.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
@@ -63,7 +63,7 @@ impl Look {
         let room = 2 * files().max().unwrap_or(0);
         let is_full = files().sum::<u64>().saturating_add(room) > spool.bytes_max;
         Self {
-            records: unsettled(survey),
+            records: survey.unsettled(),
             written: survey.next.0,
             may_drop: is_full && spool.when_full == WhenFull::DropOldest,
         }
@@ -112,7 +112,7 @@ pub(super) fn run(
     let oldest = oldest(&seen, disk)?;
     let (quarantined_files, quarantined_bytes) = quarantined(&disk.path("quarantine"))?;
     let status = Status {
-        records: unsettled(&seen),
+        records: seen.unsettled(),
         bytes: seen.segments.iter().map(|segment| segment.bytes).sum(),
         bytes_max: config.spool.bytes_max,
         oldest: oldest.map(time),
