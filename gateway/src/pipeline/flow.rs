@@ -12,10 +12,10 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{interval, sleep_until, timeout};
 
-use crate::books::{Stop, count_letters};
+use crate::books::Stop;
 use crate::config::{Config, SpoolMode};
 use crate::custody::{Custody, Situation};
-use crate::dead_letter::{Letter, Origin, Payload, REFUSED_BY_STREAM, Store};
+use crate::dead_letter::{Directory, Letter, Origin, Payload, REFUSED_BY_STREAM, Store};
 use crate::deliver::{Answer, Stream, deliver};
 use crate::dispatch::{Dispatcher, Next};
 use crate::limits::SPOOL_CLOSE_MAX;
@@ -73,7 +73,9 @@ impl<'a, S: Stream> Flow<'a, S> {
         let opening = Opening {
             spooled: counters.recovered.get() + Spooling::left(&config.spool),
             takes_over: config.spool.mode != SpoolMode::Off,
-            letters: count_letters(&config.dead_letter.dir).unwrap_or(0),
+            letters: Directory::new(&config.dead_letter.dir)
+                .entries()
+                .map_or(0, |letters| letters.count() as u64),
         };
         let dispatcher = Dispatcher::new(config, now);
         Ok(Self {
