@@ -12,10 +12,10 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{interval, sleep_until, timeout};
 
-use crate::books::{Stop, count_letters};
+use crate::books::Stop;
 use crate::config::{Config, SpoolMode};
 use crate::custody::{Custody, Situation};
-use crate::dead_letter::{Letter, Origin, Payload, REFUSED_BY_STREAM, Store};
+use crate::dead_letter::{Directory, Letter, Origin, Payload, REFUSED_BY_STREAM, Store};
 use crate::deliver::{Answer, Stream, deliver};
 use crate::dispatch::{Dispatcher, Next};
 use crate::limits::SPOOL_CLOSE_MAX;
@@ -73,7 +73,9 @@ impl<'a, S: Stream> Flow<'a, S> {
         let opening = Opening {
             spooled: counters.recovered.get() + Spooling::left(&config.spool),
             takes_over: config.spool.mode != SpoolMode::Off,
-            letters: count_letters(&config.dead_letter.dir).unwrap_or(0),
+            letters: Directory::new(&config.dead_letter.dir)
+                .entries()
+                .map_or(0, |letters| letters.count() as u64),
         };
         let dispatcher = Dispatcher::new(config, now);
         Ok(Self {
@@ -273,7 +275,9 @@ impl<'a, S: Stream> Flow<'a, S> {
         self.keep_books(now);
         let expired = self.dispatcher.take_expired(now);
         self.counters.dropped_age.add(expired.len());
+        let spooled = self.custody.spooled();
         self.ended(expired);
+        self.observer.lose(spooled.saturating_sub(self.custody.spooled()));
         let (open, stopping) = (self.dispatcher.is_open(), self.deadline.is_some());
         // Something must probe a stream that is closed.
         let reading = !stopping && (open || self.dispatcher.held() == 0);
@@ -343,6 +347,8 @@ impl<'a, S: Stream> Flow<'a, S> {
     /// Takes what the disk did.
     fn spooled(&mut self, done: Done) {
         let outcome = self.spooling.finish(done);
+        let gone = outcome.dropped.iter().chain(&outcome.lost);
+        self.observer.lose(gone.map(|seqs| seqs.end.0.saturating_sub(seqs.start.0)).sum());
         let at = (now(), unix_ms());
         let progress = self.custody.finished(outcome, at, |key| self.dispatcher.shard_of(key));
         self.counters.dropped_spool.add(progress.dropped);

@@ -66,7 +66,7 @@ impl Spooling {
         let dir = settings.dir.display();
         match survey(&Directory::new(&settings.dir)) {
             Ok(survey) => {
-                let records = survey.segments.iter().map(|segment| segment.unsettled).sum();
+                let records = survey.unsettled();
                 if records > 0 {
                     warn!(
                         records,

@@ -23,14 +23,10 @@ mod look;
 /// What was found in the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovery {
-    /// Segments.
-    pub segments: usize,
     /// Entries that must be delivered.
     pub unsettled: u64,
     /// Entries that had to be delivered and are in no segment.
     pub corrupted: u64,
-    /// Files that are not ours. They stay.
-    pub foreign: Vec<String>,
 }
 
 impl<D: Disk> Spool<D> {
@@ -55,7 +51,7 @@ impl<D: Disk> Spool<D> {
             disk.quarantine(CURSOR)
                 .map_err(|source| OpenError::Io { path: disk.path(CURSOR), source })?;
         }
-        let Left { found, segments, foreign, memory, cursor, journal } = left;
+        let Left { found, segments, memory, cursor, journal, .. } = left;
         // What still could be read of a journal that cannot be put aside goes to the cursor.
         let is_aside = journal.is_damaged && disk.quarantine(JOURNAL).is_ok();
         let journal_bytes = if is_aside { 0 } else { journal.bytes };
@@ -83,12 +79,7 @@ impl<D: Disk> Spool<D> {
         }
         spool.reclaim_all();
         spool.reserve();
-        let recovery = Recovery {
-            segments: spool.segments.iter().count(),
-            unsettled: spool.unsettled(),
-            corrupted,
-            foreign,
-        };
+        let recovery = Recovery { unsettled: spool.unsettled(), corrupted };
         Ok((spool, recovery))
     }
 
