@@ -33,6 +33,9 @@ use super::settlement::Settlement;
 use super::spooling::{Done, Spooling, count_corrupted};
 use super::{Drained, Ended, FORECAST_EVERY, FORECASTS_PER_LEDGER};
 
+#[cfg(test)]
+mod tests;
+
 /// The stages between the connections and the stream.
 pub(super) struct Flow<'a, S> {
     normaliser: Normaliser,
@@ -240,8 +243,8 @@ impl<'a, S: Stream> Flow<'a, S> {
                     at_ms: rx_ts_ms,
                     reason: reject.reason.as_str().into(),
                     detail: reject.detail,
-                    origin: Origin::Topic(topic),
-                    payload: Payload::Whole(payload),
+                    origin: Origin::of_publish(&topic),
+                    payload: Payload::of_publish(&payload),
                 };
                 return self.letters.push(letter, self.custody.reject(receipt, now));
             }

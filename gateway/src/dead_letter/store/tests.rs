@@ -2,20 +2,18 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use crate::dead_letter::directory::count_lines;
 use crate::dead_letter::{Edits, Fingerprint, Origin, Payload};
 
 use super::*;
 
-fn letter(payload: impl Into<Bytes>) -> Letter {
+fn letter(payload: impl AsRef<[u8]>) -> Letter {
     Letter {
         at_ms: 1_763_692_404_123,
         reason: "not_json".into(),
         detail: "expected value at line 1 column 1".to_owned(),
-        origin: Origin::Topic(Bytes::from_static(b"sites/1")),
-        payload: Payload::Whole(payload.into()),
+        origin: Origin::of_publish(b"sites/1"),
+        payload: Payload::of_publish(payload.as_ref()),
     }
 }
 
