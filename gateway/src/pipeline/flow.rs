@@ -143,6 +143,11 @@ impl<'a, S: Stream> Flow<'a, S> {
     }
 
     async fn end(mut self, drained: Drained) -> Ended {
+        if let Ok(commit) = timeout(SPOOL_CLOSE_MAX, self.letters.last()).await {
+            commit.into_iter().for_each(|commit| self.committed(commit));
+        } else {
+            tracing::warn!("the disk does not answer: dead letters may be kept and not counted");
+        }
         if let Ok(done) = timeout(SPOOL_CLOSE_MAX, self.spooling.last()).await {
             done.into_iter().for_each(|done| self.spooled(done));
         }
@@ -175,8 +180,8 @@ impl<'a, S: Stream> Flow<'a, S> {
     fn drained(&mut self, taking_in: bool, now: Instant) -> Option<Drained> {
         if !taking_in {
             self.dispatcher.hurry();
-            let at_rest = self.requests.is_empty() && !self.spooling.is_busy();
-            if at_rest && self.custody.at_risk() == 0 {
+            let disk_at_rest = self.letters.is_idle() && !self.spooling.is_busy();
+            if disk_at_rest && self.requests.is_empty() && self.custody.at_risk() == 0 {
                 return Some(Drained::Clean);
             }
         }

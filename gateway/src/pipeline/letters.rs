@@ -76,6 +76,11 @@ impl Letters {
         self.waiting.push((letter, slot));
     }
 
+    /// Whether nothing waits and no commit is running.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.commit.is_none()
+    }
+
     /// When to call [`Self::start`] again, if the last commit failed. While one is running there is
     /// nothing to wake up for but its end.
     pub(super) fn retry_at(&self) -> Option<Instant> {
@@ -104,6 +109,11 @@ impl Letters {
             },
             None => std::future::pending().await,
         }
+    }
+
+    /// Waits for the commit that is running, if one is.
+    pub(super) async fn last(&mut self) -> Option<Commit> {
+        if self.commit.is_some() { Some(self.committed().await) } else { None }
     }
 
     /// Takes a commit that ended. Letters that were not kept wait for the next.

@@ -97,8 +97,8 @@ fn publish(number: u64, topic: Bytes, payload: Bytes) -> Intake {
 }
 
 /// A publish of which a record is made.
-fn reading(number: u64) -> Intake {
-    publish(number, format!("t/{number}").into(), r#"{"c":21}"#.into())
+fn reading(number: usize) -> Intake {
+    publish(number as u64, format!("t/{number}").into(), r#"{"c":21}"#.into())
 }
 
 /// Looks until `condition` holds.
@@ -122,4 +122,40 @@ async fn letter_that_waits_for_the_disk_keeps_no_buffer_of_its_connection() {
     };
     let ended = scene.run(story).await;
     assert_eq!((ended.drained, ended.ledger.dead_lettered), (Drained::Clean, 1));
+}
+
+#[tokio::test]
+async fn letters_of_records_that_are_safe_in_the_spool_are_counted_before_a_stop_is_over() {
+    let scene = Scene::new("spool.mode = 'always'");
+    let story = async |mut doors: Doors| {
+        let lock = scene.lock();
+        for number in 1..=2 {
+            doors.intake.send(reading(number)).await.unwrap();
+            assert_eq!(doors.settled.recv().await.unwrap().len(), 1, "it is in the spool");
+            until(|| *scene.stream.refused.lock().unwrap() == number).await;
+        }
+        // One commit waits for the lock, and behind it the next letter.
+        drop((doors.stop, doors.intake));
+        sleep(Duration::from_millis(100)).await;
+        drop(lock);
+    };
+    let ended = scene.run(story).await;
+    assert_eq!((ended.drained, ended.ledger.spooled), (Drained::Clean, 0));
+    assert_eq!((ended.ledger.dead_lettered, scene.letters_on_disk()), (2, 2));
+}
+
+#[tokio::test]
+async fn letter_in_the_midst_of_its_commit_at_the_deadline_is_counted() {
+    let scene = Scene::new("drain_s_max = 1");
+    let story = async |doors: Doors| {
+        let lock = scene.lock();
+        doors.intake.send(publish(1, "t".into(), "{oops".into())).await.unwrap();
+        until(|| scene.counters.received.get() == 1).await;
+        drop((doors.stop, doors.intake));
+        sleep(scene.config.drain_max + Duration::from_millis(500)).await;
+        drop(lock);
+    };
+    let ended = scene.run(story).await;
+    assert_eq!(ended.drained, Drained::TimedOut);
+    assert_eq!((ended.ledger.dead_lettered, scene.letters_on_disk()), (1, 1));
 }
