@@ -155,7 +155,7 @@ impl<'a, S: Stream> Forwarder<'a, S> {
         for entry in entries {
             match entry.letter() {
                 Ok(letter) => {
-                    lines.push(entry.fingerprint());
+                    lines.push((entry.id, entry.fingerprint()));
                     records.push(Unsent {
                         key: PartitionKey::new(&letter.origin.text()),
                         data: self.record(entry.line),
@@ -169,11 +169,12 @@ impl<'a, S: Stream> Forwarder<'a, S> {
         let sent = self.sender.send(records).await;
         self.counters.dead_letters_forwarded.add(sent.accepted.len());
         self.counters.dead_letters_refused.add(sent.refused.len());
-        for line in sent.accepted.iter().filter_map(|place| lines.get(*place)) {
+        for (_, line) in sent.accepted.iter().filter_map(|place| lines.get(*place)) {
             self.reading.done(*line);
         }
-        for (_, _, reason) in sent.refused {
-            warn!(reason, "a dead letter is refused by its stream: it stays on the disk");
+        for (place, _, reason) in sent.refused {
+            let id = lines.get(place).map(|(id, _)| id.to_string());
+            warn!(id, reason, "a dead letter cannot be forwarded: it stays on the disk");
         }
     }
 

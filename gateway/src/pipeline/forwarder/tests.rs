@@ -215,6 +215,19 @@ async fn stop_does_not_wait_for_ever_for_a_disk_that_hangs() {
 }
 
 #[tokio::test]
+async fn letter_that_no_call_can_carry_is_refused_and_holds_up_no_other() {
+    let mut scene = Scene::new();
+    let too_long = "x".repeat(scene.config.batch.bytes_max);
+    for payload in ["a", &too_long, "b"] {
+        scene.keep(&[payload]);
+    }
+    scene.forward().await;
+    assert_eq!(scene.accepted(), ["a", "b"].map(record));
+    assert_eq!(fs::read_to_string(scene.file()).unwrap(), line(&too_long));
+    assert_eq!(scene.counters.beside().dead_letters_refused, 1);
+}
+
+#[tokio::test]
 async fn letters_stay_on_the_disk_until_the_stream_is_back_and_new_ones_wake_it() {
     let mut scene = Scene::new();
     scene.keep(&["a"]);
