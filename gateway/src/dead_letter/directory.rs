@@ -1,11 +1,14 @@
 //! The files on the disk: found, read, locked.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, Metadata, TryLockError};
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use tracing::{info, warn};
 
 use crate::state_dir;
 
@@ -16,6 +19,10 @@ pub(super) mod tests;
 
 /// Held by whoever changes a file.
 const LOCK: &str = "lock";
+
+/// How often the lock is tried, and the pause between two tries, before it is said who is waited
+/// for: files of the largest size are written anew in less.
+const TRIES: (u32, Duration) = (100, Duration::from_millis(10));
 
 /// The directory of dead letters. Files with other names than ours are left alone.
 #[derive(Debug, Clone)]
@@ -82,14 +89,14 @@ impl Directory {
         state_dir::create(&self.dir).map_err(|error| named(&self.dir, &error))
     }
 
-    /// Waits until nobody else changes files. Creates the directory if need be.
+    /// Waits until nobody else changes files, and says so if that takes long. Creates the directory if need be.
     pub(super) fn lock(&self) -> io::Result<Lock> {
         if !self.dir.is_dir() {
             self.create_dir()?;
         }
         let path = self.dir.join(LOCK);
         let file = state_dir::private().create(true).append(true).open(&path);
-        let locked = file.and_then(|file| file.lock().map(|()| Lock { _file: file }));
+        let locked = file.and_then(|file| wait_for(&file, &path).map(|()| Lock { _file: file }));
         locked.map_err(|error| named(&path, &error))
     }
 
@@ -137,6 +144,26 @@ impl Directory {
     pub(super) fn path(&self, number: u64) -> PathBuf {
         self.dir.join(file_name(number))
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "whoever waits for a lock blocks its thread anyhow")]
+fn wait_for(lock: &File, path: &Path) -> io::Result<()> {
+    let (tries, pause) = TRIES;
+    for _ in 0..tries {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(pause),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Ok(()) => return Ok(()),
+        }
+    }
+    warn!(
+        lock = %path.display(),
+        "waiting for somebody else who changes the dead letters: `fuser -v` tells who has the lock; \
+         resume or end it"
+    );
+    lock.lock()?;
+    info!("the dead letters are free again");
+    Ok(())
 }
 
 fn file_name(number: u64) -> String {
