@@ -36,6 +36,8 @@ pub(super) struct Stat {
     pub(super) number: u64,
     pub(super) bytes: u64,
     pub(super) identity: Identity,
+    /// When it last changed, or who may read it: seconds since 1970-01-01 UTC, and nanoseconds.
+    changed: (i64, i64),
 }
 
 /// Tells a file from another that took its name.
@@ -111,7 +113,9 @@ impl Directory {
             let entry = entry?;
             let Some(number) = entry.file_name().to_str().and_then(number) else { continue };
             if let Some(stat) = unless_gone(entry.metadata())? {
-                files.push(Stat { number, bytes: stat.len(), identity: Identity::of(&stat) });
+                let changed = (stat.ctime(), stat.ctime_nsec());
+                let (bytes, identity) = (stat.len(), Identity::of(&stat));
+                files.push(Stat { number, bytes, identity, changed });
             }
         }
         files.sort_unstable_by_key(|file| file.number);
@@ -136,9 +140,16 @@ impl Directory {
         state_dir::sync(&self.dir).map_err(|error| named(&self.dir, &error))
     }
 
-    /// Counts lines without holding the text: a file may be larger than the memory.
-    pub(super) fn count_lines(&self, number: u64) -> io::Result<usize> {
-        count_lines(self.open(number)?)
+    /// Counts lines without holding the text: a file may be larger than the memory. One that fails
+    /// has at least so many.
+    pub(super) fn count_lines(&self, number: u64) -> (usize, io::Result<()>) {
+        match self.open(number) {
+            Ok(file) => {
+                let (lines, read) = count_lines(file);
+                (lines, read.map_err(|error| named(&self.path(number), &error)))
+            }
+            Err(error) => (0, Err(error)),
+        }
     }
 
     pub(super) fn path(&self, number: u64) -> PathBuf {
@@ -176,13 +187,16 @@ fn number(name: &str) -> Option<u64> {
     (file_name(number) == name).then_some(number)
 }
 
-pub(super) fn count_lines(file: impl Read) -> io::Result<usize> {
+pub(super) fn count_lines(file: impl Read) -> (usize, io::Result<()>) {
     let mut reader = BufReader::new(file);
     let mut lines = 0;
-    while reader.skip_until(b'\n')? > 0 {
-        lines += 1;
+    loop {
+        match reader.skip_until(b'\n') {
+            Ok(0) => return (lines, Ok(())),
+            Ok(_) => lines += 1,
+            Err(error) => return (lines, Err(error)),
+        }
     }
-    Ok(lines)
 }
 
 /// Nothing, if somebody took the file away meanwhile.
