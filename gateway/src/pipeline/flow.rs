@@ -188,8 +188,9 @@ impl<'a, S: Stream> Flow<'a, S> {
         self.deadline.is_some_and(|deadline| deadline <= now).then_some(Drained::TimedOut)
     }
 
-    /// Tells the log how the spool drains, and now and then the books.
+    /// Tells the log how the spool drains, which dead letters went, and now and then the books.
     fn report(&mut self, now: Instant) {
+        self.letters.report(now);
         self.observer.say(now, self.custody.spooled(), self.spooling.bytes());
         self.reports += 1;
         if self.reports.is_multiple_of(FORECASTS_PER_LEDGER) {

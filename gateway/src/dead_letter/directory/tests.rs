@@ -1,5 +1,5 @@
 use std::fs;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use super::*;
 
@@ -41,8 +41,9 @@ fn waiting_for_the_lock_is_said_once_it_takes_long() {
     let (dir, directory) = with_files(&[]);
     let lock = directory.lock().unwrap();
     let (tries, pause) = TRIES;
+    let (_stays, told_nothing) = mpsc::channel::<()>();
     let held = thread::spawn(move || {
-        thread::sleep(pause * (tries + 20));
+        told_nothing.recv_timeout(pause * (tries + 20)).unwrap_err();
         drop(lock);
     });
     let log = log_of(|| drop(directory.lock().unwrap()));
