@@ -33,6 +33,9 @@ use super::settlement::Settlement;
 use super::spooling::{Done, Spooling, count_corrupted};
 use super::{Drained, Ended, FORECAST_EVERY, FORECASTS_PER_LEDGER};
 
+#[cfg(test)]
+mod tests;
+
 /// The stages between the connections and the stream.
 pub(super) struct Flow<'a, S> {
     normaliser: Normaliser,
@@ -142,6 +145,11 @@ impl<'a, S: Stream> Flow<'a, S> {
     }
 
     async fn end(mut self, drained: Drained) -> Ended {
+        if let Ok(commit) = timeout(SPOOL_CLOSE_MAX, self.letters.last()).await {
+            commit.into_iter().for_each(|commit| self.committed(commit));
+        } else {
+            tracing::warn!("the disk does not answer: dead letters may be kept and not counted");
+        }
         if let Ok(done) = timeout(SPOOL_CLOSE_MAX, self.spooling.last()).await {
             done.into_iter().for_each(|done| self.spooled(done));
         }
@@ -174,16 +182,17 @@ impl<'a, S: Stream> Flow<'a, S> {
     fn drained(&mut self, taking_in: bool, now: Instant) -> Option<Drained> {
         if !taking_in {
             self.dispatcher.hurry();
-            let at_rest = self.requests.is_empty() && !self.spooling.is_busy();
-            if at_rest && self.custody.at_risk() == 0 {
+            let disk_at_rest = self.letters.is_idle() && !self.spooling.is_busy();
+            if disk_at_rest && self.requests.is_empty() && self.custody.at_risk() == 0 {
                 return Some(Drained::Clean);
             }
         }
         self.deadline.is_some_and(|deadline| deadline <= now).then_some(Drained::TimedOut)
     }
 
-    /// Tells the log how the spool drains, and now and then the books.
+    /// Tells the log how the spool drains, which dead letters went, and now and then the books.
     fn report(&mut self, now: Instant) {
+        self.letters.report(now);
         self.observer.say(now, self.custody.spooled(), self.spooling.bytes());
         self.reports += 1;
         if self.reports.is_multiple_of(FORECASTS_PER_LEDGER) {
@@ -242,8 +251,8 @@ impl<'a, S: Stream> Flow<'a, S> {
                     at_ms: rx_ts_ms,
                     reason: reject.reason.as_str().into(),
                     detail: reject.detail,
-                    origin: Origin::Topic(topic),
-                    payload: Payload::Whole(payload),
+                    origin: Origin::of_publish(&topic),
+                    payload: Payload::of_publish(&payload),
                 };
                 return self.letters.push(letter, self.custody.reject(receipt, now));
             }
