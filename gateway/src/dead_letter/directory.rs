@@ -86,6 +86,15 @@ impl Directory {
         Ok(Entries::new(self, files.iter().map(|file| file.number).collect()))
     }
 
+    /// How many lines there are in all files, of those that can be read.
+    ///
+    /// # Errors
+    /// As [`Self::entries`].
+    pub fn count(&self) -> io::Result<u64> {
+        let files = self.files()?;
+        Ok(files.iter().map(|file| self.count_lines(file.number).0 as u64).sum())
+    }
+
     /// Creates the directory if need be, and makes it durable in any case.
     pub(super) fn create_dir(&self) -> io::Result<()> {
         state_dir::create(&self.dir).map_err(|error| named(&self.dir, &error))

@@ -76,9 +76,7 @@ impl<'a, S: Stream> Flow<'a, S> {
         let opening = Opening {
             spooled: counters.recovered.get() + Spooling::left(&config.spool),
             takes_over: config.spool.mode != SpoolMode::Off,
-            letters: Directory::new(&config.dead_letter.dir)
-                .entries()
-                .map_or(0, |letters| letters.count() as u64),
+            letters: Directory::new(&config.dead_letter.dir).count().unwrap_or(0),
         };
         let dispatcher = Dispatcher::new(config, now);
         Ok(Self {

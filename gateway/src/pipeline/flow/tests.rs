@@ -86,7 +86,7 @@ impl Scene {
     }
 
     fn letters_on_disk(&self) -> u64 {
-        count_letters(&self.config.dead_letter.dir).unwrap()
+        Directory::new(&self.config.dead_letter.dir).count().unwrap()
     }
 }
 
