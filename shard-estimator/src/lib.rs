@@ -21,16 +21,51 @@
 //! # Ok::<(), std::num::TryFromIntError>(())
 //! ```
 
+pub mod bill;
+pub mod burst;
 pub mod limits;
 
 mod aimd;
+mod aws;
 mod budget;
+mod check;
+mod class;
+mod estimator;
 mod factor;
+mod fault;
+mod fleet;
+mod footprint;
+mod goals;
 mod hash_key;
+mod ladder;
+mod loads;
+mod number;
+mod outlook;
+mod packing;
+mod placement;
+mod prices;
+mod seconds;
 mod shard_ranges;
+mod sizes;
+mod warning;
 
 pub use aimd::{Aimd, Limiter, Verdicts};
+pub use aws::AwsFormula;
 pub use budget::Budget;
+pub use check::{Check, Constraint, Wait};
+pub use class::{Class, Devices, Reporting};
+pub use estimator::{Carried, Estimator, Plan, drain_time};
 pub use factor::Factor;
+pub use fault::{FleetFault, GoalFault};
+pub use fleet::Fleet;
+pub use footprint::Footprint;
+pub use goals::{Goals, Growth, Outage, Placement, Readers, Restore};
 pub use hash_key::HashKey;
+pub use ladder::ladder;
+pub use outlook::{Hottest, Outlook};
+pub use packing::{Keys, Packed, Packing, Sent};
+pub use placement::hottest_devices;
+pub use prices::{NoPrices, Prices, Region};
 pub use shard_ranges::ShardRanges;
+pub use sizes::{Bin, Sizes};
+pub use warning::Warning;
