@@ -187,9 +187,7 @@ impl Month<'_> {
         let shard_hours = HOURS * f64::from(shards.get());
         Some(Cost {
             capacity: Usd(shard_hours * self.region.shard_hour),
-            ingest: Usd(
-                self.billed.put_units * SECONDS / 1e6 * self.region.put_units_million
-            ),
+            ingest: Usd(self.billed.put_units * SECONDS / 1e6 * self.region.put_units_million),
             reads: Usd(0.0),
             fan_out: self.fan_out(shard_hours)?,
             retention: self.retention(shard_hours)?,

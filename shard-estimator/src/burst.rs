@@ -1,3 +1,7 @@
+//! What happens to records that arrive together: how long they wait for a limiter.
+//!
+//! Random noise does no harm, with a shard used at 0.95 or less; bursts do.
+
 use std::time::Duration;
 
 /// Records that arrive at a shard together, or bytes.

@@ -127,7 +127,7 @@ pub struct Wait {
 
 impl Wait {
     fn holds(&self) -> bool {
-        self.p99.is_some_and(|p99| p99 <= self.allowed)
+        self.p99.is_some_and(|p99| within(p99.as_secs_f64(), self.allowed.as_secs_f64()))
     }
 
     fn explain(&self) -> String {
@@ -171,7 +171,9 @@ impl Check {
                 fraction.get() * f64::from(SHARD_READ_BYTES_PER_S),
             ),
             Self::Delay(wait) | Self::Restore(wait) => wait.holds(),
-            Self::Drain { takes, within, .. } => takes.is_some_and(|takes| takes <= *within),
+            Self::Drain { takes, within: allowed, .. } => {
+                takes.is_some_and(|takes| within(takes.as_secs_f64(), allowed.as_secs_f64()))
+            }
             Self::Growth { months, horizon_months, .. } => {
                 months.is_none_or(|months| within(f64::from(*horizon_months), months))
             }

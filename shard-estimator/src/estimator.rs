@@ -60,7 +60,8 @@ impl Estimator {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let golden = (goals.placement == Placement::Golden).then(|| golden_keys(&fleet.counts(1.0)));
+        let golden =
+            (goals.placement == Placement::Golden).then(|| golden_keys(&fleet.counts(1.0)));
         Ok(Self { fleet, goals, golden })
     }
 
@@ -106,6 +107,13 @@ impl Estimator {
     #[must_use]
     pub fn outlook(&self, shards: NonZeroU32) -> Outlook {
         self.outlook_at(&self.scale(), shards)
+    }
+
+    /// Records that each of so many shards gets in a second, before packing, in the order of their
+    /// ranges: a picture, where keys are not known, of one play of hashing.
+    #[must_use]
+    pub fn records_by_shard(&self, shards: NonZeroU32) -> Vec<f64> {
+        self.scale().records_by_shard(shards, self.goals.seed)
     }
 
     /// What so many shards can carry without breaking a goal, growth left aside.

@@ -126,6 +126,11 @@ impl Growth {
     }
 }
 
+/// What a stream takes unless its owner raised it.
+const RECORD_BYTES_DEFAULT: u32 = 1 << 20;
+
+const _: () = assert!(RECORD_BYTES_DEFAULT as usize == RECORD_BYTES_MAX);
+
 impl Default for Goals {
     /// Keys hashed, used at 0.8 with a risk of 1 %, paced at 0.9; one consumer; p99 of 2 s; nothing
     /// asked about outages and growth.
@@ -138,7 +143,7 @@ impl Default for Goals {
             placement: Placement::Md5,
             linger: Duration::from_millis(100),
             p99: Duration::from_secs(2),
-            record_bytes_max: RECORD_BYTES_MAX as u32,
+            record_bytes_max: RECORD_BYTES_DEFAULT,
             readers: Readers { sharing: 1, polls_per_s: 1.0, fan_out: 0 },
             retention: Duration::from_secs(86_400),
             outage: None,

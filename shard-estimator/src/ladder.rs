@@ -12,9 +12,7 @@ pub fn ladder(from: NonZeroU32, to: NonZeroU32) -> Vec<NonZeroU32> {
     let mut steps = Vec::new();
     let mut at = from;
     while at != to {
-        let most = at.get().saturating_mul(RESHARD_FACTOR);
-        let least = at.get().div_ceil(RESHARD_FACTOR);
-        at = NonZeroU32::new(to.get().clamp(least, most)).expect("half of one, rounded up, is one");
+        at = to.clamp(at.div_ceil(RESHARD_FACTOR), at.saturating_mul(RESHARD_FACTOR));
         steps.push(at);
     }
     steps

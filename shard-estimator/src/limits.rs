@@ -3,6 +3,7 @@
 //! From the developer guide, "Quotas and limits", and the API reference of `PutRecords`, unless
 //! said otherwise.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// Records that one shard takes in a second. Nothing is documented about bursts, so a second is
@@ -59,7 +60,7 @@ pub const RETENTION_MIN: Duration = Duration::from_secs(86_400);
 pub const RETENTION_MAX: Duration = Duration::from_secs(365 * 86_400);
 
 /// Most that `UpdateShardCount` multiplies the shards by at once, or divides them.
-pub const RESHARD_FACTOR: u32 = 2;
+pub const RESHARD_FACTOR: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
 
 /// `UpdateShardCount` calls for one stream in 24 hours.
 pub const RESHARDS_PER_DAY: u32 = 10;

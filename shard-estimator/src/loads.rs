@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use crate::burst::Wave;
 use crate::placement::{Heaviest, SortedKeys};
-use crate::{Fleet, Goals, Reporting, Restore};
+use crate::{Class, Fleet, Goals, Reporting, Restore};
 
 /// What the devices of the heaviest shard do, before anything is packed.
 #[derive(Debug, Clone)]
@@ -82,6 +82,13 @@ impl<'a> Scale<'a> {
         self.loads(&Heaviest::fair(&self.fleet.counts(1.0), shards, &self.weighings), times)
     }
 
+    /// Records a second of each shard, before packing.
+    pub(crate) fn records_by_shard(&self, shards: NonZeroU32, seed: u64) -> Vec<f64> {
+        let classes = self.fleet.classes().iter();
+        let weights: Vec<_> = classes.map(Class::device_records_per_s).collect();
+        self.heaviest.weigh_each(&self.fleet.counts(1.0), shards, &weights, seed)
+    }
+
     /// Whether the loads are known to fall with every shard more.
     pub(crate) fn falls_with_shards(&self) -> bool {
         self.heaviest.falls_with_shards()
@@ -123,14 +130,14 @@ impl AtShards<'_> {
 fn weighings(fleet: &Fleet, jitters: &[Duration]) -> Vec<Vec<f64>> {
     let classes = fleet.classes();
     let mut weighings: Vec<Vec<f64>> = Vec::new();
-    let mut weigh = |of: &dyn Fn(&crate::Class) -> f64| {
+    let mut weigh = |of: &dyn Fn(&Class) -> f64| {
         weighings.push(classes.iter().map(of).collect());
     };
-    let record_bytes: &dyn Fn(&crate::Class) -> f64 = &crate::Class::record_bytes;
+    let record_bytes: &dyn Fn(&Class) -> f64 = &Class::record_bytes;
     weigh(&|_| 1.0);
     weigh(&|class| class.device_records_per_s());
     weigh(&|class| class.device_records_per_s() * record_bytes(class));
-    let spread = |class: &crate::Class| match class.reporting {
+    let spread = |class: &Class| match class.reporting {
         Reporting::Spread => class.device_records_per_s(),
         Reporting::Aligned { .. } => 0.0,
     };
@@ -139,7 +146,7 @@ fn weighings(fleet: &Fleet, jitters: &[Duration]) -> Vec<Vec<f64>> {
     weigh(&|class| f64::from(class.buffered));
     weigh(&|class| f64::from(class.buffered) * record_bytes(class));
     for jitter in jitters.iter().copied() {
-        let in_wave = |class: &crate::Class| {
+        let in_wave = |class: &Class| {
             if class.reporting == (Reporting::Aligned { jitter }) { 1.0 } else { 0.0 }
         };
         weigh(&in_wave);

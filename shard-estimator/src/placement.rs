@@ -74,12 +74,25 @@ impl<'a> Heaviest<'a> {
         }
     }
 
-    /// The weights of a shard with its fair share. No heaviest shard has less.
-    pub(crate) fn fair(
+    /// The weight of each shard. Of devices whose keys are not known, as one play of hashing has it.
+    pub(crate) fn weigh_each(
+        &self,
         counts: &[u32],
         shards: NonZeroU32,
-        weighings: &[Vec<f64>],
+        weights: &[f64],
+        seed: u64,
     ) -> Vec<f64> {
+        match self {
+            Self::Even => {
+                vec![sum(counts, weights) / f64::from(shards.get()); shards.get() as usize]
+            }
+            Self::Known(keys) => exact::each(keys, shards, weights),
+            Self::Hashed { .. } | Self::Drawn { .. } => drawn::each(counts, shards, weights, seed),
+        }
+    }
+
+    /// The weights of a shard with its fair share. No heaviest shard has less.
+    pub(crate) fn fair(counts: &[u32], shards: NonZeroU32, weighings: &[Vec<f64>]) -> Vec<f64> {
         let share = f64::from(shards.get()).recip();
         weighings.iter().map(|weights| sum(counts, weights) * share).collect()
     }

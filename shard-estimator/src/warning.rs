@@ -101,11 +101,7 @@ const TARGET_MAX: f64 = 0.9;
 impl Warning {
     /// Of a plan, for a stream that has `current` shards, if there is one.
     #[must_use]
-    pub fn of_plan(
-        estimator: &Estimator,
-        plan: &Plan,
-        current: Option<NonZeroU32>,
-    ) -> Vec<Self> {
+    pub fn of_plan(estimator: &Estimator, plan: &Plan, current: Option<NonZeroU32>) -> Vec<Self> {
         let goals = estimator.goals();
         let mut warnings = Vec::new();
         if !within(goals.target.get(), TARGET_MAX) {
@@ -122,20 +118,26 @@ impl Warning {
         if steps.len() > 1 {
             warnings.push(Self::ReshardSteps { steps });
         }
-        warnings.extend(estimator.fleet().classes().iter().flat_map(|class| {
-            let (sizes, name) = (&class.sizes, || class.name.clone());
-            let at_edge = sizes.share_where(|bytes| {
-                bytes.next_multiple_of(1024) - bytes < KIB_EDGE_BYTES
-            });
-            let large = sizes.share_where(|bytes| bytes as usize > RECORD_BYTES_MAX);
-            [
-                sizes.is_mean().then(|| Self::MeanOnly { class: name() }),
-                (at_edge > KIB_EDGE_SHARE)
-                    .then(|| Self::KibEdge { class: name(), share: at_edge }),
-                (large > LARGE_RECORDS_SHARE_MAX)
-                    .then(|| Self::LargeRecords { class: name(), share: large }),
-            ]
-        }).flatten());
+        warnings.extend(
+            estimator
+                .fleet()
+                .classes()
+                .iter()
+                .flat_map(|class| {
+                    let (sizes, name) = (&class.sizes, || class.name.clone());
+                    let at_edge = sizes
+                        .share_where(|bytes| bytes.next_multiple_of(1024) - bytes < KIB_EDGE_BYTES);
+                    let large = sizes.share_where(|bytes| bytes as usize > RECORD_BYTES_MAX);
+                    [
+                        sizes.is_mean().then(|| Self::MeanOnly { class: name() }),
+                        (at_edge > KIB_EDGE_SHARE)
+                            .then(|| Self::KibEdge { class: name(), share: at_edge }),
+                        (large > LARGE_RECORDS_SHARE_MAX)
+                            .then(|| Self::LargeRecords { class: name(), share: large }),
+                    ]
+                })
+                .flatten(),
+        );
         warnings
     }
 
@@ -163,8 +165,7 @@ impl Warning {
     #[must_use]
     pub fn of_prices(prices: &Prices, today: Date) -> Option<Self> {
         let days = prices.age_days(today);
-        (days > PRICES_DAYS_MAX)
-            .then(|| Self::OldPrices { as_of: prices.as_of.to_string(), days })
+        (days > PRICES_DAYS_MAX).then(|| Self::OldPrices { as_of: prices.as_of.to_string(), days })
     }
 
     /// Of moving the fleet to an on-demand stream that took at most `peak_bytes_per_s` in the last

@@ -2,11 +2,15 @@
 //! `capacity.json` holds inputs and outputs at us-east-1 list prices, and says itself with which
 //! constants. Shards and constraints must come out exactly, money to the cent, times to 1 %.
 
+#![expect(clippy::indexing_slicing, clippy::panic, reason = "a test may fail where it stands")]
+
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde_json::Value;
-use shard_estimator::bill::{Bill, Cost, FIREHOSE_UNIT_BYTES, ON_DEMAND_UNIT_BYTES, PUT_UNIT_BYTES};
+use shard_estimator::bill::{
+    Bill, Cost, FIREHOSE_UNIT_BYTES, ON_DEMAND_UNIT_BYTES, PUT_UNIT_BYTES,
+};
 use shard_estimator::burst::{Drainage, Wave};
 use shard_estimator::limits::{SHARD_BYTES_PER_S, SHARD_RECORDS_PER_S};
 use shard_estimator::{
@@ -79,9 +83,9 @@ fn estimator(input: &Value) -> Estimator {
             Some(other) => panic!("placement {other}"),
             None => Placement::Md5,
         },
-        p99: input.get("p99_target").map_or(defaults.p99, |_| {
-            Duration::from_secs_f64(number(input, "p99_target"))
-        }),
+        p99: input
+            .get("p99_target")
+            .map_or(defaults.p99, |_| Duration::from_secs_f64(number(input, "p99_target"))),
         readers: Readers { sharing: count(input, "consumers"), ..defaults.readers },
         outage: Some(Outage {
             lasts: hours(number(input, "outage_h")),
@@ -163,10 +167,12 @@ fn check_packing(name: &str, estimator: &Estimator, at: NonZeroU32, output: &Val
     rounds_to(name, sent.records_each, number(golden, "mean_user_per_agg"), 1);
 }
 
+type Part = fn(&Cost) -> f64;
+
 fn check_bill(name: &str, estimator: &Estimator, at: NonZeroU32, golden: &Value) {
     let prices = prices();
     let bill = Bill::of(estimator, at, prices.region("us-east-1").expect("its prices"));
-    let check = |mode: &str, parts: &[(&str, fn(&Cost) -> f64)], cost: Option<Cost>| {
+    let check = |mode: &str, parts: &[(&str, Part)], cost: Option<Cost>| {
         let cost = cost.unwrap_or_else(|| panic!("{name}: {mode} has no price"));
         for (part, of) in parts {
             let at = format!("{name}, {mode}, {part}");

@@ -85,10 +85,7 @@ impl<'a> Carry<'a> {
         }
         let sent = self.sent(records_per_s);
         let bytes_each = sent.data_bytes + self.key_bytes;
-        Flow {
-            records_per_s: sent.records_per_s,
-            bytes_per_s: sent.records_per_s * bytes_each,
-        }
+        Flow { records_per_s: sent.records_per_s, bytes_per_s: sent.records_per_s * bytes_each }
     }
 
     /// The part of what the limiter allows that a flow takes.
@@ -102,7 +99,7 @@ impl<'a> Carry<'a> {
         Flow { records_per_s: part(SHARD_RECORDS_PER_S), bytes_per_s: part(SHARD_BYTES_PER_S) }
     }
 
-    fn drain(&self, sent: Flow, outage: Outage) -> Check {
+    pub(super) fn drain(&self, sent: Flow, outage: Outage) -> Check {
         let used = self.used(sent);
         Check::Drain {
             used,

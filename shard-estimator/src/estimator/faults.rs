@@ -1,7 +1,7 @@
-use super::carry::{Carry, drain_time};
+use super::carry::Carry;
 use crate::limits::{
-    FAN_OUT_ADVANTAGE_MAX, RECORD_BYTES_CEILING, RETENTION_MAX, RETENTION_MIN, SHARD_BYTES_PER_S, SHARD_READS_PER_S,
-    SHARD_RECORDS_PER_S,
+    FAN_OUT_ADVANTAGE_MAX, RECORD_BYTES_CEILING, RETENTION_MAX, RETENTION_MIN, SHARD_BYTES_PER_S,
+    SHARD_READS_PER_S, SHARD_RECORDS_PER_S,
 };
 use crate::number::within;
 use crate::{Budget, Class, Fleet, GoalFault, Goals};
@@ -33,9 +33,9 @@ fn of_limiter(goals: &Goals, faults: &mut Vec<GoalFault>) {
     if !(risk > 0.0 && risk < 1.0) {
         faults.push(GoalFault::Risk { risk });
     }
-    if linger > p99 || goals.restore.is_some_and(|restore| linger > restore.p99) {
-        faults.push(GoalFault::LingerAboveP99 { p99, linger });
-    }
+    let delays = [Some(p99), goals.restore.map(|restore| restore.p99)];
+    let too_short = delays.into_iter().flatten().filter(|p99| linger > *p99);
+    faults.extend(too_short.map(|p99| GoalFault::LingerAboveP99 { p99, linger }));
     let budget = Budget::of_shard(fraction);
     let (burst, per_s) = (budget.records_burst.get(), budget.records_per_s.get());
     if !within(f64::from(per_s) * linger.as_secs_f64(), f64::from(burst)) {
@@ -98,8 +98,7 @@ fn of_device(class: &Class, goals: &Goals, carry: &Carry<'_>) -> Option<GoalFaul
     }
     let outage = goals.outage?;
     let used = carry.used(sent);
-    let drained = drain_time(outage.lasts, used).is_some_and(|time| time <= outage.drained_within);
-    (!drained).then(|| GoalFault::DrainUnreachable {
+    (!carry.drain(sent, outage).holds()).then(|| GoalFault::DrainUnreachable {
         lasts: outage.lasts,
         within: outage.drained_within,
         class: name(),

@@ -46,6 +46,20 @@ impl Draws {
     }
 }
 
+/// The weight of each shard in one play.
+pub(crate) fn each(devices: &[u32], shards: NonZeroU32, weights: &[f64], seed: u64) -> Vec<f64> {
+    let mut chance = Rng::with_seed(seed);
+    let mut each = vec![0.0; shards.get() as usize];
+    for (devices, weight) in devices.iter().zip(weights) {
+        scatter(*devices, 0, shards.get(), &mut chance, &mut |shard, count| {
+            if let Some(on_shard) = each.get_mut(shard as usize) {
+                *on_shard += weight * f64::from(count);
+            }
+        });
+    }
+    each
+}
+
 /// The weights of all shards in one play. What a play did not touch is not cleared after it, so
 /// that few devices on many shards are quick.
 struct Tally<'a> {

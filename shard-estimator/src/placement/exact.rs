@@ -26,21 +26,31 @@ impl SortedKeys {
     }
 }
 
+/// The weight of each shard.
+pub(crate) fn each(classes: &[SortedKeys], shards: NonZeroU32, weights: &[f64]) -> Vec<f64> {
+    let ranges = ShardRanges::equal(shards);
+    let mut each = vec![0.0; shards.get() as usize];
+    for (keys, weight) in classes.iter().zip(weights) {
+        for (on_shard, count) in each.iter_mut().zip(keys.by_shard(ranges)) {
+            *on_shard += weight * count;
+        }
+    }
+    each
+}
+
 /// The weight of the heaviest shard, for each way of weighing the devices of the classes.
 pub(crate) fn heaviest(
     classes: &[SortedKeys],
     shards: NonZeroU32,
     weighings: &[Vec<f64>],
 ) -> Vec<f64> {
-    let ranges = ShardRanges::equal(shards);
-    let counts: Vec<Vec<f64>> =
-        classes.iter().map(|keys| keys.by_shard(ranges).collect()).collect();
-    let mut heaviest = vec![0.0_f64; weighings.len()];
-    for shard in 0..shards.get() as usize {
-        let on_shard = || counts.iter().map(|of_class| of_class.get(shard).copied().unwrap_or(0.0));
-        for (most, weights) in heaviest.iter_mut().zip(weighings) {
-            *most = most.max(weights.iter().zip(on_shard()).map(|(weight, n)| weight * n).sum());
+    let heaviest = |weights: &Vec<f64>| {
+        // What weighs nothing needs no counting.
+        if weights.iter().any(|weight| *weight > 0.0) {
+            each(classes, shards, weights).into_iter().fold(0.0, f64::max)
+        } else {
+            0.0
         }
-    }
-    heaviest
+    };
+    weighings.iter().map(heaviest).collect()
 }
