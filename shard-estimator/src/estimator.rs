@@ -156,7 +156,10 @@ impl Estimator {
         let carry = self.carry();
         let mut candidates = (from.get()..=SHARDS_MAX).filter_map(NonZeroU32::new);
         let mut fair = |shards: &NonZeroU32| carry.holds(&scale.fair(*shards, times));
-        let suffices = |shards: NonZeroU32| carry.holds(&scale.at(shards).grown(times));
+        let suffices = |shards: NonZeroU32| {
+            scale.roughly(shards, times).is_none_or(|loads| carry.holds(&loads))
+                && carry.holds(&scale.at(shards).grown(times))
+        };
         if scale.falls_with_shards() {
             let from = candidates.find(&mut fair)?;
             fewest_of_falling(from, suffices)
@@ -183,19 +186,22 @@ impl Estimator {
         Outlook { shards, hottest: carry.hottest(&loads, fair_share), checks }
     }
 
-    /// How many times as many devices hold all goals but growth, to a millionth.
+    /// How many times as many devices hold all goals but growth; 0 if not even one device does.
     fn carries(&self, at: &AtShards<'_>) -> f64 {
+        /// Finer than one device of all that can be counted.
+        const PRECISION: f64 = 1e-10;
         let carry = self.carry();
         let holds = |times: f64| carry.holds(&at.grown(times));
+        let devices = self.fleet.devices();
         let (mut enough, mut too_many) = (0.0, 1.0);
         while holds(too_many) {
             enough = too_many;
             too_many *= 2.0;
-            if self.fleet.devices() * too_many > f64::from(u32::MAX) {
+            if devices * too_many > f64::from(u32::MAX) {
                 return enough;
             }
         }
-        while too_many - enough > 1e-6 * too_many.max(1e-3) {
+        while too_many - enough > PRECISION * too_many && devices * too_many >= 1.0 {
             let middle = f64::midpoint(enough, too_many);
             if holds(middle) { enough = middle } else { too_many = middle }
         }

@@ -76,6 +76,14 @@ impl<'a> Scale<'a> {
         AtShards { scale: self, shards, weights }
     }
 
+    /// Loads that those of [`at`](Self::at) are almost certainly not below, where those are much
+    /// work.
+    pub(crate) fn roughly(&self, shards: NonZeroU32, times: f64) -> Option<Loads> {
+        let counts = self.fleet.counts(1.0);
+        let weights = self.heaviest.weigh_roughly(&counts, shards, &self.weighings)?;
+        Some(self.loads(&weights, times))
+    }
+
     /// The loads of a shard with its fair share of `times` as many devices. None of
     /// [`at`](Self::at) is below.
     pub(crate) fn fair(&self, shards: NonZeroU32, times: f64) -> Loads {

@@ -1,6 +1,7 @@
 use std::num::NonZeroU32;
 
 pub(crate) use self::exact::SortedKeys;
+use crate::number::count_up;
 use crate::{Fleet, Goals, HashKey, Placement};
 
 mod bound;
@@ -9,6 +10,9 @@ mod exact;
 
 /// Hashings played for classes whose keys are not known.
 const DRAWS: u32 = 10_000;
+
+/// The least risk that so many plays show: ten of them exceed it.
+pub(crate) const PLAYED_RISK_MIN: f64 = 0.001;
 
 /// Most of `devices` on one of `shards` when keys are hashed: more than this on any shard has a
 /// probability of at most `risk`.
@@ -72,6 +76,21 @@ impl<'a> Heaviest<'a> {
                 draws.heaviest(counts, shards, weighings)
             }
         }
+    }
+
+    /// Weights that those of [`weigh`](Self::weigh) are almost certainly not below, where that is
+    /// much less work: what does not hold with these needs no closer look.
+    pub(crate) fn weigh_roughly(
+        &self,
+        counts: &[u32],
+        shards: NonZeroU32,
+        weighings: &[Vec<f64>],
+    ) -> Option<Vec<f64>> {
+        let Self::Drawn { risk, seed } = *self else { return None };
+        // Four plays should exceed what `risk` allows; that sixteen do has a probability of 10^-5.
+        let (draws, quantile) = (count_up(4.0 / risk), 1.0 - 4.0 * risk);
+        (draws < DRAWS / 4 && quantile > 0.0)
+            .then(|| drawn::Draws { draws, quantile, seed }.heaviest(counts, shards, weighings))
     }
 
     /// The weight of each shard. Of devices whose keys are not known, as one play of hashing has it.

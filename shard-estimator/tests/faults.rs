@@ -209,19 +209,30 @@ fn retention_and_growth_are_possible() {
     }
 }
 
-/// Two of three devices meet on one of 20,000 shards more often than once in ten million.
+#[test]
+fn a_risk_that_is_played_is_not_smaller_than_plays_show() {
+    let others = Class { name: "others".to_owned(), ..sensors() };
+    let fleet = Fleet::new(vec![sensors(), others]).expect("a fleet without fault");
+    let with = |risk| Estimator::new(fleet.clone(), Goals { risk, ..Goals::default() });
+    let faults = with(0.000_9).expect_err("too small");
+    let faults: Vec<_> = faults.iter().map(GoalFault::to_string).collect();
+    says(&faults, &["0.0009", "shows 0.001", "ids"]);
+    assert!(with(0.001).is_ok());
+}
+
+/// Of 30 devices two meet on one of 20,000 shards with a probability of 2 %, of 60 with one of 9 %.
 #[test]
 fn a_goal_that_no_number_of_shards_holds_is_named() {
-    for classes in
-        [vec![heavy(500)], vec![heavy(500), Class { name: "others".to_owned(), ..heavy(600) }]]
-    {
+    let thirty = Devices::Counted { devices: 30, key_bytes: 16 };
+    let heavy = |name: &str, per_s| Class {
+        name: name.to_owned(),
+        devices: thirty.clone(),
+        ..heavy(per_s)
+    };
+    for classes in [vec![heavy("a", 500)], vec![heavy("a", 500), heavy("b", 600)]] {
         let fleet = Fleet::new(classes).expect("a fleet without fault");
-        let goals = Goals { risk: 1e-7, ..Goals::default() };
-        let estimator = Estimator::new(fleet, goals).expect("goals without fault");
-        if let Err(fault) = estimator.plan() {
-            says(&[fault.to_string()], &["20000", "records", "divide them"]);
-        } else {
-            panic!("shards for devices that must never meet");
-        }
+        let estimator = Estimator::new(fleet, Goals::default()).expect("goals without fault");
+        let fault = estimator.plan().expect_err("no shards for devices that must never meet");
+        says(&[fault.to_string()], &["20000", "records", "divide them"]);
     }
 }

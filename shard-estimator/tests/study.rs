@@ -2,7 +2,7 @@
 //! of costs, growth and skew. A fleet of 20,000 vehicles reports 1 KiB at 1 Hz, a factory has 500
 //! machines at 10 Hz.
 
-#![expect(clippy::indexing_slicing, clippy::panic, reason = "a test may fail where it stands")]
+#![expect(clippy::panic, reason = "a test may fail where it stands")]
 
 use std::num::NonZeroU32;
 use std::time::Duration;

@@ -4,7 +4,8 @@ use crate::limits::{
     SHARD_READS_PER_S, SHARD_RECORDS_PER_S,
 };
 use crate::number::within;
-use crate::{Budget, Class, Fleet, GoalFault, Goals};
+use crate::placement::{Heaviest, PLAYED_RISK_MIN};
+use crate::{Budget, Class, Fleet, GoalFault, Goals, Placement};
 
 /// Everything that is wrong with the goals for this fleet.
 pub(super) fn of(fleet: &Fleet, goals: &Goals) -> Vec<GoalFault> {
@@ -12,6 +13,11 @@ pub(super) fn of(fleet: &Fleet, goals: &Goals) -> Vec<GoalFault> {
     of_limiter(goals, &mut faults);
     of_readers(goals, &mut faults);
     of_records(fleet, goals, &mut faults);
+    let is_played = goals.placement == Placement::Md5
+        && Heaviest::of(fleet, goals, fleet.keys()).falls_with_shards();
+    if is_played && goals.risk > 0.0 && goals.risk < PLAYED_RISK_MIN {
+        faults.push(GoalFault::RiskPlayed { risk: goals.risk });
+    }
     if let Some(growth) = goals.growth
         && !(growth.per_month > -1.0 && growth.per_month.is_finite())
     {

@@ -114,8 +114,8 @@ impl<'a> Tally<'a> {
 }
 
 /// Hashes `devices` onto the shards from `first`, `shards` of them, and tells how many fell on each
-/// that got any: half of the shards after half of them, so that the work grows with the shards and
-/// not with the devices.
+/// that got any: divides shards and devices in two, again and again, so that the work grows with
+/// the shards and only a little with the devices.
 fn scatter(
     devices: u32,
     first: u32,
@@ -130,10 +130,11 @@ fn scatter(
         tell(first, devices);
         return;
     }
-    let half = shards / 2;
-    let lower = successes(devices, half, shards, chance);
-    scatter(lower, first, half, chance, tell);
-    scatter(devices - lower, first + half, shards - half, chance, tell);
+    // A power of two on one side: within it each division is even, and one toss decides a device.
+    let lower_shards = 1 << (shards - 1).ilog2();
+    let lower = successes(devices, lower_shards, shards, chance);
+    scatter(lower, first, lower_shards, chance, tell);
+    scatter(devices - lower, first + lower_shards, shards - lower_shards, chance, tell);
 }
 
 /// How many of `trials` succeed that each do so with a probability of `part` ÷ `whole`.
