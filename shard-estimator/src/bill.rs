@@ -3,13 +3,15 @@
 //! A month is 730 hours and a GiB is 2^30 bytes, as in AWS's own calculator. Whether the partition
 //! key is billed is not documented; the texts say "data", so it is left out here.
 
-use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::Serialize;
 
+pub use self::usd::Usd;
 use crate::{Estimator, Region};
+
+mod usd;
 
 /// A PUT payload unit: provisioned streams are billed by these, each record rounded up. "25 KB" in
 /// the price list.
@@ -33,33 +35,6 @@ const DAY: Duration = Duration::from_secs(86_400);
 const FREE_RETENTION: Duration = DAY;
 /// Kept for the price of extended retention.
 const EXTENDED_RETENTION: Duration = Duration::from_secs(7 * 86_400);
-
-/// US dollars.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default, Serialize)]
-pub struct Usd(pub f64);
-
-impl std::ops::Add for Usd {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self(self.0 + other.0)
-    }
-}
-
-impl std::ops::Sub for Usd {
-    type Output = Self;
-
-    fn sub(self, other: Self) -> Self {
-        Self(self.0 - other.0)
-    }
-}
-
-/// To the cent.
-impl fmt::Display for Usd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}${:.2}", if self.0 < 0.0 { "-" } else { "" }, self.0.abs())
-    }
-}
 
 /// How a stream is bought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -186,8 +161,8 @@ impl Month<'_> {
     fn provisioned(&self, shards: NonZeroU32) -> Option<Cost> {
         let shard_hours = HOURS * f64::from(shards.get());
         Some(Cost {
-            capacity: Usd(shard_hours * self.region.shard_hour),
-            ingest: Usd(self.billed.put_units * SECONDS / 1e6 * self.region.put_units_million),
+            capacity: self.region.shard_hour * shard_hours,
+            ingest: self.region.put_units_million * (self.billed.put_units * SECONDS / 1e6),
             reads: Usd(0.0),
             fan_out: self.fan_out(shard_hours)?,
             retention: self.retention(shard_hours)?,
@@ -198,7 +173,7 @@ impl Month<'_> {
     fn on_demand(&self) -> Option<Cost> {
         self.is_plain().then_some(())?;
         Some(Cost {
-            capacity: Usd(HOURS * self.region.on_demand_stream_hour?),
+            capacity: self.region.on_demand_stream_hour? * HOURS,
             ingest: of_gib(self.billed.on_demand_bytes, self.region.on_demand_in_gib?),
             reads: of_gib(self.read_bytes(), self.region.on_demand_out_gib?),
             ..Cost::default()
@@ -232,7 +207,7 @@ impl Month<'_> {
         if self.estimator.goals().readers.fan_out == 0 {
             return Some(Usd(0.0));
         }
-        let hours = Usd(consumers * shard_hours * self.region.fan_out_shard_hour?);
+        let hours = self.region.fan_out_shard_hour? * (consumers * shard_hours);
         Some(hours + of_gib(consumers * self.billed.data_bytes, self.region.fan_out_gib?))
     }
 
@@ -242,17 +217,17 @@ impl Month<'_> {
         if retention <= FREE_RETENTION {
             return Some(Usd(0.0));
         }
-        let extended = Usd(shard_hours * self.region.extended_retention_shard_hour?);
+        let extended = self.region.extended_retention_shard_hour? * shard_hours;
         let beyond_s = retention.saturating_sub(EXTENDED_RETENTION).as_secs_f64();
         if beyond_s <= 0.0 {
             return Some(extended);
         }
         let lying_gib = self.billed.data_bytes * beyond_s / GIB;
-        Some(extended + Usd(lying_gib * self.region.long_term_gib_month?))
+        Some(extended + self.region.long_term_gib_month? * lying_gib)
     }
 }
 
 /// What a month of so many bytes a second costs.
-fn of_gib(bytes_per_s: f64, usd_per_gib: f64) -> Usd {
-    Usd(bytes_per_s * SECONDS / GIB * usd_per_gib)
+fn of_gib(bytes_per_s: f64, each: Usd) -> Usd {
+    each * (bytes_per_s * SECONDS / GIB)
 }

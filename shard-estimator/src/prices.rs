@@ -3,6 +3,8 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::bill::Usd;
+
 /// What AWS asks, as a file says: never older than its date, never newer either.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,29 +26,29 @@ pub struct Region {
     /// Shards that a stream may have unless AWS raised it.
     pub shards_max: u32,
     /// One shard for an hour.
-    pub shard_hour: f64,
+    pub shard_hour: Usd,
     /// A million PUT payload units of 25 KiB.
-    pub put_units_million: f64,
+    pub put_units_million: Usd,
     /// An on-demand stream for an hour.
-    pub on_demand_stream_hour: Option<f64>,
+    pub on_demand_stream_hour: Option<Usd>,
     /// GiB into an on-demand stream, each record rounded up to whole KiB.
-    pub on_demand_in_gib: Option<f64>,
+    pub on_demand_in_gib: Option<Usd>,
     /// GiB out of an on-demand stream.
-    pub on_demand_out_gib: Option<f64>,
+    pub on_demand_out_gib: Option<Usd>,
     /// GiB in with On-demand Advantage, rounded likewise.
-    pub advantage_in_gib: Option<f64>,
+    pub advantage_in_gib: Option<Usd>,
     /// GiB out with On-demand Advantage.
-    pub advantage_out_gib: Option<f64>,
+    pub advantage_out_gib: Option<Usd>,
     /// One shard for an hour, for keeping records more than 24 hours and up to 7 days.
-    pub extended_retention_shard_hour: Option<f64>,
+    pub extended_retention_shard_hour: Option<Usd>,
     /// GiB kept for a month beyond 7 days.
-    pub long_term_gib_month: Option<f64>,
+    pub long_term_gib_month: Option<Usd>,
     /// A consumer with reads of its own, for each shard and hour.
-    pub fan_out_shard_hour: Option<f64>,
+    pub fan_out_shard_hour: Option<Usd>,
     /// GiB read by such consumers.
-    pub fan_out_gib: Option<f64>,
+    pub fan_out_gib: Option<Usd>,
     /// GiB into Firehose, each record rounded up to 5 KiB.
-    pub firehose_gib: Option<f64>,
+    pub firehose_gib: Option<Usd>,
 }
 
 impl Prices {

@@ -5,7 +5,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use shard_estimator::bill::Bill;
+use shard_estimator::bill::{Bill, Mode};
 use shard_estimator::{
     Class, Devices, Estimator, Factor, Fleet, Goals, Packing, Placement, Prices, Readers,
     Reporting, Sizes, Warning,
@@ -176,6 +176,66 @@ fn an_on_demand_stream_takes_twice_its_peak() {
     let jump = Warning::of_on_demand(&estimator, bytes_per_s / 2.1);
     let jump = jump.map(|warning| warning.to_string());
     says(&jump.into_iter().collect::<Vec<_>>(), &["10340000 bytes/s", "twice", "in steps"]);
+}
+
+#[test]
+fn what_is_no_price_is_not_read() {
+    let text = include_str!("../../configs/prices.toml");
+    for no_price in ["-0.015", "nan", "inf"] {
+        let text = text.replace("shard_hour = 0.015", &format!("shard_hour = {no_price}"));
+        let fault = toml::from_str::<Prices>(&text).expect_err("not a price").to_string();
+        assert!(fault.contains("shard_hour") && fault.contains("0 or more dollars"), "{fault}");
+    }
+    let misspelt = text.replace("firehose_gib", "firehose_gb");
+    assert!(toml::from_str::<Prices>(&misspelt).is_err(), "unknown keys are faults");
+    let no_date = text.replace("2026-05-05\"", "May 2026\"");
+    assert!(toml::from_str::<Prices>(&no_date).is_err(), "an age cannot be told");
+}
+
+/// A mode is left out whose prices are not known, and nothing is guessed.
+#[test]
+fn what_has_no_price_is_not_calculated() {
+    let modes = |goals: Goals, region: &str| {
+        let prices = prices();
+        let region = prices.region(region).expect("its prices");
+        let bill = Bill::of(&estimator(vehicles(), goals), shards(29), region);
+        bill.modes().map(|(mode, _)| mode).collect::<Vec<_>>()
+    };
+    let (virginia, tokyo) = ("us-east-1", "ap-northeast-1");
+    let all = [Mode::Provisioned, Mode::OnDemand, Mode::Advantage];
+    assert_eq!(modes(Goals::default(), virginia), all);
+    assert_eq!(modes(Goals::default(), tokyo), [Mode::Provisioned, Mode::OnDemand]);
+    let readers = Readers { fan_out: 1, ..Goals::default().readers };
+    let fan_out = Goals { readers, ..Goals::default() };
+    assert_eq!(modes(fan_out.clone(), virginia), [Mode::Provisioned]);
+    assert_eq!(modes(fan_out, tokyo), []);
+}
+
+/// Extended retention doubles the price of a shard and more; beyond a week what lies there is paid.
+#[test]
+fn retention_is_paid_by_the_shard_for_a_week_and_by_the_gib_after_it() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let vehicles = Class { sizes: sizes(&[(1_024, 1)]), ..vehicles() };
+    let retention = |days: u32| {
+        let goals = Goals { retention: days * DAY, ..Goals::default() };
+        let prices = prices();
+        let region = prices.region("us-east-1").expect("its prices");
+        let bill = Bill::of(&estimator(vehicles.clone(), goals), shards(29), region);
+        bill.provisioned.expect("its prices are known").retention.to_string()
+    };
+    assert_eq!(retention(1), "$0.00");
+    assert_eq!(retention(2), "$423.40", "29 shards, 730 hours, 0.020 each");
+    assert_eq!(retention(7), "$423.40");
+    assert_eq!(retention(8), "$461.30", "and 1,647.9 GiB of a day for 0.023 each");
+}
+
+/// 1 KiB records are billed as five.
+#[test]
+fn firehose_bills_small_records_fivefold() {
+    let vehicles = Class { sizes: sizes(&[(1_024, 1)]), ..vehicles() };
+    let region = prices().regions["us-east-1"];
+    let bill = Bill::of(&estimator(vehicles, Goals::default()), shards(29), &region);
+    assert_eq!(bill.firehose.expect("its price is known").to_string(), "$7268.14");
 }
 
 #[test]
