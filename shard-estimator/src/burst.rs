@@ -125,6 +125,7 @@ mod tests {
     #[test]
     fn jitter_of_as_long_as_the_limiter_needs_removes_the_queue() {
         assert_eq!(wave(800.0, 1).delay(0.99, LIMITER), Some(Duration::ZERO));
+        assert!(wave(800.0, 1).backlog(LIMITER).abs() < 1e-9);
         assert!(wave(800.0, 0).delay(0.99, LIMITER) > Some(Duration::from_millis(700)));
     }
 

@@ -5,14 +5,16 @@ use serde::Serialize;
 pub use self::carry::drain_time;
 
 use self::carry::Carry;
+use self::search::fewest_of_falling;
 use crate::limits::SHARDS_MAX;
-use crate::loads::{AtShards, Scale};
+use crate::loads::{AtShards, Loads, Scale};
 use crate::number::count_down;
 use crate::placement::{SortedKeys, golden_keys};
 use crate::{Check, Constraint, Fleet, GoalFault, Goals, Growth, Outlook, Placement, Sent};
 
 mod carry;
 mod faults;
+mod search;
 
 /// A fleet and what is asked of its stream: answers how many shards that takes, and what any number
 /// of them means.
@@ -87,12 +89,13 @@ impl Estimator {
     pub fn plan(&self) -> Result<Plan, GoalFault> {
         let scale = self.scale();
         let times = self.goals.growth.map_or(1.0, Growth::most);
-        let shards = self.fewest(&scale, NonZeroU32::MIN, times).ok_or_else(|| {
-            let most = self.outlook_at(&scale, MOST_SHARDS);
-            GoalFault::NoShards {
-                constraints: most.broken().iter().map(Constraint::to_string).collect(),
-            }
-        })?;
+        let shards =
+            self.fewest(&scale, NonZeroU32::MIN, times, Check::holds).ok_or_else(|| {
+                let most = self.outlook_at(&scale, MOST_SHARDS);
+                GoalFault::NoShards {
+                    constraints: most.broken().iter().map(Constraint::to_string).collect(),
+                }
+            })?;
         let less = NonZeroU32::new(shards.get() - 1).map(|less| self.outlook_at(&scale, less));
         Ok(Plan {
             shards,
@@ -101,6 +104,27 @@ impl Estimator {
             chosen: self.outlook_at(&scale, shards),
             more: self.outlook_at(&scale, shards.saturating_add(1)),
         })
+    }
+
+    /// The fewest shards that each constraint needs by itself, in the order of [`Constraint`];
+    /// `None` where a stream cannot have so many. Growth needs what all others need at its horizon.
+    #[must_use]
+    pub fn needs(&self) -> Vec<(Constraint, Option<NonZeroU32>)> {
+        let scale = self.scale();
+        let asked = self.carry().checks(&scale.fair(NonZeroU32::MIN, 1.0));
+        let mut needs: Vec<_> = asked
+            .iter()
+            .map(Check::constraint)
+            .map(|one| {
+                let holds = |check: &Check| check.constraint() != one || check.holds();
+                (one, self.fewest(&scale, NonZeroU32::MIN, 1.0, holds))
+            })
+            .collect();
+        needs.extend(self.goals.growth.map(|growth| {
+            let shards = self.fewest(&scale, NonZeroU32::MIN, growth.most(), Check::holds);
+            (Constraint::Growth, shards)
+        }));
+        needs
     }
 
     /// What so many shards mean for the fleet.
@@ -129,6 +153,9 @@ impl Estimator {
 
     /// The fewest shards after each of so many months, which ascend; `None` where no stream has as
     /// many. Without growth it is the same in all.
+    ///
+    /// Devices that are counted or played grow on every shard alike; a skew that falls with their
+    /// number is not counted on.
     #[must_use]
     pub fn shards_by_month(&self, months: &[u32]) -> Vec<Option<NonZeroU32>> {
         let scale = self.scale();
@@ -137,9 +164,9 @@ impl Estimator {
         let mut needed = |months: &u32| {
             let times = self.goals.growth.map_or(1.0, |growth| growth.after(f64::from(*months)));
             if times < 1.0 {
-                return self.fewest(&scale, NonZeroU32::MIN, times);
+                return self.fewest(&scale, NonZeroU32::MIN, times, Check::holds);
             }
-            from = from.and_then(|from| self.fewest(&scale, from, times));
+            from = from.and_then(|from| self.fewest(&scale, from, times, Check::holds));
             from
         };
         months.iter().map(&mut needed).collect()
@@ -152,13 +179,22 @@ impl Estimator {
         self.carry().sent(self.fleet.records_per_s() / f64::from(shards.get()))
     }
 
-    fn fewest(&self, scale: &Scale<'_>, from: NonZeroU32, times: f64) -> Option<NonZeroU32> {
+    /// The fewest shards, `from` or more, with which what `holds` asks is held by a fleet of
+    /// `times` as many devices.
+    fn fewest(
+        &self,
+        scale: &Scale<'_>,
+        from: NonZeroU32,
+        times: f64,
+        holds: impl Fn(&Check) -> bool,
+    ) -> Option<NonZeroU32> {
         let carry = self.carry();
+        let holds = |loads: &Loads| carry.checks(loads).iter().all(&holds);
         let mut candidates = (from.get()..=SHARDS_MAX).filter_map(NonZeroU32::new);
-        let mut fair = |shards: &NonZeroU32| carry.holds(&scale.fair(*shards, times));
+        let mut fair = |shards: &NonZeroU32| holds(&scale.fair(*shards, times));
         let suffices = |shards: NonZeroU32| {
-            scale.roughly(shards, times).is_none_or(|loads| carry.holds(&loads))
-                && carry.holds(&scale.at(shards).grown(times))
+            scale.roughly(shards, times).is_none_or(|loads| holds(&loads))
+                && holds(&scale.at(shards).grown(times))
         };
         if scale.falls_with_shards() {
             let from = candidates.find(&mut fair)?;
@@ -222,26 +258,3 @@ impl Estimator {
 }
 
 const MOST_SHARDS: NonZeroU32 = NonZeroU32::new(SHARDS_MAX).expect("not zero");
-
-/// The fewest shards that suffice, when all above do too: twice as many steps until they do, and
-/// then halves. `from` or more.
-fn fewest_of_falling(
-    from: NonZeroU32,
-    suffices: impl Fn(NonZeroU32) -> bool,
-) -> Option<NonZeroU32> {
-    let at = |shards: u32| NonZeroU32::new(shards).is_some_and(&suffices);
-    let (mut low, mut high, mut step) = (from.get(), from.get(), 1);
-    while !at(high) {
-        if high >= SHARDS_MAX {
-            return None;
-        }
-        low = high + 1;
-        high = (high + step).min(SHARDS_MAX);
-        step *= 2;
-    }
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if at(middle) { high = middle } else { low = middle + 1 }
-    }
-    NonZeroU32::new(high)
-}

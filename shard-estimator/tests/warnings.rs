@@ -139,6 +139,7 @@ fn a_region_allows_so_many_shards() {
 fn put_units_of_small_records_call_for_packing() {
     let warnings = of_bill(vehicles(), Goals::default(), 29, "us-east-1");
     says(&warnings, &["$735.84", "$317.55", "packing"]);
+    assert_eq!(of_bill(vehicles(), Goals::default(), 40, "us-east-1"), [""; 0], "not twice $438");
 }
 
 /// Two consumers with reads of their own cost the fleet of 1 KiB records $1,938 on $1,053.

@@ -187,6 +187,16 @@ mod tests {
     }
 
     #[test]
+    fn a_percentile_of_a_hundred_plays_leaves_one_above_it() {
+        let draws = |quantile| Draws { draws: 100, quantile, seed: 1 };
+        let plays: Vec<f64> = (1..=100).rev().map(f64::from).collect();
+        for (quantile, play) in [(0.99, 99.0), (1.0, 100.0), (0.5, 50.0), (0.0, 1.0)] {
+            let found = draws(quantile).quantile_of(plays.clone());
+            assert!((found - play).abs() < 1e-9, "{quantile}: {found}");
+        }
+    }
+
+    #[test]
     fn successes_have_the_mean_and_the_variance_of_a_binomial() {
         let mut chance = Rng::with_seed(1);
         let (trials, part, whole) = (100, 3, 10);

@@ -54,3 +54,19 @@ pub(crate) fn heaviest(
     };
     weighings.iter().map(heaviest).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_on_a_border_are_counted_where_they_belong() {
+        for n in [1, 2, 3, 7, 29] {
+            let ranges = ShardRanges::equal(NonZeroU32::new(n).expect("tests count from one"));
+            let borders = (0..n).filter_map(|shard| ranges.range(shard));
+            let keys =
+                SortedKeys::new(borders.flat_map(|range| [*range.start(), *range.end()]).collect());
+            assert!(keys.by_shard(ranges).all(|count| (count - 2.0).abs() < 1e-9), "{n} shards");
+        }
+    }
+}
