@@ -1,8 +1,7 @@
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use serde::Serialize;
-
-pub use self::carry::drain_time;
 
 use self::carry::Carry;
 use self::search::fewest_of_falling;
@@ -10,7 +9,10 @@ use crate::limits::SHARDS_MAX;
 use crate::loads::{AtShards, Loads, Scale};
 use crate::number::count_down;
 use crate::placement::{SortedKeys, golden_keys};
-use crate::{Check, Constraint, Fleet, GoalFault, Goals, Growth, Outlook, Placement, Sent};
+use crate::{
+    Check, Constraint, Fleet, GoalFault, Goals, Growth, Outage, Outlook, Placement, Sent,
+    longest_outage,
+};
 
 mod carry;
 mod faults;
@@ -50,6 +52,10 @@ pub struct Carried {
     pub devices: u32,
     /// Records a second, before packing.
     pub records_per_s: f64,
+    /// The longest outage that the fleet as it is catches up with in the time allowed, if there is
+    /// one to catch up with. In JSON: seconds.
+    #[serde(serialize_with = "crate::seconds::serialize_some")]
+    pub outage: Option<Duration>,
 }
 
 impl Estimator {
@@ -143,11 +149,17 @@ impl Estimator {
     /// What so many shards can carry without breaking a goal, growth left aside.
     #[must_use]
     pub fn carried(&self, shards: NonZeroU32) -> Carried {
-        let times = self.carries(&self.scale().at(shards));
+        let scale = self.scale();
+        let at = scale.at(shards);
+        let times = self.carries(&at);
+        let drains = |outage: Outage| {
+            longest_outage(outage.drained_within, self.carry().used_by(&at.grown(1.0)))
+        };
         Carried {
             times,
             devices: count_down(self.fleet.devices() * times),
             records_per_s: self.fleet.records_per_s() * times,
+            outage: self.goals.outage.map(drains),
         }
     }
 

@@ -256,6 +256,18 @@ fn what_shards_carry_is_told_in_reverse() {
     assert!(carried.devices >= 20_000 && carried.devices < 20_700, "{carried:?}");
     let few = estimator.carried(shards(1));
     assert_eq!((few.devices, few.times < 1.0), (800, true), "{few:?}");
+    assert_eq!(few.outage, None, "nothing was asked");
+}
+
+/// On 29 shards the hottest is used at 779 of 900: an hour takes 6.44.
+#[test]
+fn the_longest_outage_that_shards_bear_is_told() {
+    let outage = Some(Outage { lasts: HOUR, drained_within: 8 * HOUR });
+    let goals = Goals { outage, ..Goals::default() };
+    let estimator = estimator(vec![class("a", 20_000, SECOND, 100)], goals);
+    let longest = estimator.carried(shards(29)).outage.expect("an outage was asked about");
+    let expected_s = 8.0 * 3_600.0 * 121.0 / 779.0;
+    assert!((longest.as_secs_f64() - expected_s).abs() < 1e-3, "{longest:?}");
 }
 
 #[test]

@@ -117,7 +117,7 @@ fn the_bound_is_at_least_the_exact_p99_and_at_most_a_tenth_above_it() {
 /// Two classes that do not differ are one: playing must come to what the exact tail says.
 #[test]
 fn playing_classes_that_are_alike_comes_within_a_twentieth_of_the_bound() {
-    for (devices, n) in [(60, 4), (600, 9), (20_000, 29), (100_000, 64)] {
+    for (devices, n) in [(60, 4), (600, 9), (20_000, 29)] {
         let halves = vec![class("a", devices / 2, 1_000, 100), class("b", devices / 2, 1_000, 100)];
         let bound = f64::from(hottest_devices(devices, shards(n), 0.01));
         let played = estimator(halves, Goals::default()).outlook(shards(n)).hottest.devices;

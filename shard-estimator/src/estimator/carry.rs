@@ -4,7 +4,7 @@ use crate::burst::{Drainage, Wave, p99_delay};
 use crate::limits::{SHARD_BYTES_PER_S, SHARD_RECORDS_PER_S};
 use crate::loads::{Flow, Loads, Waves};
 use crate::number::count_up;
-use crate::{Budget, Check, Fleet, Goals, Hottest, Keys, Outage, Sent, Wait};
+use crate::{Budget, Check, Fleet, Goals, Hottest, Keys, Outage, Sent, Wait, drain_time};
 
 /// What one shard carries: holds the loads of a shard against the goals.
 #[derive(Debug)]
@@ -88,10 +88,14 @@ impl<'a> Carry<'a> {
         Flow { records_per_s: sent.records_per_s, bytes_per_s: sent.records_per_s * bytes_each }
     }
 
-    /// The part of what the limiter allows that a flow takes.
-    pub(super) fn used(&self, flow: Flow) -> f64 {
+    /// The part of what the limiter allows that a shard takes.
+    pub(super) fn used_by(&self, loads: &Loads) -> f64 {
+        self.used(self.flow(loads.records_per_s, loads.bytes_per_s))
+    }
+
+    pub(super) fn used(&self, sent: Flow) -> f64 {
         let allowed = self.limiter();
-        (flow.records_per_s / allowed.records_per_s).max(flow.bytes_per_s / allowed.bytes_per_s)
+        (sent.records_per_s / allowed.records_per_s).max(sent.bytes_per_s / allowed.bytes_per_s)
     }
 
     fn limiter(&self) -> Flow {
@@ -153,17 +157,4 @@ impl<'a> Carry<'a> {
     fn record(&self) -> [u32; 2] {
         [count_up(self.data_bytes), count_up(self.key_bytes)]
     }
-}
-
-/// How long it takes to catch up after an outage, when `used` of what the limiter allows comes in
-/// meanwhile: H × ρ ÷ (1 − ρ). `None` for ever.
-///
-/// An event simulation of 640 records/s against 800/s needs 14,400 s for an hour, as this says.
-#[must_use]
-pub fn drain_time(outage: Duration, used: f64) -> Option<Duration> {
-    if used < 1.0 { outage_times(outage, used / (1.0 - used)) } else { None }
-}
-
-fn outage_times(outage: Duration, times: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64(outage.as_secs_f64() * times).ok()
 }
