@@ -36,7 +36,8 @@ pub enum Devices {
         /// Bytes of the partition key of one, in UTF-8.
         key_bytes: u32,
     },
-    /// The partition key of each: then it is known, and not only likely, which shard each loads.
+    /// The partition key of each. If those of all classes are, it is known, and not only likely,
+    /// which shard each device loads.
     Known(Vec<String>),
 }
 

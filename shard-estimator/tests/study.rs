@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use shard_estimator::bill::Bill;
 use shard_estimator::{
-    Check, Class, Constraint, Devices, Estimator, Fleet, Goals, Growth, Outage, Placement, Prices,
-    Reporting, Sizes, hottest_devices,
+    Check, Class, Constraint, Devices, Estimator, Fleet, Goals, Growth, Keys, Outage, Packing,
+    Placement, Prices, Reporting, Sizes, hottest_devices,
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -178,6 +178,25 @@ fn a_horizon_buys_the_shards_of_its_month_and_growth_binds() {
     let growth = Some(Growth { per_month: 0.03, horizon_months: 12 });
     let plan = estimator(vehicles(), Goals { growth, ..Goals::default() }).plan().expect("shards");
     assert_eq!((plan.shards.get(), plan.binding), (41, vec![Constraint::Growth]));
+}
+
+/// 24 vehicles' records in one: not one shard less, and a third of the cost.
+#[test]
+fn packing_saves_put_units_of_large_records_and_shards_of_small_ones() {
+    let prices: Prices =
+        toml::from_str(include_str!("../../configs/prices.toml")).expect("a file of prices");
+    let packing = Some(Packing::default());
+    let fleet = estimator(vehicles(), Goals { packing, ..Goals::default() });
+    let plan = fleet.plan().expect("shards");
+    assert_eq!(plan.shards.get(), 29);
+    let bill = Bill::of(&fleet, plan.shards, &prices.regions["us-east-1"]);
+    assert_eq!(bill.provisioned.expect("its prices are known").total().to_string(), "$348.21");
+    for (data_bytes, key_bytes, carried) in [(200, 12, 4_717.0), (512, 16, 1_946.0)] {
+        let full = Packing::default().full(data_bytes, key_bytes, Keys::Distinct);
+        let packed_per_s = f64::from(1 << 20) / f64::from(full.bytes + key_bytes);
+        let records_per_s = packed_per_s * f64::from(full.records);
+        assert!((records_per_s - carried).abs() < 1.0, "{data_bytes}: {records_per_s}");
+    }
 }
 
 /// Two numbers of shards for 500 keys and for 20,000, and the table of 20,000 draws.
