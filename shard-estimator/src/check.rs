@@ -133,9 +133,9 @@ impl Wait {
     fn explain(&self) -> String {
         let Self { records, jitter, records_per_s, burst, linger, allowed, .. } = self;
         format!(
-            "linger + (0.99 x records - burst) / rate - 0.99 x jitter = {linger:?} + (0.99 x \
-             {records:.0} - {burst}) / {records_per_s:.0} per s - 0.99 x {jitter:?}, or what the \
-             same makes for bytes: {}; allowed {allowed:?}",
+            "linger + max(0, (0.99 x records - burst) / rate - 0.99 x jitter) = {linger:?} + max(0, \
+             (0.99 x {records:.0} - {burst}) / {records_per_s:.0} per s - 0.99 x {jitter:?}), or \
+             what the same makes for bytes: {}; allowed {allowed:?}",
             in_words(self.p99)
         )
     }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::limits::RECORD_BYTES_MAX;
 use crate::number::within;
@@ -46,7 +46,7 @@ pub struct Goals {
 }
 
 /// Which shard a device loads. Devices whose keys are all known are counted, not estimated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Placement {
     /// The shard that the MD5 of its partition key falls on.

@@ -236,3 +236,15 @@ fn a_goal_that_no_number_of_shards_holds_is_named() {
         says(&[fault.to_string()], &["20000", "records", "divide them"]);
     }
 }
+
+/// Of 300 known devices any two that meet are too much for a shard: all 20,000 numbers of shards
+/// are tried.
+#[test]
+fn known_devices_that_always_meet_somewhere_are_named_too() {
+    let keys: Vec<String> = (0..300).map(|n| format!("device-{n}")).collect();
+    let class = Class { devices: Devices::Known(keys), ..heavy(500) };
+    let fleet = Fleet::new(vec![class]).expect("a fleet without fault");
+    let estimator = Estimator::new(fleet, Goals::default()).expect("goals without fault");
+    let fault = estimator.plan().expect_err("no shards for devices that must never meet");
+    says(&[fault.to_string()], &["20000", "records"]);
+}
