@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use shard_estimator::{
     Class, Devices, Estimator, Factor, Fleet, FleetFault, GoalFault, Goals, Growth, Outage,
-    Packing, Readers, Reporting, Restore, Sizes,
+    Packing, Placement, Readers, Reporting, Restore, Sizes,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -218,6 +218,8 @@ fn a_risk_that_is_played_is_not_smaller_than_plays_show() {
     let faults: Vec<_> = faults.iter().map(GoalFault::to_string).collect();
     says(&faults, &["0.0009", "shows 0.001", "ids"]);
     assert!(with(0.001).is_ok());
+    let counted = Goals { risk: 1e-6, placement: Placement::Golden, ..Goals::default() };
+    assert!(Estimator::new(fleet.clone(), counted).is_ok(), "nothing is played");
 }
 
 /// Of 30 devices two meet on one of 20,000 shards with a probability of 2 %, of 60 with one of 9 %.
