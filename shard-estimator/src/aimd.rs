@@ -2,9 +2,11 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use self::floor::Floor;
+use self::tally::Tally;
 use crate::Factor;
 
 mod floor;
+mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -15,10 +17,20 @@ const DECREASE_PAUSE: Duration = Duration::from_millis(500);
 /// A decrease keeps four fifths.
 const DECREASE: (u32, u32) = (4, 5);
 
-/// An increase is a billionth of the limit in so many nanoseconds: 2 % of the limit in a second. A
-/// fifth of that takes 37 s to find the share of idle neighbours, twice and a half as much doubles
-/// the refusals.
-const INCREASE_NS_PER_BILLIONTH: u32 = 50;
+/// The most that the factor rises in a second: 2 % of the limit. A fifth of that takes 37 s to find
+/// the share of idle neighbours, twice and a half as much doubles the refusals.
+const INCREASE_MAX: (u32, u32) = (1, 50);
+
+/// When it was calm for long, the share is not what limits us: a second's increase is a tenth of the
+/// factor then. A lone busy one among a thousand finds what the others leave within minutes.
+const INCREASE_CALM: (u32, u32) = (1, 10);
+
+/// Calm is when nothing was refused for as long as the share needs for 50 records. One in fifty may
+/// be refused where many share a shard.
+const CALM_OF_WHOLE: Duration = Duration::from_millis(64);
+
+/// It is calm after no less: refusals come by the second.
+const CALM_MIN: Duration = Duration::from_secs(3);
 
 /// Most time that one observation can earn an increase for: a limiter that is said to bind now need
 /// not have bound all through a long silence.
@@ -46,14 +58,15 @@ pub enum Limiter {
 /// Finds the factor of a shard's limits that one gateway can use: additive increase, multiplicative
 /// decrease.
 ///
-/// Many gateways that each run one, on the same shard and without a word between them, come to
-/// roughly equal shares that together fill it. Simulated with four (`tests/shared_shard.rs`): under
-/// 1 % of the attempts is throttled by a shard that keeps a tank, under 3 % by one that counts
-/// strictly by the second.
+/// Up to a thousand gateways that each run one, on the same shard and without a word between them,
+/// come to roughly equal shares that together fill it, and have less than 5 % of their attempts
+/// throttled. Simulated with a shard that counts strictly by the second (`tests/crowd`, whose table
+/// is in the README) and with one that keeps a tank (`tests/shared_shard.rs`).
 ///
-/// The factor always lies between a floor and a ceiling. It falls to 0.8 of itself when records
-/// were throttled, at most once in half a second; it rises by 2 % of the limit in a second, only
-/// while the limiter binds.
+/// The factor always lies between a floor and a ceiling. It falls only when records were throttled,
+/// at most once in half a second: to 0.8 of itself, or at once to what was accepted in the last
+/// second if that is less. It rises only while the limiter binds: in a second by at most 2 % of the
+/// limit, and by less for those whose share is small, unless nothing was refused for long.
 ///
 /// Time is the time since any moment, the same for all calls; a call that goes back in time counts
 /// as made at once.
@@ -65,6 +78,7 @@ pub struct Aimd {
     /// Until when time has earned its increase, or has earned none.
     increased_until: Duration,
     decreased_at: Option<Duration>,
+    tally: Tally,
 }
 
 impl Aimd {
@@ -75,9 +89,9 @@ impl Aimd {
     /// The ceiling is `fraction` for a gateway that is known to be alone, the whole limit for all
     /// others, who may find their neighbours idle.
     ///
-    /// With `instances` unknown it begins with `fraction`, and the floor is half the limit; the
-    /// floor is halved for every 30 s in which more than 5 % of the records were throttled, and
-    /// comes back as the factor does.
+    /// With `instances` unknown it begins with `fraction`, and the floor is half the limit, or half
+    /// of what was accepted when more than 5 % of the records were throttled. It comes back as the
+    /// factor does.
     #[must_use]
     pub fn new(instances: Option<NonZeroU32>, fraction: Factor, now: Duration) -> Self {
         let fair_share = fraction.scaled(1, instances.map_or(1, NonZeroU32::get));
@@ -90,6 +104,7 @@ impl Aimd {
             },
             increased_until: now,
             decreased_at: None,
+            tally: Tally::new(fair_share, now),
         }
     }
 
@@ -110,34 +125,67 @@ impl Aimd {
     /// Call it for every answer of the stream, and at least once a second while the limiter binds:
     /// of a longer silence one second counts.
     pub fn observe(&mut self, verdicts: Verdicts, limiter: Limiter, now: Duration) {
+        self.tally.count(verdicts, self.factor, now);
         if verdicts.throttled > 0 {
             self.decrease(now);
             self.increased_until = now;
-        } else {
-            match limiter {
-                Limiter::Binding => self.increase(now),
-                Limiter::Slack => self.increased_until = now,
-            }
+            return;
         }
-        self.floor.observe(verdicts, self.factor, now);
+        match limiter {
+            Limiter::Binding => self.increase(now),
+            Limiter::Slack => self.increased_until = now,
+        }
+        if verdicts.accepted > 0 {
+            self.floor.come_back(self.factor, now);
+        }
     }
 
     fn decrease(&mut self, now: Duration) {
-        let heard_before =
-            self.decreased_at.is_some_and(|at| now.saturating_sub(at) < DECREASE_PAUSE);
-        if !heard_before {
-            self.factor = self.factor.scaled(DECREASE.0, DECREASE.1).max(self.floor.get());
-            self.decreased_at = Some(now);
+        if self.refused_within(DECREASE_PAUSE, now) {
+            return;
+        }
+        let mut factor = self.factor.scaled(DECREASE.0, DECREASE.1);
+        let measured = self.tally.is_complete(now);
+        if measured {
+            let share = self.tally.share();
+            if self.tally.presses() {
+                self.floor.give_way(share.scaled(1, 2), now);
+            }
+            factor = factor.min(share);
+        }
+        self.factor = factor.max(self.floor.get());
+        self.decreased_at = Some(now);
+        if measured {
+            // What is under way was sent at the pace of before.
+            self.tally = Tally::new(self.factor, now + DECREASE_PAUSE);
         }
     }
 
     fn increase(&mut self, now: Duration) {
         let span = now.saturating_sub(self.increased_until).min(INCREASE_SPAN_MAX);
-        let span_ns = u32::try_from(span.as_nanos()).expect("at most a second");
-        let billionths = span_ns / INCREASE_NS_PER_BILLIONTH;
-        self.factor = self.factor.plus_billionths(billionths).min(self.ceiling);
+        let (factor, rest) = self.factor.risen(self.increase_per_s(now), span);
+        self.factor = factor.min(self.ceiling);
         // What was too short for a billionth counts next time: frequent calls earn as much as rare.
-        let rest = Duration::from_nanos(u64::from(span_ns % INCREASE_NS_PER_BILLIONTH));
         self.increased_until = now.saturating_sub(rest);
+    }
+
+    fn increase_per_s(&self, now: Duration) -> Factor {
+        // Floors are half of a share.
+        let share = self.floor.get().doubled();
+        // Twice the square of it: at any share the same few records meet a refusal before a refusal
+        // takes the increase back. A fixed 2 % of the limit would be 20 times what one of a thousand
+        // has, and most records would be refused.
+        let contended = share.times(share).doubled();
+        let calm_after = share.stretched(CALM_OF_WHOLE).max(CALM_MIN);
+        let increase = if self.refused_within(calm_after, now) {
+            contended
+        } else {
+            contended.max(self.factor.scaled(INCREASE_CALM.0, INCREASE_CALM.1))
+        };
+        increase.min(Factor::WHOLE.scaled(INCREASE_MAX.0, INCREASE_MAX.1))
+    }
+
+    fn refused_within(&self, span: Duration, now: Duration) -> bool {
+        self.decreased_at.is_some_and(|at| now.saturating_sub(at) < span)
     }
 }

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
@@ -53,6 +54,26 @@ impl Factor {
     /// This and `billionths` more, but never more than the whole.
     pub(crate) fn plus_billionths(self, billionths: u32) -> Self {
         Self(self.0.saturating_add(billionths)).min(Self::WHOLE)
+    }
+
+    /// This part of the part `other`, but never nothing.
+    pub(crate) fn times(self, other: Self) -> Self {
+        Self(other.of(self.0).max(1))
+    }
+
+    /// This after a rise of `per_s` in a second that lasted for `span`, and how much of `span` was
+    /// too short for a billionth.
+    pub(crate) fn risen(self, per_s: Self, span: Duration) -> (Self, Duration) {
+        let whole = u128::from(Self::WHOLE.0);
+        let gained = span.as_nanos() * u128::from(per_s.0);
+        let rest_ns = (gained % whole) / u128::from(per_s.0);
+        let billionths = u32::try_from(gained / whole).unwrap_or(Self::WHOLE.0);
+        (self.plus_billionths(billionths), Duration::from_nanos_u128(rest_ns))
+    }
+
+    /// `span` ÷ this: how long a part of a rate takes for what the whole does in `span`.
+    pub(crate) fn stretched(self, span: Duration) -> Duration {
+        Duration::from_nanos_u128(span.as_nanos() * u128::from(Self::WHOLE.0) / u128::from(self.0))
     }
 
     /// Twice this, but never more than the whole.

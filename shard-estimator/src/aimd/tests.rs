@@ -115,11 +115,15 @@ proptest! {
             now += Duration::from_millis(heard.after_ms);
             aimd.observe(heard.verdicts, heard.limiter, now);
         }
-        let (_, ceiling) = aimd.bounds();
-        let climb = Duration::from_secs_f64((part(ceiling) - part(aimd.factor())) / 0.02);
+        let (floor, ceiling) = aimd.bounds();
+        // Calm after 64 records of twice the floor; from then a tenth a second up to a fifth of the
+        // limit, and 2 % of the limit a second beyond.
+        let calm_s = f64::max(3.0, 0.064 / (2.0 * part(floor)));
+        let tenths = f64::max(0.0, (0.2 / part(aimd.factor())).ln() / 1.1_f64.ln());
+        let climb = Duration::from_secs_f64(calm_s + tenths + part(ceiling) / 0.02);
         // A million steps are enough to see what frequent calls lose.
         let every = Duration::from_nanos(every_ns).max(climb / 100_000);
-        let deadline = now + climb + every;
+        let deadline = now + climb + 2 * every;
         while now < deadline {
             now += every;
             aimd.observe(ACCEPTED, Limiter::Binding, now);
@@ -163,25 +167,70 @@ fn calls_too_frequent_for_a_billionth_earn_as_much_as_rare_ones() {
     assert_eq!(aimd.factor(), Factor::new(0.500_000_66).expect("a factor"));
 }
 
+/// One call a second for so many seconds, and the factor after each, in thousandths.
+fn hear(aimd: &mut Aimd, now: &mut Duration, verdicts: Verdicts, seconds: u32) -> Vec<u32> {
+    let mut second = || {
+        *now += Duration::from_secs(1);
+        aimd.observe(verdicts, Limiter::Binding, *now);
+        aimd.factor().of(1_000)
+    };
+    (0..seconds).map(|_| second()).collect()
+}
+
 #[test]
 fn a_learned_floor_gives_way_under_refusals_and_comes_back_with_the_factor() {
-    let mut aimd = aimd(None, 0.9);
-    let refused = Verdicts { accepted: 90, throttled: 10 };
-    let mut now = START;
-    let mut floor_after = |verdicts, limiter, seconds: u32| {
-        for _ in 0..seconds {
-            now += Duration::from_secs(1);
-            aimd.observe(verdicts, limiter, now);
-        }
-        aimd.bounds().0.of(1000)
+    let (mut aimd, mut now) = (aimd(None, 0.9), START);
+    let floor = |aimd: &Aimd| aimd.bounds().0.of(1_000);
+    // One in thirty: such is life.
+    let few = Verdicts { accepted: 97, throttled: 3 };
+    hear(&mut aimd, &mut now, few, 60);
+    assert_eq!(floor(&aimd), 500);
+    // A tenth: half of what is accepted, but no refusals bring it below half a thousandth.
+    let many = Verdicts { accepted: 90, throttled: 10 };
+    hear(&mut aimd, &mut now, many, 2);
+    assert!((225..240).contains(&floor(&aimd)), "{}", floor(&aimd));
+    hear(&mut aimd, &mut now, many, 60);
+    assert_eq!(aimd.bounds().0, Factor::new(0.000_5).expect("a factor"));
+    // None: it comes back, as far as half of what the factor finds.
+    hear(&mut aimd, &mut now, ACCEPTED, 600);
+    assert_eq!((aimd.factor(), floor(&aimd)), (Factor::WHOLE, 500));
+}
+
+#[test]
+fn far_too_fast_it_falls_at_once_to_what_was_accepted() {
+    let (mut aimd, mut now) = (aimd(None, 0.9), START);
+    let one_in_hundred = Verdicts { accepted: 1, throttled: 99 };
+    // What was under way then, in the half second after it, is not held against it.
+    assert_eq!(hear(&mut aimd, &mut now, one_in_hundred, 1), [9]);
+    now += Duration::from_millis(400);
+    aimd.observe(one_in_hundred, Limiter::Binding, now);
+    assert_eq!(aimd.factor().of(1_000), 9);
+    hear(&mut aimd, &mut now, ACCEPTED, 2);
+    aimd.observe(THROTTLED, Limiter::Binding, now);
+    assert!((7..=9).contains(&aimd.factor().of(1_000)), "{}", aimd.factor());
+}
+
+#[test]
+fn few_records_are_not_taken_for_a_measure() {
+    let (mut aimd, mut now) = (aimd(Some(100), 0.9), START);
+    let none = Verdicts { accepted: 0, throttled: 10 };
+    assert_eq!(hear(&mut aimd, &mut now, none, 1), [7]);
+}
+
+#[test]
+fn one_of_many_rises_by_little_while_refusals_come_and_by_a_tenth_a_second_once_they_stopped() {
+    let (mut aimd, mut now) = (aimd(Some(100), 0.9), START);
+    aimd.observe(THROTTLED, Limiter::Binding, now);
+    let before = part(aimd.factor());
+    let mut rise = |seconds| {
+        let before = part(aimd.factor());
+        hear(&mut aimd, &mut now, ACCEPTED, seconds);
+        part(aimd.factor()) / before
     };
-    // A tenth refused: half of it for each half minute.
-    assert_eq!(floor_after(refused, Limiter::Binding, 29), 500);
-    assert_eq!(floor_after(refused, Limiter::Binding, 31), 125);
-    // None refused, but no more called for than the factor of 0.25 where that ended.
-    assert_eq!(floor_after(ACCEPTED, Limiter::Slack, 60), 125);
-    // Called for, both come back.
-    assert_eq!(floor_after(ACCEPTED, Limiter::Binding, 90), 500);
+    // A share of 9 records a second: 64 of them take 7.1 s, and twice its square is 162 millionths.
+    assert!((rise(7) - (before + 7.0 * 0.000_162) / before).abs() < 1e-4);
+    rise(1);
+    assert!((rise(10) - 1.1_f64.powi(10)).abs() < 1e-3);
 }
 
 #[test]
