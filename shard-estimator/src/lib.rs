@@ -4,6 +4,8 @@
 //!
 //! - [`limits`]: what the service allows, each number with its source;
 //! - [`HashKey`] and [`ShardRanges`]: which shard a partition key belongs to;
+//! - [`ShardId`] and [`LearnedMap`]: the same of a stream of which nothing is known, learned from
+//!   where its records went;
 //! - [`Factor`] and [`Budget`]: a part of one shard's limits, as rates and bursts for a limiter;
 //! - [`Aimd`]: which part that is, learned from what the stream accepts and refuses, so that
 //!   several gateways share a shard without talking to each other.
@@ -27,10 +29,14 @@ mod aimd;
 mod budget;
 mod factor;
 mod hash_key;
+mod learned_map;
+mod shard_id;
 mod shard_ranges;
 
 pub use aimd::{Aimd, Limiter, Verdicts};
 pub use budget::Budget;
 pub use factor::Factor;
 pub use hash_key::HashKey;
+pub use learned_map::{LearnedMap, Lesson, Sighting};
+pub use shard_id::ShardId;
 pub use shard_ranges::ShardRanges;
