@@ -39,8 +39,8 @@ fn key(n: usize) -> u8 {
     u8::try_from(n % 6).unwrap()
 }
 
-fn shard_of(key: &PartitionKey) -> ShardIndex {
-    ShardIndex(key.as_str().parse::<usize>().unwrap() % SHARDS)
+fn shard_of(key: &PartitionKey) -> Stripe {
+    Stripe(key.as_str().parse::<usize>().unwrap() % SHARDS)
 }
 
 #[derive(Debug, Clone)]
@@ -104,7 +104,7 @@ proptest! {
     ) {
         let mode = if always { SpoolMode::Always } else { SpoolMode::Overflow };
         let mut world = World::new(mode);
-        world.custody.shards.passed_max = passed_max;
+        world.custody.stripes.passed_max = passed_max;
         for event in &events {
             live(&mut world, event);
         }

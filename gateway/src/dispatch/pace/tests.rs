@@ -24,6 +24,11 @@ fn start() -> Instant {
     Instant::now()
 }
 
+/// A key of the first or the second half: the MD5 of `a` begins with 0c, that of `abc` with 90.
+fn key_of(shard: usize) -> PartitionKey {
+    PartitionKey::new(["a", "abc"][shard])
+}
+
 fn pace(now: Instant) -> Pace {
     Pace::new(&Config::parse(CONFIG).unwrap(), now)
 }
@@ -38,7 +43,7 @@ fn drawn(
     let (mut now, mut granted) = (began, Vec::new());
     let mut next = size(0);
     while now < began + span {
-        match pace.draw(ShardIndex(0), next, now) {
+        match pace.draw(&key_of(0), next, now) {
             Admission::Granted => {
                 granted.push((now - began, next));
                 next = size(granted.len());
@@ -105,19 +110,19 @@ fn unknown_shards_are_paced_by_refusals_alone() {
 }
 
 fn drawn_until(pace: &mut Pace, now: Instant, most: usize) -> usize {
-    (0..most).take_while(|_| pace.draw(ShardIndex(0), 100, now) == Admission::Granted).count()
+    (0..most).take_while(|_| pace.draw(&key_of(0), 100, now) == Admission::Granted).count()
 }
 
 /// Tells `pace` of a request with so many records accepted and throttled, all of shard 0.
 fn observe(pace: &mut Pace, accepted: usize, throttled: usize, now: Instant) {
     let mut queues = Queues::new(Order::None);
     for number in 0..accepted + throttled {
-        let (key, data) = (PartitionKey::new("k"), Bytes::new());
-        let (slot, shard) = (RecordSlot(number), ShardIndex(0));
-        queues.push(Incoming { slot, key, shard, data, rx_ts_ms: 0, since: now });
+        let (key, data) = (key_of(0), Bytes::new());
+        let slot = RecordSlot(number);
+        queues.push(Incoming { slot, key, data, rx_ts_ms: 0, since: now });
     }
     let room = Room { records: usize::MAX, bytes: usize::MAX };
-    let verdict = |n| if n < accepted { Verdict::Accepted } else { Verdict::Throttled };
+    let verdict = |n| if n < accepted { Verdict::Accepted(None) } else { Verdict::Throttled };
     let records: Vec<_> = queues
         .take(room, &mut Open, now)
         .into_iter()
@@ -130,11 +135,11 @@ fn observe(pace: &mut Pace, accepted: usize, throttled: usize, now: Instant) {
 struct Open;
 
 impl Gate for Open {
-    fn draw(&mut self, _: ShardIndex, _: usize, _: Instant) -> Admission {
+    fn draw(&mut self, _: &PartitionKey, _: usize, _: Instant) -> Admission {
         Admission::Granted
     }
 
-    fn records_per_key(&self, _: ShardIndex, _: Instant) -> usize {
+    fn records_per_key(&self, _: &PartitionKey, _: Instant) -> usize {
         usize::MAX
     }
 }
@@ -150,7 +155,7 @@ fn refusals_lower_the_pace_of_their_shard_only() {
     let mut other = 0;
     let mut at = later;
     while at < later + Duration::from_secs(2) {
-        match pace.draw(ShardIndex(1), 100, at) {
+        match pace.draw(&key_of(1), 100, at) {
             Admission::Granted => other += 1,
             Admission::RetryAt(next) => at = next,
         }
@@ -166,11 +171,13 @@ fn kib_of(bytes: usize) -> f64 {
 #[test]
 fn large_record_gets_through_a_crowd_of_small_ones_on_its_shard() {
     let began = start();
-    let (mut queues, mut pace) = (Queues::new(Order::Device), pace(began));
+    let text = CONFIG.replace("shards = 2", "shards = 1");
+    let mut pace = Pace::new(&Config::parse(&text).unwrap(), began);
+    let mut queues = Queues::new(Order::Device);
     let push = |queues: &mut Queues, key: &str, bytes, now| {
         let (key, data) = (PartitionKey::new(key), Bytes::from(vec![b'x'; bytes]));
-        let (slot, shard) = (RecordSlot(0), ShardIndex(0));
-        queues.push(Incoming { slot, key, shard, data, rx_ts_ms: 0, since: now });
+        let slot = RecordSlot(0);
+        queues.push(Incoming { slot, key, data, rx_ts_ms: 0, since: now });
     };
     push(&mut queues, "large", 1_000_000, began);
     for n in 0..5_000 {
