@@ -3,9 +3,8 @@
 
 use std::fmt;
 use std::future::Future;
-use std::ops::RangeInclusive;
 
-use shard_estimator::{HashKey, ShardId};
+use shard_estimator::{OpenShard, ShardId};
 
 use crate::queue::Taken;
 
@@ -57,9 +56,6 @@ impl fmt::Display for Trouble {
         f.write_str(&self.detail)
     }
 }
-
-/// A shard that takes records, and the hash keys that it owns.
-pub type OpenShard = (ShardId, RangeInclusive<HashKey>);
 
 /// The stream, as seen from here.
 pub trait Stream {

@@ -3,11 +3,12 @@
 
 use std::time::{Duration, Instant};
 
+use shard_estimator::OpenShard;
 use tracing::{info, warn};
 
 use crate::backoff::Backoff;
 use crate::config::{Batch, Config};
-use crate::deliver::{Answer, OpenShard, Trouble, TroubleKind, Verdict};
+use crate::deliver::{Answer, Trouble, TroubleKind, Verdict};
 use crate::limits::NOT_ALLOWED_PAUSE_MAX;
 use crate::queue::{Incoming, Queued, Queues, Room, Taken};
 use crate::record::{PartitionKey, RecordSlot};

@@ -7,9 +7,10 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use shard_estimator::OpenShard;
 use tidegate::config::{self, Config, Order};
 use tidegate::deliver::kinesis::{Credentials, Kinesis};
-use tidegate::deliver::{OpenShard, Stream, Trouble, TroubleKind, Verdict};
+use tidegate::deliver::{Stream, Trouble, TroubleKind, Verdict};
 use tidegate::queue::{Admission, Gate, Incoming, Queues, Room, Taken};
 use tidegate::record::{PartitionKey, RecordSlot};
 use tidegate::rehearsal::stream::{

@@ -14,6 +14,9 @@ const CONTRADICTIONS_APART: Duration = Duration::from_secs(60);
 /// More are not told apart: the quota of a stream.
 const SHARDS: usize = SHARDS_MAX as usize;
 
+/// A shard that takes records, with the first and the last hash key that it owns.
+pub type OpenShard = (ShardId, RangeInclusive<HashKey>);
+
 /// Whom a record went to, as an answer of the stream told it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sighting {
@@ -88,12 +91,8 @@ impl LearnedMap {
     /// nothing.
     ///
     /// What follows is learned from sightings, as before.
-    pub fn list(
-        &mut self,
-        shards: impl IntoIterator<Item = (ShardId, RangeInclusive<HashKey>)>,
-        now: Duration,
-    ) -> Lesson {
-        let stretch = |(shard, range): (ShardId, RangeInclusive<HashKey>)| {
+    pub fn list(&mut self, shards: impl IntoIterator<Item = OpenShard>, now: Duration) -> Lesson {
+        let stretch = |(shard, range): OpenShard| {
             let (first, last) = range.into_inner();
             Stretch { first, last, shard, known: now }
         };

@@ -37,6 +37,6 @@ pub use aimd::{Aimd, Limiter, Verdicts};
 pub use budget::Budget;
 pub use factor::Factor;
 pub use hash_key::HashKey;
-pub use learned_map::{LearnedMap, Lesson, Sighting};
+pub use learned_map::{LearnedMap, Lesson, OpenShard, Sighting};
 pub use shard_id::ShardId;
 pub use shard_ranges::ShardRanges;

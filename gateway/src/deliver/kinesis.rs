@@ -17,13 +17,13 @@ use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use shard_estimator::ShardId;
+use shard_estimator::{OpenShard, ShardId};
 
 use crate::config::{self, StreamTarget};
 use crate::queue::Taken;
 use crate::telemetry::causes;
 
-use super::{OpenShard, Stream, Trouble, TroubleKind, Verdict};
+use super::{Stream, Trouble, TroubleKind, Verdict};
 
 mod list;
 

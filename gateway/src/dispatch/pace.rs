@@ -6,10 +6,10 @@ use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use shard_estimator::{Aimd, Factor, Sighting, Verdicts};
+use shard_estimator::{Aimd, Factor, OpenShard, Sighting, Verdicts};
 
 use crate::config::{self, Config, Order, PaceMode};
-use crate::deliver::{OpenShard, Trouble, Verdict};
+use crate::deliver::{Trouble, Verdict};
 use crate::limits::CALM_AFTER;
 use crate::queue::{Admission, Gate, Taken};
 use crate::record::PartitionKey;

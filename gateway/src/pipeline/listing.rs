@@ -3,8 +3,9 @@
 use std::future::pending;
 
 use futures_util::future::LocalBoxFuture;
+use shard_estimator::OpenShard;
 
-use crate::deliver::{OpenShard, Stream, Trouble};
+use crate::deliver::{Stream, Trouble};
 
 /// At most one call, and nobody waits for it.
 pub(super) struct Listing<'a> {

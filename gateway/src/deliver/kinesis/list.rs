@@ -2,11 +2,11 @@
 
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::types::{Shard, ShardFilter, ShardFilterType};
-use shard_estimator::{HashKey, ShardId};
+use shard_estimator::{HashKey, OpenShard, ShardId};
 
 use crate::config::StreamTarget;
 
-use super::{OpenShard, Trouble, invalid, trouble};
+use super::{Trouble, invalid, trouble};
 
 /// Calls for one list: twenty of 1,000 shards name all that a stream can have.
 const CALLS_MAX: usize = 20;

@@ -4,10 +4,10 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use shard_estimator::{HashKey, LearnedMap, Lesson, ShardId, ShardRanges, Sighting};
+use shard_estimator::{HashKey, LearnedMap, Lesson, OpenShard, ShardId, ShardRanges, Sighting};
 use tracing::{info, warn};
 
-use crate::deliver::{OpenShard, Trouble, TroubleKind};
+use crate::deliver::{Trouble, TroubleKind};
 
 /// The shards are listed no more often than this: `ListShards` has a quota that all share.
 const LIST_EVERY: Duration = Duration::from_secs(60);
