@@ -34,8 +34,8 @@ async fn shards_are_known_five_seconds_after_a_reshard_and_nothing_is_lost_or_re
     assert!(last.contains("\"shards\":8"), "{last}");
 }
 
-/// More than the shard takes that the stream begins with: only whoever learns of the new ones can
-/// send it all, and only whoever learns whose keys are whose sends it without refusals.
+/// More than the shard takes that the stream begins with: only whoever learns of the new ones sends it
+/// all in time, and only whoever knows the limits of each sends it without refusals.
 #[tokio::test]
 async fn new_shards_are_used_and_not_overrun() {
     let stream = Settings { shards: 1, ..Settings::default() };
@@ -47,13 +47,14 @@ async fn new_shards_are_used_and_not_overrun() {
         world.stream.reshard(Reshard::Count(4)).expect("any number");
     };
     let (published, ()) = tokio::join!(load.publish(world.broker.port), reshard);
-    let comparison = world.all_arrive(&published).await;
+    let in_time = timeout(Duration::from_secs(4), world.all_arrive(&published)).await;
+    let comparison = in_time.expect("new shards take what the old one could not");
     let books = run.stop().await.books();
 
     assert_eq!((comparison.duplicated, books.delivered), (0, load.readings));
     assert_eq!(u64::try_from(comparison.overtook), Ok(books.reordered));
     let counts = world.stream.counts();
-    assert!(counts.records_throttled * 100 <= counts.records, "{counts:?}");
+    assert!(counts.records_throttled * 300 <= counts.records, "{counts:?}");
 }
 
 #[tokio::test]

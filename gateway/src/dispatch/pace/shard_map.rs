@@ -9,6 +9,9 @@ use tracing::{info, warn};
 
 use crate::deliver::{Trouble, TroubleKind};
 
+#[cfg(test)]
+mod tests;
+
 /// The shards are listed no more often than this: `ListShards` has a quota that all share.
 const LIST_EVERY: Duration = Duration::from_secs(60);
 /// The log says how many shards there are once there have been as many for so long.
