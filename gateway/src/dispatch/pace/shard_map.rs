@@ -123,7 +123,7 @@ impl ShardMap {
             Lesson::PlacesItself => {
                 warn!(
                     "the stream places records itself, whatever their keys (AUTO): it is paced as \
-                     one whole"
+                     one whole, and the records of a device are spread over its shards"
                 );
             }
         }
