@@ -115,23 +115,40 @@ impl LearnedMap {
     /// Right for every key seen since the shards last changed.
     #[must_use]
     pub fn shard_of(&self, key: HashKey) -> Option<ShardId> {
-        let after = self.stretches.partition_point(|stretch| stretch.first <= key);
-        let before = after.checked_sub(1).and_then(|before| self.stretches.get(before));
-        let owner = match (before, self.stretches.get(after)) {
-            (Some(before), Some(after))
-                if key > before.last && key >= roundest(before.last, after.first) =>
-            {
-                after
-            }
-            (Some(before), _) => before,
-            (None, after) => after?,
+        self.stretches.get(self.place_of(key)?).map(|stretch| stretch.shard)
+    }
+
+    /// The place of that shard among [`shards`](Self::shards), until something
+    /// [moves](Lesson::Moved).
+    #[must_use]
+    pub fn place_of(&self, key: HashKey) -> Option<usize> {
+        let after = self.begun_at(key);
+        let Some(before) = after.checked_sub(1) else {
+            return (!self.stretches.is_empty()).then_some(0);
         };
-        Some(owner.shard)
+        let next = self.stretches.get(after).zip(self.stretches.get(before));
+        let beyond = next.is_some_and(|(after, before)| {
+            key > before.last && key >= roundest(before.last, after.first)
+        });
+        Some(if beyond { after } else { before })
+    }
+
+    /// How many begin at `key` or below.
+    fn begun_at(&self, key: HashKey) -> usize {
+        let begins = |stretch: &Stretch| stretch.first <= key;
+        // Most streams have equal ranges: there one look at the key's share of them is enough.
+        let share = ((key.0 >> 64) * self.stretches.len() as u128) >> 64;
+        let here = usize::try_from(share).unwrap_or(0);
+        let next_begins = self.stretches.get(here + 1).is_some_and(begins);
+        match self.stretches.get(here) {
+            Some(stretch) if begins(stretch) && !next_begins => here + 1,
+            _ => self.stretches.partition_point(begins),
+        }
     }
 
     /// Learns from a record that the stream took.
     ///
-    /// Cheap when it is as expected: one binary search.
+    /// Cheap when it is as expected: at most one binary search.
     pub fn note(&mut self, sighting: Sighting) -> Lesson {
         let Sighting { key, shard, .. } = sighting;
         if self.whole || self.is_known(key, shard) {
@@ -157,8 +174,8 @@ impl LearnedMap {
 
     /// Whether it is known already that `shard` owns `key`.
     fn is_known(&self, key: HashKey, shard: ShardId) -> bool {
-        let at = self.stretches.partition_point(|stretch| stretch.last < key);
-        self.stretches.get(at).is_some_and(|there| there.first <= key && there.shard == shard)
+        let there = self.begun_at(key).checked_sub(1).and_then(|at| self.stretches.get(at));
+        there.is_some_and(|there| key <= there.last && there.shard == shard)
     }
 
     /// Which of those known share keys with `stretch`.

@@ -2,7 +2,7 @@
 //! shard a key belongs to is asked for every attempt: a change of the shards changes what is sent
 //! from then on, and nothing else.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,8 @@ pub struct Pace {
     order: Order,
     settings: config::Pace,
     map: ShardMap,
-    shards: HashMap<Predicted, Shard>,
+    /// In the order of the map.
+    shards: Vec<Shard>,
     /// A key that was held back is asked again after this long at the earliest, so that a paced
     /// stream is sent batches, not single records.
     linger: Duration,
@@ -40,6 +41,7 @@ pub struct Pace {
 /// One shard, or the whole stream while its shards are not known.
 #[derive(Debug)]
 struct Shard {
+    name: Predicted,
     limit: Limit,
     refused_at: Option<Instant>,
     /// Until when nothing is drawn, because a draw was refused.
@@ -64,30 +66,35 @@ impl Pace {
                 PaceMode::Shards => ShardMap::new(config.stream.shards),
                 PaceMode::Feedback | PaceMode::Off => ShardMap::whole(),
             },
-            shards: HashMap::new(),
+            shards: Vec::new(),
             linger: config.batch.linger,
             started: now,
         };
-        for shard in pace.map.open().collect::<Vec<_>>() {
-            pace.shard(shard, now);
-        }
+        pace.align(now);
         pace
     }
 
-    /// The limiter of a shard. It begins when it is first asked for.
-    fn shard(&mut self, shard: Predicted, now: Instant) -> &mut Shard {
+    /// Begins the limiters of shards that are new in the map, and ends those of shards that are not
+    /// in it any more.
+    fn align(&mut self, now: Instant) {
         let (settings, age) = (&self.settings, now.saturating_duration_since(self.started));
-        self.shards.entry(shard).or_insert_with(|| Shard {
-            limit: Limit::of(shard, settings, age, now),
-            refused_at: None,
-            closed_until: None,
-        })
+        let mut before: HashMap<_, _> =
+            self.shards.drain(..).map(|shard| (shard.name, shard)).collect();
+        let shard = |name| {
+            before.remove(&name).unwrap_or_else(|| Shard {
+                name,
+                limit: Limit::of(name, settings, age, now),
+                refused_at: None,
+                closed_until: None,
+            })
+        };
+        self.shards = self.map.shards().map(shard).collect();
     }
 
     /// Learns from the verdicts of one request.
     pub fn observe(&mut self, records: &[(Taken, Verdict)], now: Instant) {
         self.learn(records, now);
-        let mut heard: HashMap<Predicted, Heard> = HashMap::new();
+        let mut heard: HashMap<usize, Heard> = HashMap::new();
         for (taken, verdict) in records {
             let heard = heard.entry(self.map.predict(taken.key.hash_key())).or_default();
             match verdict {
@@ -99,7 +106,7 @@ impl Pace {
         }
         let since_start = now.saturating_duration_since(self.started);
         for (shard, Heard { accepted, throttled, failed }) in heard {
-            let shard = self.shard(shard, now);
+            let Some(shard) = self.shards.get_mut(shard) else { continue };
             // A record that failed while others were accepted is overtaken like a throttled one.
             if throttled > 0 || (failed > 0 && accepted > 0) {
                 shard.refused_at = Some(now);
@@ -129,14 +136,8 @@ impl Pace {
         }
         self.map.tell(since_start(now));
         if moved {
-            self.forget_closed();
+            self.align(now);
         }
-    }
-
-    /// Limiters of shards that take nothing any more.
-    fn forget_closed(&mut self) {
-        let open: HashSet<_> = self.map.open().collect();
-        self.shards.retain(|shard, _| *shard == Predicted::Any || open.contains(shard));
     }
 
     /// Whether the stream should be asked for its shards now. The answer goes to [`Self::listed`].
@@ -147,7 +148,7 @@ impl Pace {
     /// Takes over the shards as listed; a refusal is no failure.
     pub fn listed(&mut self, list: Result<Vec<OpenShard>, Trouble>, now: Instant) {
         if self.map.listed(list, now.saturating_duration_since(self.started)) {
-            self.forget_closed();
+            self.align(now);
         }
     }
 }
@@ -178,8 +179,8 @@ struct Heard {
 
 impl Gate for Pace {
     fn draw(&mut self, key: &PartitionKey, bytes: usize, now: Instant) -> Admission {
-        let linger = self.linger;
-        let shard = self.shard(self.map.predict(key.hash_key()), now);
+        let shard = self.shards.get_mut(self.map.predict(key.hash_key()));
+        let Some(shard) = shard else { return Admission::Granted };
         // Whoever was held back first is asked first when the shard opens again: a small record
         // that came between would take what a large one has drawn so far.
         if let Some(at) = shard.closed_until.filter(|at| *at > now) {
@@ -193,7 +194,7 @@ impl Gate for Pace {
         match admission {
             Admission::Granted => Admission::Granted,
             Admission::RetryAt(at) => {
-                let at = at.max(now + linger);
+                let at = at.max(now + self.linger);
                 shard.closed_until = Some(at);
                 Admission::RetryAt(at)
             }
@@ -201,7 +202,7 @@ impl Gate for Pace {
     }
 
     fn records_per_key(&self, key: &PartitionKey, now: Instant) -> usize {
-        let shard = self.shards.get(&self.map.predict(key.hash_key()));
+        let shard = self.shards.get(self.map.predict(key.hash_key()));
         let refused_at = shard.and_then(|shard| shard.refused_at);
         let calm = refused_at.is_none_or(|at| now.saturating_duration_since(at) > CALM_AFTER);
         match self.order {

@@ -356,6 +356,10 @@ proptest! {
             let ordered = map.stretches.iter().all(|stretch| stretch.first <= stretch.last)
                 && map.stretches.windows(2).all(|two| two[0].last < two[1].first);
             prop_assert!(ordered, "{:?}", map);
+            for Stretch { first, last, shard, .. } in &map.stretches {
+                let edges = [first, last].map(|key| map.shard_of(*key));
+                prop_assert_eq!(edges, [Some(*shard); 2]);
+            }
         }
     }
 }

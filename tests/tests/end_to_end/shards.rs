@@ -5,8 +5,8 @@ use std::time::Duration;
 use tests::fleet::Load;
 use tests::mosquitto;
 use tests::reading::Comparison;
-use tidegate::rehearsal::stream::{Action, Placement, Reshard, Settings};
-use tokio::time::timeout;
+use tidegate::rehearsal::stream::{Action, Link, Placement, Reshard, Settings, ShardId};
+use tokio::time::{sleep, timeout};
 
 use super::world::World;
 
@@ -55,6 +55,35 @@ async fn new_shards_are_used_and_not_overrun() {
     assert_eq!(u64::try_from(comparison.overtook), Ok(books.reordered));
     let counts = world.stream.counts();
     assert!(counts.records_throttled * 300 <= counts.records, "{counts:?}");
+}
+
+/// What a device sent before lies on the disk, part of it to be read and part of it passed over,
+/// while its shard becomes another.
+#[tokio::test]
+async fn reshard_while_the_spool_drains_keeps_the_order_of_each_device() {
+    let world = World::new().await.with_unknown_shards().with_little_memory();
+    let run = world.gateway.start().await;
+    let load = Load { devices: 100, padding: 2_000, ..Load::new(6_000, 500) };
+    let trouble = async {
+        world.stored(1_000).await;
+        world.stream.faults(|faults| faults.link = Link::Refusing);
+        sleep(Duration::from_secs(5)).await;
+        world.stream.faults(|faults| {
+            faults.link = Link::Up;
+            faults.throttled_shards = vec![ShardId(1)];
+        });
+        // The keys of one shard stay behind, those of the others come back from the disk.
+        world.stored(1_500).await;
+        world.stream.reshard(Reshard::Count(7)).expect("any number");
+    };
+    let (published, ()) = tokio::join!(load.publish(world.broker.port), trouble);
+    let comparison = world.all_arrive(&published).await;
+    let books = run.stop().await.books();
+
+    assert_eq!((books.received, books.delivered), (load.readings, load.readings));
+    assert_eq!((comparison.lost.len(), comparison.unknown.len()), (0, 0));
+    assert_eq!(u64::try_from(comparison.overtook), Ok(books.reordered));
+    assert!(comparison.duplicated as u64 <= world.stream.counts().records_unanswered);
 }
 
 #[tokio::test]

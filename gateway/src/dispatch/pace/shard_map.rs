@@ -17,7 +17,7 @@ const LIST_EVERY: Duration = Duration::from_secs(60);
 /// The log says how many shards there are once there have been as many for so long.
 const STEADY_AFTER: Duration = Duration::from_secs(1);
 
-/// Which shard a key is thought to belong to.
+/// A shard that keys are thought to belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Predicted {
     /// So manieth by range, of the number that the operator stated.
@@ -78,21 +78,23 @@ impl ShardMap {
         Self { learned: None, listing: Listing::Idle { asked: None }, ..Self::new(None) }
     }
 
-    /// The shard that `key` is thought to belong to now.
-    pub(super) fn predict(&self, key: HashKey) -> Predicted {
-        match (&self.stated, &self.learned) {
-            (Some(stated), _) => Predicted::Nth(stated.shard_of(key)),
-            (None, Some(learned)) => learned.shard_of(key).map_or(Predicted::Any, Predicted::Id),
-            (None, None) => Predicted::Any,
-        }
+    /// The shard that `key` is thought to belong to now, by its place among [`Self::shards`].
+    pub(super) fn predict(&self, key: HashKey) -> usize {
+        let place = match (&self.stated, &self.learned) {
+            (Some(stated), _) => usize::try_from(stated.shard_of(key)).ok(),
+            (None, Some(learned)) => learned.place_of(key),
+            (None, None) => None,
+        };
+        place.map_or(0, |place| place + 1)
     }
 
-    /// The shards that are told apart, by range.
-    pub(super) fn open(&self) -> impl Iterator<Item = Predicted> {
+    /// All that can be predicted: any shard, and then those that are told apart, by range.
+    pub(super) fn shards(&self) -> impl Iterator<Item = Predicted> {
         let stated = self.stated.map_or(0, |stated| stated.shards().get());
         let learned = self.learned.iter().filter(|_| self.stated.is_none());
         let learned = learned.flat_map(LearnedMap::shards).map(Predicted::Id);
-        (0..stated).map(Predicted::Nth).chain(learned)
+        let told_apart = (0..stated).map(Predicted::Nth).chain(learned);
+        std::iter::once(Predicted::Any).chain(told_apart)
     }
 
     /// Learns where a record went. True if some keys are thought to belong to other shards now.
