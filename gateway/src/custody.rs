@@ -2,14 +2,14 @@
 //! record is on disk; and the stream, once it has accepted it. Pure: time is an argument, and the
 //! disk is somebody else's, which is given a [`Job`] and brings an [`Outcome`].
 //!
-//! All of it is thought of by *stripes*, fixed parts of the hash keys about as wide as a shard: when a
-//! shard is late, so are its stripes.
+//! All of it is thought of by *stripes*, fixed parts of the hash keys: when a shard is late, so are
+//! the stripes that it owns a part of, and no change of the shards changes the stripe of a key.
 //!
 //! A stripe is well until a record of it is late. Then it *overflows*: everything of it that is not
 //! settled is written to the spool, in the order of arrival, and what follows is written as well.
 //! What is in memory stays there and is sent as before; a record that is accepted before its group
-//! is written is not written at all. When what a stripe holds in memory reaches its quota, the stripe
-//! is *behind*: new records go to the disk alone, and a reader brings them back when there is room.
+//! is written is not written at all. When what a stripe holds in memory reaches its quota, it is
+//! *behind*: new records go to the disk alone, and a reader brings them back when there is room.
 //! When the reader has seen the last of them, new records go behind what it brought, key by key, so
 //! that nothing is overtaken. A stripe that has been in time for a while is well again.
 
@@ -68,7 +68,8 @@ pub struct Custody {
     next_order: u64,
     /// How many records are neither safe nor ended.
     exposed: usize,
-    /// The same in bytes, without what was on the disk before: that has its part of its stripe's room.
+    /// The same in bytes, without what was on the disk before: that has its part of the room of its
+    /// stripe.
     exposed_bytes: usize,
     exposed_bytes_max: usize,
     /// How many of those were on the disk and are not any more.

@@ -192,6 +192,7 @@ pub const SHARD_AHEAD_BYTES: usize = 256 << 10;
 /// each can have [`SHARD_AHEAD_BYTES`] in memory. A late shard of a stream of more than these makes
 /// what of its neighbours lies in the same part late as well.
 pub const STRIPES: NonZeroU32 = NonZeroU32::new(16).expect("not zero");
+const _: () = assert!(STRIPES.get() as usize * SHARD_AHEAD_BYTES <= SPOOL_AHEAD_BYTES);
 
 /// Most bytes read of the spool at once.
 pub const SPOOL_READ_BYTES_MAX: usize = 1 << 20;

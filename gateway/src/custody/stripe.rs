@@ -9,8 +9,8 @@ use crate::record::PartitionKey;
 
 /// One stripe of the hash keys: what is thought of when a shard is late.
 ///
-/// Unlike shards, stripes are never split, merged or mistaken: what of a key is on the disk and what
-/// comes after it are of one stripe for ever, whatever becomes of the shards.
+/// Unlike shards, stripes are never split, merged or mistaken: what of a key is on the disk, and
+/// what comes after it, are of one stripe whatever becomes of the shards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stripe(pub usize);
 

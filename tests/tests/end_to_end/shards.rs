@@ -34,8 +34,8 @@ async fn shards_are_known_five_seconds_after_a_reshard_and_nothing_is_lost_or_re
     assert!(last.contains("\"shards\":8"), "{last}");
 }
 
-/// More than the shard takes that the stream begins with: only whoever learns of the new ones sends it
-/// all in time, and only whoever knows the limits of each sends it without refusals.
+/// More than the shard takes that the stream begins with: only whoever learns of the new ones sends
+/// it all in time, and only whoever knows the limits of each sends it without refusals.
 #[tokio::test]
 async fn new_shards_are_used_and_not_overrun() {
     let stream = Settings { shards: 1, ..Settings::default() };

@@ -20,7 +20,7 @@ const STEADY_AFTER: Duration = Duration::from_secs(1);
 /// A shard that keys are thought to belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Predicted {
-    /// So manieth by range, of the number that the operator stated.
+    /// The nth by range, from 0, of as many as the operator stated.
     Nth(u32),
     /// The one with this id.
     Id(ShardId),
