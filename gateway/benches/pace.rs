@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
-use shard_estimator::{ShardId, ShardRanges};
+use shard_estimator::{HashKey, ShardId, ShardRanges};
 use tidegate::config::{Config, Order};
 use tidegate::deliver::Verdict;
 use tidegate::dispatch::pace::Pace;
@@ -82,11 +82,12 @@ fn admission(criterion: &mut Criterion) {
     let last = learned.draw(&PartitionKey::new("last"), 300, now + PAUSE);
     assert_eq!(last, Admission::Granted, "it is leave that was measured");
     let (mut learned, mut now) = (pace(began), began);
-    criterion.bench_function("pace/both", |bench| {
-        let mut next = names.iter().cycle();
+    criterion.bench_function("pace/a hash key of 20 bytes and leave to send", |bench| {
+        let mut next = names.iter().zip(&keys).cycle();
         bench.iter(|| {
+            let (name, key) = black_box(next.next().expect("for ever"));
             now += PAUSE;
-            learned.draw(&PartitionKey::new(black_box(next.next().expect("for ever"))), 300, now)
+            (HashKey::of(name), learned.draw(key, 300, now))
         });
     });
 }
