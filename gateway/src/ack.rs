@@ -157,6 +157,12 @@ impl Ledger {
         Some(slot.packet_id)
     }
 
+    /// Whether a PUBACK may be sent.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.order.front().is_some_and(|slot| slot.settled)
+    }
+
     /// Notes that every PUBACK handed out by [`Self::next_due`] was written to the socket.
     pub fn written(&mut self) {
         self.acking.clear();

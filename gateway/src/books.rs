@@ -8,20 +8,21 @@
 //! what the headroom and the records then on their way allow.
 //!
 //! Headroom is kept in publishes: what one hands on at once may exceed it by the records beyond the
-//! first of each payload, for the moment until the checkpoint that is due then is written.
+//! first of each payload, for the moment until the checkpoint that is due then is written. And what
+//! a connection drops on arrival, QoS 0 beyond the memory and what is retained under
+//! `retained = "skip"`, waits for no checkpoint. Of these a crash may hide more than the headroom, as
+//! much of what came as of what was dropped: the balance holds.
 
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::{Beside, Conservation};
 
 mod file;
-mod letters;
 mod span;
 #[cfg(test)]
 mod tests;
 
 pub use file::{Held, LedgerFile, Unread};
-pub use letters::count_letters;
 pub use span::Span;
 
 /// What became of every record since the books began, in records.

@@ -228,7 +228,7 @@ impl Custody {
             }
             Log::Written(seq) => self.writer.ended.push(seq),
             Log::Waiting => self.writer.waits_no_more(bytes),
-            Log::Gone => self.adrift -= 1,
+            Log::Dropped => self.adrift -= 1,
             Log::No => {}
         }
         self.held.remove(slot.0);
@@ -292,7 +292,8 @@ impl Custody {
             return Vec::new();
         }
         self.check_at = now + CATCH_UP_CHECK;
-        if situation.open && self.stripes.leave(now) && self.stripes.overflowing() == 0 {
+        let is_well = situation.open && self.stripes.leave(now) && self.stripes.overflowing() == 0;
+        if is_well && self.mode == SpoolMode::Overflow {
             info!("the stream keeps up again: nothing goes to the spool");
         }
         self.catch_up()

@@ -8,7 +8,9 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use twox_hash::XxHash3_128;
 
+use crate::limits::DEAD_LETTER_PAYLOAD_BYTES_MAX;
 use crate::record::PartitionKey;
 
 mod directory;
@@ -54,6 +56,12 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// A publish to `topic`, of which a copy is kept: it may be a slice of a much larger buffer.
+    #[must_use]
+    pub fn of_publish(topic: &[u8]) -> Self {
+        Self::Topic(Bytes::copy_from_slice(topic))
+    }
+
     /// The topic or the key as text; what is no UTF-8 is replaced.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
@@ -79,6 +87,18 @@ pub enum Payload {
 }
 
 impl Payload {
+    /// What is kept of the payload of a publish: a copy, since it may be a slice of a much larger
+    /// buffer; of more than [`DEAD_LETTER_PAYLOAD_BYTES_MAX`] length and hash. A record has no such
+    /// bound: it may have been acknowledged from the spool, and then this is its only copy.
+    #[must_use]
+    pub fn of_publish(payload: &[u8]) -> Self {
+        if payload.len() > DEAD_LETTER_PAYLOAD_BYTES_MAX {
+            let xxh3_128 = format!("{:032x}", XxHash3_128::oneshot(payload));
+            return Self::Hashed { bytes: payload.len(), xxh3_128 };
+        }
+        Self::Whole(Bytes::copy_from_slice(payload))
+    }
+
     /// How many bytes came.
     #[must_use]
     pub fn bytes(&self) -> usize {

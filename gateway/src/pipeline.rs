@@ -11,12 +11,13 @@
 //! disconnects and ends.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tracing::{Instrument, info_span};
 
 use crate::config::Config;
@@ -37,6 +38,8 @@ mod listing;
 mod sender;
 mod settlement;
 mod spooling;
+#[cfg(test)]
+mod tests;
 
 pub use sender::{Sender, Sent, Unsent};
 
@@ -79,8 +82,8 @@ pub struct Streams<'a, S> {
 /// Runs the gateway until `stop` is ready, then drains.
 ///
 /// # Errors
-/// When the configuration cannot be relied on or the state directory cannot be used: nothing is
-/// started then.
+/// When the configuration cannot be relied on or the state directory cannot be used, or `stop` is
+/// ready before it can: nothing is started then.
 pub async fn run(
     config: Arc<Config>,
     streams: Streams<'_, impl Stream>,
@@ -93,7 +96,12 @@ pub async fn run(
         config.mqtt.lanes.iter().map(|_| mpsc::channel(SETTLED_BATCHES_MAX)).unzip();
     // Before anything is taken in: what is kept on disk must be there.
     let settlement = Settlement::new(settled_tx);
-    let store = open_state(&config)?;
+    let mut stop = pin!(stop);
+    let for_state = Arc::clone(&config);
+    let store = tokio::select! {
+        opened = spawn_blocking(move || open_state(&for_state)) => opened??,
+        () = &mut stop => bail!("stopped before the dead letters could be used"),
+    };
     let mut forwarder = streams
         .letters
         .map(|stream| Forwarder::new(&config, &store, stream, Arc::clone(&counters)));

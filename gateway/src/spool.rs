@@ -26,7 +26,7 @@ use crate::config::WhenFull;
 use crate::record::PartitionKey;
 
 pub use disk::{Directory, Disk, LockError};
-pub use open::{OpenError, Recovery};
+pub use open::{OpenError, Recovery, advice};
 pub use read::Read;
 pub use survey::{SegmentSurvey, Survey, Unreadable, Visited, survey};
 

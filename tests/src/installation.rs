@@ -23,6 +23,8 @@ pub struct Installation {
     /// Keys and values of each table, as TOML.
     tables: BTreeMap<String, BTreeMap<String, String>>,
     environment: BTreeMap<String, String>,
+    /// What runs the program, with its arguments, if not the kernel at once.
+    runner: &'static [&'static str],
 }
 
 /// One run of the gateway.
@@ -77,8 +79,13 @@ impl Installation {
         let dir = TempDir::new().expect("a temporary directory");
         let credentials = [("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "secret")];
         let environment = credentials.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let installation =
-            Self { program, dir, tables: BTreeMap::new(), environment: environment.into() };
+        let installation = Self {
+            program,
+            dir,
+            tables: BTreeMap::new(),
+            environment: environment.into(),
+            runner: &[],
+        };
         installation
             .set("mqtt.url", &quoted(broker_url))
             .set("mqtt.client_id", "\"edge-1\"")
@@ -111,6 +118,13 @@ impl Installation {
         self
     }
 
+    /// Without what makes root special: files of others are closed to it.
+    #[must_use]
+    pub fn without_privileges(mut self) -> Self {
+        self.runner = &["setpriv", "--inh-caps=-all", "--bounding-set=-all"];
+        self
+    }
+
     /// Starts the gateway and waits until all its filters are subscribed.
     pub async fn start(&self) -> Run {
         let run = self.launch();
@@ -140,8 +154,10 @@ impl Installation {
     fn command(&self, arguments: &[&str]) -> Command {
         let path = self.dir.path().join("tidegate.toml");
         fs::write(&path, self.text()).expect("a writable directory");
-        let mut command = Command::new(self.program);
+        let mut words = self.runner.iter().chain([&self.program]);
+        let mut command = Command::new(words.next().expect("the program at least"));
         command
+            .args(words)
             .args(arguments)
             .arg("--config")
             .arg(path)

@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -13,6 +14,11 @@ use super::Books;
 
 /// The version that is written, and the only one that is read.
 const VERSION: u32 = 1;
+
+/// How often the books are asked for, and the pause after each time that they were not to be had: a
+/// look at them may be what is in the way, and is over at once.
+const HOLD_ATTEMPTS: usize = 10;
+const HOLD_PAUSE: Duration = Duration::from_millis(10);
 
 /// `ledger.json` in the state directory.
 #[derive(Debug, Clone)]
@@ -68,29 +74,35 @@ impl LedgerFile {
         &self.path
     }
 
-    /// Makes this the process that keeps the books; `None` while another does.
+    /// Makes this the process that keeps the books; `None` while another does. Waits a tenth of a
+    /// second before it says so.
     ///
     /// # Errors
     /// When the directory cannot be written to.
+    #[expect(clippy::disallowed_methods, reason = "at a start, and only if the books are in use")]
     pub fn hold(&self) -> io::Result<Option<Held>> {
-        let path = self.path.with_extension("lock");
-        let file = state_dir::private().create(true).append(true).open(path)?;
-        Self::try_hold(file)
+        self.hold_between(|| std::thread::sleep(HOLD_PAUSE))
     }
 
-    /// Whether a process keeps the books now. Writes nothing.
+    pub(super) fn hold_between(&self, mut pause: impl FnMut()) -> io::Result<Option<Held>> {
+        let path = self.path.with_extension("lock");
+        let file = state_dir::private().create(true).append(true).open(path)?;
+        for _ in 0..HOLD_ATTEMPTS {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(Held(file))),
+                Err(TryLockError::WouldBlock) => pause(),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a process keeps the books now. Writes nothing, and two that look do not see each
+    /// other.
     #[must_use]
     pub fn is_held(&self) -> bool {
         let file = File::open(self.path.with_extension("lock"));
-        file.is_ok_and(|file| matches!(Self::try_hold(file), Ok(None)))
-    }
-
-    fn try_hold(file: File) -> io::Result<Option<Held>> {
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Held(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// The books.

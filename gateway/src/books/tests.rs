@@ -223,4 +223,19 @@ mod on_disk {
         drop(held);
         assert!(!file.is_held());
     }
+
+    #[test]
+    fn a_look_at_them_keeps_nobody_from_keeping_them() {
+        let (dir, file, _) = kept();
+        drop(file.hold().unwrap());
+        let lock = fs::File::open(dir.path().join("ledger.lock")).unwrap();
+        lock.try_lock_shared().unwrap();
+        assert!(!file.is_held(), "another look is not a gateway");
+        let mut look = Some(lock);
+        let held = file.hold_between(|| drop(look.take())).unwrap();
+        assert!(held.is_some() && look.is_none());
+        let mut pauses = 0;
+        assert!(file.hold_between(|| pauses += 1).unwrap().is_none());
+        assert!((1..100).contains(&pauses), "a gateway that runs is not waited for: {pauses}");
+    }
 }

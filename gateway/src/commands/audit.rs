@@ -6,14 +6,16 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-use crate::books::{Books, LedgerFile, Span, count_letters};
+use crate::books::{Books, LedgerFile, Span};
 use crate::config::Config;
-use crate::spool::{Directory, survey};
+use crate::dead_letter::{self, Origin};
+use crate::spool::{self, survey};
 
-use super::spool::unsettled;
 use super::{configuration, read_to_the_end};
 
 mod report;
+#[cfg(test)]
+mod tests;
 
 /// What to audit, and how to tell.
 #[derive(Debug, Clone, clap::Args)]
@@ -32,21 +34,23 @@ struct Audit {
     /// As of the last checkpoint, if a gateway runs.
     books: Books,
     gateway_runs: bool,
-    spool: Compared,
-    letters: Compared,
+    /// How many records there can be in the spool.
+    spool: Span,
+    /// How many letters can ever have been written.
+    letters_most: u64,
+    found: Found,
 }
 
-/// What the books expect on disk, and what is there.
+/// What is on disk.
 #[derive(Debug, Clone, Copy)]
-struct Compared {
-    expected: Span,
-    found: u64,
-}
-
-impl Compared {
-    fn agrees(self) -> bool {
-        self.expected.meets(Span::exact(self.found))
-    }
+struct Found {
+    /// Records in the spool that must be delivered.
+    spooled: u64,
+    /// Dead letters.
+    letters: u64,
+    /// Those of them that are of records. A replay may have put several in the place of one letter,
+    /// so nothing says how many there can be.
+    letters_of_records: u64,
 }
 
 /// Audits; the exit code says whether everything is accounted for.
@@ -65,10 +69,9 @@ fn audit(config: &Config, json: bool) -> Result<ExitCode> {
     let file = LedgerFile::new(&config.state_dir);
     let gateway_runs = file.is_held();
     let books = file.read().context("no books: has the gateway run with this state_dir?")?;
-    let spooled = spooled(&config.spool.dir)?;
-    let dir = &config.dead_letter.dir;
-    let letters = count_letters(dir).with_context(|| dir.display().to_string())?;
-    let audit = Audit::of(books, gateway_runs, spooled, letters);
+    let (letters, letters_of_records) = letters(&config.dead_letter.dir)?;
+    let found = Found { spooled: spooled(&config.spool.dir)?, letters, letters_of_records };
+    let audit = Audit::of(books, gateway_runs, found);
     let out = &mut io::stdout().lock();
     match json {
         true => writeln!(out, "{}", audit.json())?,
@@ -81,11 +84,25 @@ fn spooled(dir: &Path) -> Result<u64> {
     if !dir.is_dir() {
         return Ok(0);
     }
-    Ok(unsettled(&survey(&Directory::new(dir)).context("spool.dir")?))
+    Ok(survey(&spool::Directory::new(dir)).context("spool.dir")?.unsettled())
+}
+
+/// How many dead letters there are, and how many of them are of records.
+fn letters(dir: &Path) -> io::Result<(u64, u64)> {
+    let (mut all, mut of_records) = (0, 0);
+    if !dir.is_dir() {
+        return Ok((all, of_records));
+    }
+    for entry in dead_letter::Directory::new(dir).entries()? {
+        let origin = entry?.letter().map(|letter| letter.origin);
+        all += 1;
+        of_records += u64::from(matches!(origin, Ok(Origin::Key(_))));
+    }
+    Ok((all, of_records))
 }
 
 impl Audit {
-    fn of(mut books: Books, gateway_runs: bool, spooled: u64, letters: u64) -> Self {
+    fn of(mut books: Books, gateway_runs: bool, found: Found) -> Self {
         // What may have happened since the checkpoint of a run that goes on.
         let since = match books.running {
             Some(run) if gateway_runs => run.headroom + run.ledger.in_flight + run.ledger.spooled,
@@ -95,27 +112,32 @@ impl Audit {
             books.end_crashed();
         }
         let now = books.so_far();
-        let expected = match gateway_runs {
+        let spool = match gateway_runs {
             true => Span::up_to(now.spooled.most.saturating_add(since)),
             false => now.spooled,
         };
-        let spool = Compared { expected, found: spooled };
         if !gateway_runs {
-            books.find(spooled);
+            books.find(found.spooled);
         }
-        // Letters may be taken away at any time, and are never added but by the gateway.
         let written = now.letters_before.saturating_add(now.terms.dead_lettered.most);
-        let kept = written.saturating_sub(now.beside.dead_letters_dropped);
-        let expected = Span::up_to(kept.saturating_add(since));
-        let letters = Compared { expected, found: letters };
-        Self { books, gateway_runs, spool, letters }
+        let letters_most = written.saturating_add(since);
+        Self { books, gateway_runs, spool, letters_most, found }
     }
 
     fn balances(&self) -> bool {
         let nothing_vanished = self.books.missing == 0;
         self.books.balance().holds()
             && nothing_vanished
-            && self.spool.agrees()
-            && self.letters.agrees()
+            && self.spool_agrees()
+            && self.letters_agree()
+    }
+
+    fn spool_agrees(&self) -> bool {
+        self.spool.meets(Span::exact(self.found.spooled))
+    }
+
+    /// Letters may be taken away at any time, and are never added but by the gateway.
+    fn letters_agree(&self) -> bool {
+        self.found.letters - self.found.letters_of_records <= self.letters_most
     }
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 use crate::config::Config;
-use crate::spool::{Directory, Seq, Survey};
+use crate::spool::{Directory, Seq};
 
 use super::age::Age;
 use super::{configuration, read_to_the_end};
@@ -36,7 +36,8 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
-    /// Write what is not delivered as one JSON object a line, oldest first.
+    /// Write what is not delivered as one JSON object a line, oldest first. Fails, when all that can be
+    /// read is written, if anything cannot be.
     Export {
         /// The gateway's configuration file.
         #[arg(long, value_name = "FILE")]
@@ -93,16 +94,11 @@ fn perform(command: &Command, config: &Config) -> Result<ExitCode> {
     match command {
         Command::Status { json, .. } => status::run(config, &disk, *json, out)?,
         Command::Verify { .. } => return verify::run(&disk, out),
-        Command::Export { all, .. } => export::run(&disk, *all, out)?,
+        Command::Export { all, .. } => return export::run(&disk, *all, out),
         Command::Repair { .. } => upkeep::repair(config, disk, out)?,
         Command::Purge { older_than, .. } => upkeep::purge(config, disk, *older_than, out)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// How many records of a spool must be delivered.
-pub(super) fn unsettled(survey: &Survey) -> u64 {
-    survey.segments.iter().map(|segment| segment.unsettled).sum()
 }
 
 /// How many seqs there are from `from` up to `end`.

@@ -41,8 +41,8 @@ pub(super) enum Log {
     Writing(Seq),
     /// Synced.
     Written(Seq),
-    /// Was, until the operator's rule or a bad sector took it: nobody answers for it but memory.
-    Gone,
+    /// Was, until the operator's rule took it off the disk: nobody answers for it but memory.
+    Dropped,
 }
 
 /// What a record is in memory for.
@@ -86,7 +86,7 @@ impl Held {
     /// Whether it counts against what may be taken in. What is, or was, on the disk does not: that
     /// a stream is away must not keep new records from the disk.
     pub(super) fn takes_room(&self) -> bool {
-        !matches!(self.log, Log::Written(_) | Log::Gone)
+        !matches!(self.log, Log::Written(_) | Log::Dropped)
     }
 }
 

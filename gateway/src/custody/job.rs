@@ -86,8 +86,9 @@ impl Custody {
         if situation.reading && self.read_retry_at.is_none() {
             (self.reader.fetching, job.fetch) = self.stripes.fetchable();
             let room = self.stripes.room_bytes().min(SPOOL_READ_BYTES_MAX);
-            let stuck = self.reader.stuck.is_some_and(|stripe| !self.stripes.takes(stripe));
-            let more = self.reader.next < self.writer.next && !stuck && self.stripes.any_takes();
+            let (stripes, stuck) = (&self.stripes, self.reader.stuck);
+            let stuck = stuck.is_some_and(|at| !stripes.takes(at) && !stripes.passes_many());
+            let more = self.reader.next < self.writer.next && !stuck && stripes.any_takes();
             job.read = more.then_some((self.reader.next, room));
         }
         self.reader.reading = job.read.is_some();
@@ -129,9 +130,9 @@ impl Custody {
         if let Some(entries) = fetched {
             self.fetched(entries, at, &mut progress);
         }
-        progress.dropped = self.gone(&dropped);
+        progress.dropped = self.dropped(&dropped);
         lost.sort_unstable_by_key(|range| range.start);
-        progress.corrupted = self.gone(&lost);
+        progress.corrupted = self.lost(&lost);
         if let Some(read) = read {
             self.read(read, at, locate, &mut progress);
         }

@@ -11,6 +11,8 @@ const LATE_MIN: Duration = Duration::from_millis(250);
 const LATE_WHEN_EXHAUSTED: Duration = Duration::from_millis(100);
 /// A round trip takes three times as long now and then.
 const ROUND_TRIPS: u32 = 3;
+/// What a first call may take, which makes the connection.
+const FIRST_CALL: Duration = Duration::from_secs(1);
 /// The weight of a new round trip, as in TCP's estimator (RFC 6298).
 const SMOOTHING: f64 = 0.125;
 
@@ -18,21 +20,20 @@ const SMOOTHING: f64 = 0.125;
 #[derive(Debug)]
 pub(super) struct Lateness {
     linger: Duration,
-    round_trip: Duration,
+    /// None before the first answer.
+    round_trip: Option<Duration>,
 }
 
 impl Lateness {
     pub(super) fn new(linger: Duration) -> Self {
-        Self { linger, round_trip: Duration::ZERO }
+        Self { linger, round_trip: None }
     }
 
     /// Learns from the round trip of a call that was answered.
     pub(super) fn heard(&mut self, round_trip: Duration) {
-        self.round_trip = if self.round_trip.is_zero() {
-            round_trip
-        } else {
-            self.round_trip.mul_f64(1.0 - SMOOTHING) + round_trip.mul_f64(SMOOTHING)
-        };
+        self.round_trip = Some(self.round_trip.map_or(round_trip, |smoothed| {
+            smoothed.mul_f64(1.0 - SMOOTHING) + round_trip.mul_f64(SMOOTHING)
+        }));
     }
 
     /// From which age on a record is late.
@@ -47,7 +48,10 @@ impl Lateness {
 
     /// The same, as long as nothing is out of the ordinary.
     pub(super) fn usual(&self) -> Duration {
-        LATE_MIN.max(self.linger + ROUND_TRIPS * self.round_trip)
+        match self.round_trip {
+            Some(round_trip) => LATE_MIN.max(self.linger + ROUND_TRIPS * round_trip),
+            None => self.linger + FIRST_CALL,
+        }
     }
 }
 
@@ -61,7 +65,7 @@ mod tests {
     fn far_stream_is_given_three_round_trips_and_an_exhausted_window_is_not() {
         let well = Situation { open: true, reading: true, stopping: false };
         let mut lateness = Lateness::new(50 * MS);
-        assert_eq!(lateness.limit(false, well), 250 * MS);
+        assert_eq!(lateness.limit(false, well), 1_050 * MS, "nothing is known of it yet");
         lateness.heard(300 * MS);
         assert_eq!(lateness.limit(false, well), 950 * MS);
         for _ in 0..100 {

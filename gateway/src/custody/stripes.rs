@@ -149,6 +149,11 @@ impl Stripes {
         none_before && self.has_room_below(index, self.read_quota_bytes)
     }
 
+    /// Whether many more entries may be passed over: worth reading on for.
+    pub(super) fn passes_many(&self) -> bool {
+        self.stripes.len() > 1 && self.passed < self.passed_max / 4 * 3
+    }
+
     /// Whether the reader has passed anything over.
     pub(super) fn has_passed(&self) -> bool {
         self.passed > 0
@@ -257,6 +262,10 @@ impl Stripes {
     pub(super) fn pop_passed(&mut self, index: Stripe) -> Option<Seq> {
         let stripe = self.stripes.get_mut(index.0)?;
         let place = stripe.passed.pop_front()?;
+        if stripe.passed.is_empty() {
+            // Its room, after a long list.
+            stripe.passed = VecDeque::new();
+        }
         self.passed -= 1;
         Some(place.seq())
     }

@@ -159,9 +159,39 @@ impl Custody {
         self.writer.waiting.put_back(again.into_iter());
     }
 
-    /// Entries, in order, are not on the disk any more. Those in memory go on without; returns how
-    /// many were on the disk alone.
-    pub(super) fn gone(&mut self, gone: &[Range<Seq>]) -> usize {
+    /// The disk dropped entries, in order, as the operator said. Those in memory go on without;
+    /// returns how many were on the disk alone.
+    pub(super) fn dropped(&mut self, dropped: &[Range<Seq>]) -> usize {
+        self.gone(dropped, |custody, slot| {
+            if let Some(held) = custody.held.get_mut(slot.0) {
+                held.log = Log::Dropped;
+                custody.adrift += 1;
+            }
+        })
+    }
+
+    /// The disk lost entries, in order. Those in memory are written again: somebody must answer for
+    /// them. Returns how many were on the disk alone.
+    pub(super) fn lost(&mut self, lost: &[Range<Seq>]) -> usize {
+        self.gone(lost, |custody, slot| {
+            let Some(held) = custody.held.get_mut(slot.0) else { return };
+            custody.exposed_bytes += held.bytes();
+            if held.part == Part::Letter {
+                held.log = Log::No;
+                custody.stripes.leaves_memory(held.stripe, held.bytes());
+                return;
+            }
+            held.log = Log::Waiting;
+            custody.writer.waits(held.bytes());
+            let spot = (held.order, slot);
+            let held = &custody.held;
+            custody.writer.waiting.push(spot, |spot| is_waiting(held, spot));
+        })
+    }
+
+    /// Entries, in order, are not on the disk any more. Those in memory are given to `then`;
+    /// returns how many are not there.
+    fn gone(&mut self, gone: &[Range<Seq>], then: impl Fn(&mut Self, RecordSlot)) -> usize {
         if gone.is_empty() {
             return 0;
         }
@@ -173,15 +203,20 @@ impl Custody {
         let ended = self.writer.ended.len();
         self.writer.ended.retain(|seq| !is_gone(seq));
         let mut known = ended - self.writer.ended.len();
-        for (_, held) in &mut self.held {
-            if matches!(&held.log, Log::Written(seq) if is_gone(seq)) {
-                held.log = Log::Gone;
-                self.exposed += 1;
-                self.adrift += 1;
-                known += 1;
-            }
+        let in_memory: Vec<_> = self
+            .held
+            .iter()
+            .filter(|(_, held)| matches!(&held.log, Log::Written(seq) if is_gone(seq)))
+            .map(|(slot, _)| RecordSlot(slot))
+            .collect();
+        known += in_memory.len();
+        self.exposed += in_memory.len();
+        for slot in in_memory {
+            then(self, slot);
         }
         self.stripes.forget(is_gone);
+        // It may have been what the reader waits at.
+        self.reader.stuck = None;
         usize::try_from(entries).unwrap_or(usize::MAX).saturating_sub(known)
     }
 }

@@ -1,11 +1,14 @@
 //! The files on the disk: found, read, locked.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, Metadata, TryLockError};
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use tracing::{info, warn};
 
 use crate::state_dir;
 
@@ -16,6 +19,10 @@ pub(super) mod tests;
 
 /// Held by whoever changes a file.
 const LOCK: &str = "lock";
+
+/// How often the lock is tried, and the pause between two tries, before it is said who is waited
+/// for: files of the largest size are written anew in less.
+const TRIES: (u32, Duration) = (100, Duration::from_millis(10));
 
 /// The directory of dead letters. Files with other names than ours are left alone.
 #[derive(Debug, Clone)]
@@ -29,6 +36,8 @@ pub(super) struct Stat {
     pub(super) number: u64,
     pub(super) bytes: u64,
     pub(super) identity: Identity,
+    /// When it last changed, or who may read it: seconds since 1970-01-01 UTC, and nanoseconds.
+    changed: (i64, i64),
 }
 
 /// Tells a file from another that took its name.
@@ -77,19 +86,28 @@ impl Directory {
         Ok(Entries::new(self, files.iter().map(|file| file.number).collect()))
     }
 
+    /// How many lines there are in all files, of those that can be read.
+    ///
+    /// # Errors
+    /// As [`Self::entries`].
+    pub fn count(&self) -> io::Result<u64> {
+        let files = self.files()?;
+        Ok(files.iter().map(|file| self.count_lines(file.number).0 as u64).sum())
+    }
+
     /// Creates the directory if need be, and makes it durable in any case.
     pub(super) fn create_dir(&self) -> io::Result<()> {
         state_dir::create(&self.dir).map_err(|error| named(&self.dir, &error))
     }
 
-    /// Waits until nobody else changes files. Creates the directory if need be.
+    /// Waits until nobody else changes files, and says so if that takes long. Creates the directory if need be.
     pub(super) fn lock(&self) -> io::Result<Lock> {
         if !self.dir.is_dir() {
             self.create_dir()?;
         }
         let path = self.dir.join(LOCK);
         let file = state_dir::private().create(true).append(true).open(&path);
-        let locked = file.and_then(|file| file.lock().map(|()| Lock { _file: file }));
+        let locked = file.and_then(|file| wait_for(&file, &path).map(|()| Lock { _file: file }));
         locked.map_err(|error| named(&path, &error))
     }
 
@@ -104,7 +122,9 @@ impl Directory {
             let entry = entry?;
             let Some(number) = entry.file_name().to_str().and_then(number) else { continue };
             if let Some(stat) = unless_gone(entry.metadata())? {
-                files.push(Stat { number, bytes: stat.len(), identity: Identity::of(&stat) });
+                let changed = (stat.ctime(), stat.ctime_nsec());
+                let (bytes, identity) = (stat.len(), Identity::of(&stat));
+                files.push(Stat { number, bytes, identity, changed });
             }
         }
         files.sort_unstable_by_key(|file| file.number);
@@ -129,14 +149,41 @@ impl Directory {
         state_dir::sync(&self.dir).map_err(|error| named(&self.dir, &error))
     }
 
-    /// Counts lines without holding the text: a file may be larger than the memory.
-    pub(super) fn count_lines(&self, number: u64) -> io::Result<usize> {
-        count_lines(self.open(number)?)
+    /// Counts lines without holding the text: a file may be larger than the memory. One that fails
+    /// has at least so many.
+    pub(super) fn count_lines(&self, number: u64) -> (usize, io::Result<()>) {
+        match self.open(number) {
+            Ok(file) => {
+                let (lines, read) = count_lines(file);
+                (lines, read.map_err(|error| named(&self.path(number), &error)))
+            }
+            Err(error) => (0, Err(error)),
+        }
     }
 
     pub(super) fn path(&self, number: u64) -> PathBuf {
         self.dir.join(file_name(number))
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "whoever waits for a lock blocks its thread anyhow")]
+fn wait_for(lock: &File, path: &Path) -> io::Result<()> {
+    let (tries, pause) = TRIES;
+    for _ in 0..tries {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(pause),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Ok(()) => return Ok(()),
+        }
+    }
+    warn!(
+        lock = %path.display(),
+        "waiting for somebody else who changes the dead letters: `fuser -v` tells who has the lock; \
+         resume or end it"
+    );
+    lock.lock()?;
+    info!("the dead letters are free again");
+    Ok(())
 }
 
 fn file_name(number: u64) -> String {
@@ -149,13 +196,16 @@ fn number(name: &str) -> Option<u64> {
     (file_name(number) == name).then_some(number)
 }
 
-pub(super) fn count_lines(file: impl Read) -> io::Result<usize> {
+pub(super) fn count_lines(file: impl Read) -> (usize, io::Result<()>) {
     let mut reader = BufReader::new(file);
     let mut lines = 0;
-    while reader.skip_until(b'\n')? > 0 {
-        lines += 1;
+    loop {
+        match reader.skip_until(b'\n') {
+            Ok(0) => return (lines, Ok(())),
+            Ok(_) => lines += 1,
+            Err(error) => return (lines, Err(error)),
+        }
     }
-    Ok(lines)
 }
 
 /// Nothing, if somebody took the file away meanwhile.

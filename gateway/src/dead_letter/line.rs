@@ -5,9 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
-use twox_hash::XxHash3_128;
 
-use crate::limits::DEAD_LETTER_PAYLOAD_BYTES_MAX;
 use crate::record::PartitionKey;
 
 use super::{Letter, Origin, Payload, REFUSED_BY_STREAM};
@@ -64,17 +62,13 @@ pub enum Unreadable {
 }
 
 impl Letter {
-    /// The letter as one line, with the newline. What is not UTF-8 is kept in base64; of the payload
-    /// of a publish over [`DEAD_LETTER_PAYLOAD_BYTES_MAX`] length and hash are kept.
+    /// The letter as one line, with the newline. What is not UTF-8 is kept in base64.
     ///
     /// # Errors
     /// None that could be named: texts and numbers can be written as JSON.
     pub fn line(&self) -> serde_json::Result<Vec<u8>> {
         let (payload, payload_base64, payload_xxh3_128) = match &self.payload {
             Payload::Hashed { xxh3_128, .. } => (None, None, Some(xxh3_128.clone())),
-            Payload::Whole(payload) if payload.len() > self.origin.payload_bytes_max() => {
-                (None, None, Some(format!("{:032x}", XxHash3_128::oneshot(payload))))
-            }
             Payload::Whole(payload) => {
                 let (text, base64) = text_or_base64(payload);
                 (text, base64, None)
@@ -117,15 +111,6 @@ impl Letter {
 }
 
 impl Origin {
-    /// Up to how many bytes a payload is kept. A record is kept whole: it may have been acknowledged
-    /// from the spool, and then this is its only copy.
-    fn payload_bytes_max(&self) -> usize {
-        match self {
-            Self::Topic(_) => DEAD_LETTER_PAYLOAD_BYTES_MAX,
-            Self::Key(_) => usize::MAX,
-        }
-    }
-
     fn keys(&self) -> OriginKeys<'_> {
         match self {
             Self::Key(key) => {
@@ -166,6 +151,7 @@ mod tests {
     use shard_estimator::limits::RECORD_BYTES_MAX;
 
     use super::*;
+    use crate::limits::DEAD_LETTER_PAYLOAD_BYTES_MAX;
 
     fn origin() -> impl Strategy<Value = Origin> {
         prop_oneof![
@@ -207,8 +193,8 @@ mod tests {
 
     #[test]
     fn payload_that_is_too_long_leaves_length_and_hash() {
-        let payload = Payload::Whole(vec![b'x'; DEAD_LETTER_PAYLOAD_BYTES_MAX + 1].into());
-        let origin = Origin::Topic(Bytes::from_static(b"t"));
+        let payload = Payload::of_publish(&[b'x'; DEAD_LETTER_PAYLOAD_BYTES_MAX + 1]);
+        let origin = Origin::of_publish(b"t");
         let (reason, detail) = ("too_large".into(), String::new());
         let line = Letter { at_ms: 0, reason, detail, origin, payload }.line().unwrap();
         assert!(line.len() < 200);

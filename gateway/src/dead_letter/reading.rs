@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 
+use tracing::warn;
+
 use crate::limits::GROUP_BYTES_MAX;
 
 use super::directory::{Identity, Stat};
@@ -34,6 +36,36 @@ struct Mark {
     identity: Identity,
     lines: u64,
     bytes: u64,
+    /// The file as it was when what follows could not be read.
+    failed: Option<Stat>,
+}
+
+impl Mark {
+    /// Whether there is more to read, as far as is known.
+    fn is_behind(&self, file: &Stat) -> bool {
+        self.bytes < file.bytes && self.failed != Some(*file)
+    }
+
+    /// The next lines, as many as are worth one call, or those before one that cannot be read.
+    fn group(
+        &mut self,
+        entries: impl Iterator<Item = io::Result<Entry>>,
+    ) -> (Vec<Entry>, io::Result<()>) {
+        let (mut group, mut bytes) = (Vec::new(), 0);
+        for entry in entries {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(failure) => return (group, Err(failure)),
+            };
+            bytes += entry.line.len();
+            (self.lines, self.bytes) = (entry.id.line, self.bytes + entry.bytes);
+            group.push(entry);
+            if group.len() >= GROUP_LINES_MAX || bytes >= GROUP_BYTES_MAX {
+                break;
+            }
+        }
+        (group, Ok(()))
+    }
 }
 
 impl Reading {
@@ -46,12 +78,13 @@ impl Reading {
     fn next(&mut self, files: &VecDeque<Stat>) -> Option<u64> {
         self.marks = files.iter().map(|file| (file.number, self.mark(file))).collect();
         let mut files = files.iter().zip(self.marks.values());
-        files.find(|(file, mark)| mark.bytes < file.bytes).map(|(file, _)| file.number)
+        files.find(|(file, mark)| mark.is_behind(file)).map(|(file, _)| file.number)
     }
 
     fn mark(&self, file: &Stat) -> Mark {
         let mark = self.marks.get(&file.number).filter(|mark| mark.identity == file.identity);
-        mark.copied().unwrap_or(Mark { identity: file.identity, lines: 0, bytes: 0 })
+        let unread = Mark { identity: file.identity, lines: 0, bytes: 0, failed: None };
+        mark.copied().unwrap_or(unread)
     }
 
     /// Whether the next group follows the last one in its file.
@@ -67,25 +100,36 @@ impl Directory {
     /// What may go of a file goes before anything else is read than what follows in it: nothing
     /// that is done comes again, though the file be written anew by somebody else.
     ///
+    /// A file that cannot be read is passed over from there on until it changes, and that is said
+    /// once. What was done in it stays, and comes again in the next run.
+    ///
     /// # Errors
-    /// When the directory cannot be locked, or a file cannot be read or written. Nothing is
+    /// When the directory cannot be locked or listed, or a file cannot be written. Nothing is
     /// forgotten then.
     pub fn read_on(&self, reading: &mut Reading) -> io::Result<Vec<Entry>> {
         // Whoever is writing has finished the line.
         let _lock = self.lock()?;
-        let mut next = reading.next(&self.files()?);
-        if !reading.goes_on(next) || reading.done.len() >= DONE_LINES_MAX {
-            self.take_done(reading)?;
-            next = reading.next(&self.files()?);
+        loop {
+            let mut next = reading.next(&self.files()?);
+            if !reading.goes_on(next) || reading.done.len() >= DONE_LINES_MAX {
+                self.take_done(reading)?;
+                next = reading.next(&self.files()?);
+            }
+            let Some((file, mark)) = next.and_then(|file| reading.marks.get_key_value(&file))
+            else {
+                return Ok(Vec::new());
+            };
+            let (file, mut mark) = (*file, *mark);
+            let (group, read) = self.group(file, &mut mark);
+            reading.marks.insert(file, mark);
+            reading.file = file;
+            if let Err(failure) = &read {
+                self.pass_over(reading, failure)?;
+            }
+            if read.is_ok() || !group.is_empty() {
+                return Ok(group);
+            }
         }
-        let Some((file, mark)) = next.and_then(|file| reading.marks.get_key_value(&file)) else {
-            return Ok(Vec::new());
-        };
-        let (file, mut mark) = (*file, *mark);
-        let group = self.group(file, &mut mark)?;
-        reading.marks.insert(file, mark);
-        reading.file = file;
-        Ok(group)
     }
 
     /// Takes from the disk what may go, before the end of its file is reached.
@@ -97,18 +141,30 @@ impl Directory {
         self.take_done(reading)
     }
 
-    fn group(&self, file: u64, mark: &mut Mark) -> io::Result<Vec<Entry>> {
-        let (mut group, mut bytes) = (Vec::new(), 0);
-        for entry in Entries::behind(self, Id { file, line: mark.lines }, mark.bytes)? {
-            let entry = entry?;
-            bytes += entry.line.len();
-            (mark.lines, mark.bytes) = (entry.id.line, mark.bytes + entry.bytes);
-            group.push(entry);
-            if group.len() >= GROUP_LINES_MAX || bytes >= GROUP_BYTES_MAX {
-                break;
-            }
+    fn group(&self, file: u64, mark: &mut Mark) -> (Vec<Entry>, io::Result<()>) {
+        match Entries::behind(self, Id { file, line: mark.lines }, mark.bytes) {
+            Ok(entries) => mark.group(entries),
+            Err(failure) => (Vec::new(), Err(failure)),
         }
-        Ok(group)
+    }
+
+    /// Notes that the last file cannot be read on as it is.
+    fn pass_over(&self, reading: &mut Reading, failure: &io::Error) -> io::Result<()> {
+        let files = self.files()?;
+        // Unless somebody took it away just now.
+        if let Some(file) = files.iter().find(|file| file.number == reading.file) {
+            let mut mark = reading.mark(file);
+            if mark.failed.is_none() {
+                warn!(
+                    %failure,
+                    "dead letters cannot be read: the rest of their file is passed over until it \
+                     changes or the gateway is started again"
+                );
+            }
+            mark.failed = Some(*file);
+            reading.marks.insert(file.number, mark);
+        }
+        Ok(())
     }
 
     /// Takes from the last file what may go.
@@ -117,14 +173,18 @@ impl Directory {
         if let Some(mut mark) = mark.copied() {
             let mut done = Tally::default();
             reading.done.iter().for_each(|line| done.note(*line));
-            self.rewrite(reading.file, |entry| {
+            let rewritten = self.rewrite(reading.file, |entry| {
                 done.take(entry.fingerprint()).then(|| {
                     mark.lines = mark.lines.saturating_sub(1);
                     mark.bytes = mark.bytes.saturating_sub(entry.bytes);
                     Vec::new()
                 })
-            })?;
-            if let Some(file) = self.files()?.iter().find(|file| file.number == reading.file) {
+            });
+            if let Err(failure) = rewritten {
+                let (_, Err(unread)) = self.count_lines(reading.file) else { return Err(failure) };
+                self.pass_over(reading, &unread)?;
+            } else if let Some(file) = self.files()?.iter().find(|file| file.number == reading.file)
+            {
                 reading.marks.insert(file.number, Mark { identity: file.identity, ..mark });
             }
         }

@@ -12,10 +12,10 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{interval, timeout};
 
-use crate::books::{Stop, count_letters};
+use crate::books::Stop;
 use crate::config::{Config, SpoolMode};
 use crate::custody::{Custody, Situation, Striping};
-use crate::dead_letter::{Letter, Origin, Payload, REFUSED_BY_STREAM, Store};
+use crate::dead_letter::{Directory, Letter, Origin, Payload, REFUSED_BY_STREAM, Store};
 use crate::deliver::{Answer, Stream, deliver};
 use crate::dispatch::{Dispatcher, Next};
 use crate::limits::SPOOL_CLOSE_MAX;
@@ -34,6 +34,9 @@ use super::listing::Listing;
 use super::settlement::Settlement;
 use super::spooling::{Done, Spooling, count_corrupted};
 use super::{Drained, Ended, FORECAST_EVERY, FORECASTS_PER_LEDGER};
+
+#[cfg(test)]
+mod tests;
 
 /// The stages between the connections and the stream.
 pub(super) struct Flow<'a, S> {
@@ -77,7 +80,7 @@ impl<'a, S: Stream> Flow<'a, S> {
         let opening = Opening {
             spooled: counters.recovered.get() + Spooling::left(&config.spool),
             takes_over: config.spool.mode != SpoolMode::Off,
-            letters: count_letters(&config.dead_letter.dir).unwrap_or(0),
+            letters: Directory::new(&config.dead_letter.dir).count().unwrap_or(0),
         };
         let striping = Striping::new(config.stream.shards);
         Ok(Self {
@@ -146,6 +149,11 @@ impl<'a, S: Stream> Flow<'a, S> {
     }
 
     async fn end(mut self, drained: Drained) -> Ended {
+        if let Ok(commit) = timeout(SPOOL_CLOSE_MAX, self.letters.last()).await {
+            commit.into_iter().for_each(|commit| self.committed(commit));
+        } else {
+            tracing::warn!("the disk does not answer: dead letters may be kept and not counted");
+        }
         if let Ok(done) = timeout(SPOOL_CLOSE_MAX, self.spooling.last()).await {
             done.into_iter().for_each(|done| self.spooled(done));
         }
@@ -178,16 +186,17 @@ impl<'a, S: Stream> Flow<'a, S> {
     fn drained(&mut self, taking_in: bool, now: Instant) -> Option<Drained> {
         if !taking_in {
             self.dispatcher.hurry();
-            let at_rest = self.requests.is_empty() && !self.spooling.is_busy();
-            if at_rest && self.custody.at_risk() == 0 {
+            let disk_at_rest = self.letters.is_idle() && !self.spooling.is_busy();
+            if disk_at_rest && self.requests.is_empty() && self.custody.at_risk() == 0 {
                 return Some(Drained::Clean);
             }
         }
         self.deadline.is_some_and(|deadline| deadline <= now).then_some(Drained::TimedOut)
     }
 
-    /// Tells the log how the spool drains, and now and then the books.
+    /// Tells the log how the spool drains, which dead letters went, and now and then the books.
     fn report(&mut self, now: Instant) {
+        self.letters.report(now);
         self.observer.say(now, self.custody.spooled(), self.spooling.bytes());
         self.reports += 1;
         if self.reports.is_multiple_of(FORECASTS_PER_LEDGER) {
@@ -246,8 +255,8 @@ impl<'a, S: Stream> Flow<'a, S> {
                     at_ms: rx_ts_ms,
                     reason: reject.reason.as_str().into(),
                     detail: reject.detail,
-                    origin: Origin::Topic(topic),
-                    payload: Payload::Whole(payload),
+                    origin: Origin::of_publish(&topic),
+                    payload: Payload::of_publish(&payload),
                 };
                 return self.letters.push(letter, self.custody.reject(receipt, now));
             }
@@ -279,7 +288,9 @@ impl<'a, S: Stream> Flow<'a, S> {
         self.keep_books(now);
         let expired = self.dispatcher.take_expired(now);
         self.counters.dropped_age.add(expired.len());
+        let spooled = self.custody.spooled();
         self.ended(expired);
+        self.observer.lose(spooled.saturating_sub(self.custody.spooled()));
         let (open, stopping) = (self.dispatcher.is_open(), self.deadline.is_some());
         // Something must probe a stream that is closed.
         let reading = !stopping && (open || self.dispatcher.held() == 0);
@@ -352,6 +363,8 @@ impl<'a, S: Stream> Flow<'a, S> {
     /// Takes what the disk did.
     fn spooled(&mut self, done: Done) {
         let outcome = self.spooling.finish(done);
+        let gone = outcome.dropped.iter().chain(&outcome.lost);
+        self.observer.lose(gone.map(|seqs| seqs.end.0.saturating_sub(seqs.start.0)).sum());
         let at = (clock::now(), clock::unix_ms());
         let progress = self.custody.finished(outcome, at, |key| self.striping.of(key));
         self.counters.dropped_spool.add(progress.dropped);

@@ -1,5 +1,6 @@
 //! When the spool will be empty, judged by how fast it shrank. Pure.
 //!
+//! What left it undelivered, dropped or unreadable, is no part of that: it says nothing of the pace.
 //! What comes in while it drains is part of that: a backlog of `H` seconds at a load of ρ of the
 //! pace ends after `H × ρ ÷ (1 − ρ)`, and at ρ = 1 it never does.
 
@@ -12,7 +13,7 @@ pub(super) enum Forecast {
     Empty,
     /// Empty after this.
     In(Duration),
-    /// As much comes in as goes out, or more.
+    /// As much comes in as is delivered, or more.
     Never,
 }
 
@@ -21,11 +22,18 @@ pub(super) enum Forecast {
 pub(super) struct Observer {
     at: Instant,
     spooled: u64,
+    /// How many left it undelivered since.
+    lost: u64,
 }
 
 impl Observer {
     pub(super) fn new(now: Instant, spooled: u64) -> Self {
-        Self { at: now, spooled }
+        Self { at: now, spooled, lost: 0 }
+    }
+
+    /// Notes that so many records left the spool undelivered.
+    pub(super) fn lose(&mut self, records: u64) {
+        self.lost += records;
     }
 
     /// Sees `spooled` records at `now`. Nothing is to be expected of a spool that stays empty.
@@ -35,7 +43,7 @@ impl Observer {
             return (before.spooled > 0).then_some(Forecast::Empty);
         }
         let elapsed_ms = u64::try_from(now.saturating_duration_since(before.at).as_millis());
-        let gone = before.spooled.saturating_sub(spooled);
+        let gone = before.spooled.saturating_sub(before.lost).saturating_sub(spooled);
         let left_ms = elapsed_ms.ok().and_then(|ms| (spooled * ms).checked_div(gone));
         Some(left_ms.map_or(Forecast::Never, |ms| Forecast::In(Duration::from_millis(ms))))
     }
@@ -52,7 +60,7 @@ impl Observer {
             Some(Forecast::Never) => tracing::info!(
                 records = spooled,
                 bytes,
-                "the spool does not drain: as much comes in as goes out"
+                "the spool does not drain: as much comes in as is delivered"
             ),
         }
     }
@@ -62,10 +70,33 @@ impl Observer {
 mod tests {
     use super::*;
 
+    #[expect(clippy::disallowed_methods, reason = "where the made-up time begins")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    #[test]
+    fn what_left_undelivered_is_no_sign_of_a_drain() {
+        let start = start();
+        let at = |s| start + Duration::from_secs(s);
+        let mut observer = Observer::new(start, 1_000);
+        // At the ceiling, with the stream away: a file goes, and its room fills again.
+        observer.lose(300);
+        assert_eq!(observer.see(at(10), 700), Some(Forecast::Never));
+        observer.lose(400);
+        assert_eq!(observer.see(at(20), 1_000), Some(Forecast::Never));
+        // 200 were dropped and 100 more were delivered than came in.
+        observer.lose(200);
+        assert_eq!(observer.see(at(30), 700), Some(Forecast::In(Duration::from_secs(70))));
+        // What was lost then is not held against what comes after.
+        assert_eq!(observer.see(at(40), 600), Some(Forecast::In(Duration::from_secs(60))));
+        observer.lose(600);
+        assert_eq!(observer.see(at(50), 0), Some(Forecast::Empty));
+    }
+
     #[test]
     fn end_is_expected_by_how_fast_the_spool_shrinks() {
-        #[expect(clippy::disallowed_methods, reason = "where the made-up time begins")]
-        let start = Instant::now();
+        let start = start();
         let at = |s| start + Duration::from_secs(s);
         let mut observer = Observer::new(start, 0);
         assert_eq!(observer.see(at(10), 0), None);

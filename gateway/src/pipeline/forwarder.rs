@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::dead_letter::{Directory, Entry, Reading, Store};
 use crate::deliver::Stream;
+use crate::limits::SPOOL_CLOSE_MAX;
 use crate::metrics::Counters;
 use crate::record::PartitionKey;
 
@@ -34,11 +35,17 @@ pub(super) struct Forwarder<'a, S> {
     appended: Arc<Notify>,
     sender: Sender<'a, S>,
     newline: bool,
+    /// Here unless the disk is at work.
     reading: Reading,
+    work: Option<JoinHandle<Worked>>,
     counters: Arc<Counters>,
 }
 
+/// What the disk did, and how far the files were read then.
+type Worked = (Reading, io::Result<Vec<Entry>>);
+
 /// Whether there may be more to do at once.
+#[derive(Debug)]
 enum Round {
     Sent,
     Idle,
@@ -61,6 +68,7 @@ impl<'a, S: Stream> Forwarder<'a, S> {
             sender: Sender::new(of_letters, stream),
             newline: config.records.newline,
             reading: Reading::default(),
+            work: None,
             counters,
         }
     }
@@ -102,28 +110,43 @@ impl<'a, S: Stream> Forwarder<'a, S> {
     }
 
     /// Takes what was accepted from the disk, in the midst of a file too: the next run would send it
-    /// again.
+    /// again. Gives up on a disk that does not answer.
     pub(super) async fn close(mut self) {
-        if let Err(failure) = self.on_disk(Directory::take).await {
-            warn!(%failure, "what was forwarded stays on the disk: the next run sends it again");
-        }
+        let closing = async {
+            // What was being read when the run was dropped is not sent, and stays.
+            drop(self.worked().await);
+            self.on_disk(|directory, reading| directory.take(reading).map(|()| Vec::new())).await
+        };
+        let failure = match timeout(SPOOL_CLOSE_MAX, closing).await {
+            Ok(Ok(_)) => return,
+            Ok(Err(failure)) => failure.to_string(),
+            Err(_) => "the disk does not answer, or somebody holds its lock".to_owned(),
+        };
+        warn!(failure, "what was forwarded stays on the disk: the next run sends it again");
     }
 
     /// Works where it may block.
-    async fn on_disk<T: Send + 'static>(
+    async fn on_disk(
         &mut self,
-        work: fn(&Directory, &mut Reading) -> io::Result<T>,
-    ) -> io::Result<T> {
+        work: fn(&Directory, &mut Reading) -> io::Result<Vec<Entry>>,
+    ) -> io::Result<Vec<Entry>> {
         let (directory, mut reading) = (self.directory.clone(), std::mem::take(&mut self.reading));
-        let working = spawn_blocking(move || {
+        self.work = Some(spawn_blocking(move || {
             let done = work(&directory, &mut reading);
             (reading, done)
-        });
-        let (reading, done) = match working.await {
+        }));
+        self.worked().await
+    }
+
+    /// Waits for the disk if it is at work, and takes what it did. Dropped before, it leaves that to
+    /// the next call.
+    async fn worked(&mut self) -> io::Result<Vec<Entry>> {
+        let Some(work) = &mut self.work else { return Ok(Vec::new()) };
+        let (reading, done) = match work.await {
             Ok(worked) => worked,
             Err(failure) => std::panic::resume_unwind(failure.into_panic()),
         };
-        self.reading = reading;
+        (self.reading, self.work) = (reading, None);
         done
     }
 
@@ -132,7 +155,7 @@ impl<'a, S: Stream> Forwarder<'a, S> {
         for entry in entries {
             match entry.letter() {
                 Ok(letter) => {
-                    lines.push(entry.fingerprint());
+                    lines.push((entry.id, entry.fingerprint()));
                     records.push(Unsent {
                         key: PartitionKey::new(&letter.origin.text()),
                         data: self.record(entry.line),
@@ -146,11 +169,12 @@ impl<'a, S: Stream> Forwarder<'a, S> {
         let sent = self.sender.send(records).await;
         self.counters.dead_letters_forwarded.add(sent.accepted.len());
         self.counters.dead_letters_refused.add(sent.refused.len());
-        for line in sent.accepted.iter().filter_map(|place| lines.get(*place)) {
+        for (_, line) in sent.accepted.iter().filter_map(|place| lines.get(*place)) {
             self.reading.done(*line);
         }
-        for (_, _, reason) in sent.refused {
-            warn!(reason, "a dead letter is refused by its stream: it stays on the disk");
+        for (place, _, reason) in sent.refused {
+            let id = lines.get(place).map(|(id, _)| id.to_string());
+            warn!(id, reason, "a dead letter cannot be forwarded: it stays on the disk");
         }
     }
 

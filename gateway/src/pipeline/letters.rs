@@ -34,8 +34,7 @@ struct Drops {
 
 impl Drops {
     /// How many to tell of now, if any: at once the first time, then in groups.
-    fn tell(&mut self, dropped: usize, now: Instant) -> Option<usize> {
-        self.untold += dropped;
+    fn tell(&mut self, now: Instant) -> Option<usize> {
         if self.untold == 0 || self.quiet_until.is_some_and(|until| now < until) {
             return None;
         }
@@ -76,6 +75,11 @@ impl Letters {
         self.waiting.push((letter, slot));
     }
 
+    /// Whether nothing waits and no commit is running.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.commit.is_none()
+    }
+
     /// When to call [`Self::start`] again, if the last commit failed. While one is running there is
     /// nothing to wake up for but its end.
     pub(super) fn retry_at(&self) -> Option<Instant> {
@@ -95,6 +99,16 @@ impl Letters {
         }));
     }
 
+    /// Tells the log of drops that it was not told of yet, if it is time to.
+    pub(super) fn report(&mut self, now: Instant) {
+        if let Some(dropped) = self.drops.tell(now) {
+            warn!(
+                dropped,
+                "dead_letter.bytes_max is reached: the oldest dead letters were dropped"
+            );
+        }
+    }
+
     /// Waits for the commit that is running; for ever if none is.
     pub(super) async fn committed(&mut self) -> Commit {
         match &mut self.commit {
@@ -106,16 +120,17 @@ impl Letters {
         }
     }
 
+    /// Waits for the commit that is running, if one is.
+    pub(super) async fn last(&mut self) -> Option<Commit> {
+        if self.commit.is_some() { Some(self.committed().await) } else { None }
+    }
+
     /// Takes a commit that ended. Letters that were not kept wait for the next.
     pub(super) fn finish(&mut self, commit: Commit, now: Instant) -> Committed {
         let Commit { mut store, mut letters, result } = commit;
         let dropped = store.take_dropped();
-        if let Some(dropped) = self.drops.tell(dropped, now) {
-            warn!(
-                dropped,
-                "dead_letter.bytes_max is reached: the oldest dead letters were dropped"
-            );
-        }
+        self.drops.untold += dropped;
+        self.report(now);
         (self.store, self.commit) = (Some(store), None);
         let failure = match result {
             Ok(Appended::Kept(count)) => {
@@ -218,17 +233,43 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn drops_of_the_last_commit_are_told_without_another() {
+        let state = tempfile::tempdir().unwrap();
+        let dir = state.path().join("dead");
+        let settings =
+            DeadLetter { dir, bytes_max: 400, when_full: WhenFull::DropOldest, stream: None };
+        let mut letters = Letters::new(Store::open(&settings).unwrap());
+        let at = start();
+        let mut dropped = 0;
+        for _ in 0..9 {
+            letters.push(letter(), SLOT);
+            letters.start(at);
+            let commit = letters.committed().await;
+            dropped += letters.finish(commit, at).dropped;
+        }
+        assert!(dropped > letters.drops.untold && letters.drops.untold > 0, "some were told");
+        letters.report(at + DROPS_TOLD_EVERY / 2);
+        assert!(letters.drops.untold > 0, "not yet");
+        letters.report(at + DROPS_TOLD_EVERY);
+        assert_eq!(letters.drops.untold, 0);
+    }
+
     #[test]
     fn the_first_drops_are_told_at_once_and_later_ones_in_groups() {
         let mut drops = Drops::default();
         let at = start();
-        assert_eq!(drops.tell(0, at), None);
-        assert_eq!(drops.tell(3, at), Some(3));
+        let mut tell = |dropped, now| {
+            drops.untold += dropped;
+            drops.tell(now)
+        };
+        assert_eq!(tell(0, at), None);
+        assert_eq!(tell(3, at), Some(3));
         let soon = at + DROPS_TOLD_EVERY / 2;
-        assert_eq!(drops.tell(4, soon), None);
-        assert_eq!(drops.tell(5, soon), None);
+        assert_eq!(tell(4, soon), None);
+        assert_eq!(tell(5, soon), None);
         let later = at + DROPS_TOLD_EVERY;
-        assert_eq!(drops.tell(0, later), Some(9), "none is forgotten");
-        assert_eq!(drops.tell(0, later + DROPS_TOLD_EVERY), None);
+        assert_eq!(tell(0, later), Some(9), "none is forgotten");
+        assert_eq!(tell(0, later + DROPS_TOLD_EVERY), None);
     }
 }

@@ -36,6 +36,7 @@ pub struct Sent {
 pub struct Sender<'a, S> {
     dispatcher: Dispatcher,
     stream: &'a S,
+    bytes_max: usize,
 }
 
 impl<'a, S: Stream> Sender<'a, S> {
@@ -43,19 +44,26 @@ impl<'a, S: Stream> Sender<'a, S> {
     /// has waited on purpose.
     pub fn new(mut config: Config, stream: &'a S) -> Self {
         config.stream.record_age_max = None;
-        Self { dispatcher: Dispatcher::new(&config, now()), stream }
+        let bytes_max = config.batch.bytes_max;
+        Self { dispatcher: Dispatcher::new(&config, now()), stream, bytes_max }
     }
 
     /// Sends `records`, those of one key in their order, and returns when each has been accepted or
-    /// can never be. Waits as long as the stream is away. Dropped before, it leaves open what
-    /// became of them.
+    /// can never be, one that is larger than a call may be included. Waits as long as the stream is
+    /// away. Dropped before, it leaves open what became of them.
     pub async fn send(&mut self, records: Vec<Unsent>) -> Sent {
         let since = now();
+        let mut sent = Sent::default();
         for (place, Unsent { key, data }) in records.into_iter().enumerate() {
+            let bytes = data.len() + key.as_str().len();
+            if bytes > self.bytes_max {
+                let reason = format!("{bytes} bytes: a call may carry {}", self.bytes_max);
+                sent.refused.push((place, Unsent { key, data }, reason));
+                continue;
+            }
             let slot = RecordSlot(place);
             self.dispatcher.push(Incoming { slot, key, data, rx_ts_ms: 0, since });
         }
-        let mut sent = Sent::default();
         let mut requests: FuturesUnordered<LocalBoxFuture<'_, Answer>> = FuturesUnordered::new();
         while self.dispatcher.held() > 0 {
             // They are all here: lingering would bring no more.

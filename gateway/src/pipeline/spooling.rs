@@ -1,8 +1,5 @@
 //! The spool on its way to and from the disk: one job at a time, away from the flow's thread.
 
-use std::io;
-use std::mem::discriminant;
-
 use anyhow::{Context, Result};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{error, info, warn};
@@ -11,6 +8,10 @@ use crate::config::{self, SpoolMode};
 use crate::custody::{Found, Job, Outcome};
 use crate::metrics::Counters;
 use crate::spool::{Appended, Bounds, Directory, Recovery, Seq, Spool, survey};
+
+use said::{Met, Said, Trouble};
+
+mod said;
 
 /// The spool, and what it is doing.
 #[derive(Debug)]
@@ -27,41 +28,7 @@ pub(super) struct Spooling {
 pub(super) struct Done {
     spool: Spool<Directory>,
     outcome: Outcome,
-    trouble: Option<Trouble>,
-}
-
-/// Why the spool does not take or give everything.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Trouble {
-    /// The ceiling is reached and the operator said `wait`.
-    Full,
-    Unavailable(String),
-}
-
-/// After it was said that the ceiling is reached, the spool is full until it holds this part of it:
-/// while it drains, there is room for a little now and then.
-const DRAINED_PERCENT: u64 = 90;
-
-/// What the log speaks of.
-#[derive(Debug)]
-struct Said {
-    trouble: Option<Trouble>,
-    drained_bytes: u64,
-}
-
-impl Said {
-    fn nothing(bytes_max: u64) -> Self {
-        Self { trouble: None, drained_bytes: bytes_max / 100 * DRAINED_PERCENT }
-    }
-
-    /// Takes what a job met with `bytes` in the spool. Whether that is another state than before.
-    fn is_news(&mut self, now: Option<Trouble>, bytes: u64) -> bool {
-        if now.is_none() && self.trouble == Some(Trouble::Full) && bytes > self.drained_bytes {
-            return false;
-        }
-        let before = std::mem::replace(&mut self.trouble, now);
-        before.as_ref().map(discriminant) != self.trouble.as_ref().map(discriminant)
-    }
+    met: Met,
 }
 
 impl Spooling {
@@ -69,10 +36,8 @@ impl Spooling {
     pub(super) fn open(settings: &config::Spool, counters: &Counters) -> Result<(Self, Found)> {
         let nothing = Found { next: Seq(1), oldest: Seq(1), unsettled: 0 };
         if settings.mode == SpoolMode::Off {
-            return Ok((
-                Self { spool: None, job: None, said: Said::nothing(0), bytes: 0 },
-                nothing,
-            ));
+            let said = Said::nothing(settings);
+            return Ok((Self { spool: None, job: None, said, bytes: 0 }, nothing));
         }
         let bounds = Bounds { bytes_max: settings.bytes_max, when_full: settings.when_full };
         let (spool, Recovery { corrupted, .. }) =
@@ -89,7 +54,7 @@ impl Spooling {
         if found.unsettled > 0 {
             info!(records = found.unsettled, bytes, "the spool holds records of an earlier run");
         }
-        let said = Said::nothing(settings.bytes_max);
+        let said = Said::nothing(settings);
         Ok((Self { spool: Some(spool), job: None, said, bytes }, found))
     }
 
@@ -101,7 +66,7 @@ impl Spooling {
         let dir = settings.dir.display();
         match survey(&Directory::new(&settings.dir)) {
             Ok(survey) => {
-                let records = survey.segments.iter().map(|segment| segment.unsettled).sum();
+                let records = survey.unsettled();
                 if records > 0 {
                     warn!(
                         records,
@@ -138,8 +103,8 @@ impl Spooling {
     pub(super) fn start(&mut self, job: Job) {
         let Some(mut spool) = self.spool.take() else { return };
         self.job = Some(spawn_blocking(move || {
-            let (outcome, trouble) = carry_out(&mut spool, &job);
-            Done { spool, outcome, trouble }
+            let (outcome, met) = carry_out(&mut spool, &job);
+            Done { spool, outcome, met }
         }));
     }
 
@@ -161,21 +126,10 @@ impl Spooling {
 
     /// Takes a job that ended, and gives its outcome.
     pub(super) fn finish(&mut self, done: Done) -> Outcome {
-        let Done { spool, outcome, trouble } = done;
+        let Done { spool, outcome, met } = done;
         self.bytes = spool.bytes();
         (self.spool, self.job) = (Some(spool), None);
-        if self.said.is_news(trouble, self.bytes) {
-            match &self.said.trouble {
-                None => info!("the spool is available again"),
-                Some(Trouble::Full) => warn!(
-                    self.bytes,
-                    "spool.bytes_max is reached: the broker waits until there is room"
-                ),
-                Some(Trouble::Unavailable(failure)) => {
-                    warn!(failure, "spool unavailable: records are held, the broker waits");
-                }
-            }
-        }
+        self.said.tell(met, self.bytes);
         outcome
     }
 
@@ -200,55 +154,29 @@ pub(super) fn count_corrupted(records: usize, counters: &Counters) {
     }
 }
 
-fn carry_out(spool: &mut Spool<Directory>, job: &Job) -> (Outcome, Option<Trouble>) {
-    let (mut outcome, mut trouble) = (Outcome::default(), None);
-    let mut note = |error: io::Error| trouble = Some(Trouble::Unavailable(error.to_string()));
+fn carry_out(spool: &mut Spool<Directory>, job: &Job) -> (Outcome, Met) {
+    let (mut outcome, mut met) = (Outcome::default(), Met::default());
     if !job.settled.is_empty() {
         spool.settle(&job.settled);
     }
-    let mut full = false;
     if !job.group.is_empty() {
-        match spool.append(&job.group) {
-            Ok(Appended::Kept) => outcome.kept = true,
-            Ok(Appended::Full) => full = true,
-            Err(error) => note(error),
-        }
+        let written = match spool.append(&job.group) {
+            Ok(Appended::Kept) => Ok(()),
+            Ok(Appended::Full) => Err(Trouble::Full),
+            Err(error) => Err(error.into()),
+        };
+        outcome.kept = written.is_ok();
+        met.writing = Some(written);
     }
     if !job.fetch.is_empty() {
-        outcome.fetched = spool.fetch(&job.fetch).map_err(&mut note).ok();
+        let fetched = spool.fetch(&job.fetch).map(|entries| outcome.fetched = Some(entries));
+        met.reading = Some(fetched.map_err(Trouble::from));
     }
     if let Some((from, bytes_max)) = job.read {
-        outcome.read = spool.read(from, bytes_max).map_err(&mut note).ok();
+        let read = spool.read(from, bytes_max).map(|read| outcome.read = Some(read));
+        met.reading = Some(met.reading.unwrap_or(Ok(())).and(read.map_err(Trouble::from)));
     }
     (outcome.dropped, outcome.lost) = (spool.take_dropped(), spool.take_lost());
     outcome.unsettled = spool.unsettled();
-    (outcome, trouble.or(full.then_some(Trouble::Full)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_full_spool_is_said_once_until_it_has_drained() {
-        let mut said = Said::nothing(1_000);
-        assert!(!said.is_news(None, 900), "all is well");
-        assert!(said.is_news(Some(Trouble::Full), 1_000));
-        for bytes in [950, 1_000, 901] {
-            assert!(!said.is_news(None, bytes), "there is room for a little");
-            assert!(!said.is_news(Some(Trouble::Full), 1_000));
-        }
-        assert!(said.is_news(None, 900), "it has drained");
-        assert!(said.is_news(Some(Trouble::Full), 1_000), "and is full again");
-    }
-
-    #[test]
-    fn a_disk_that_fails_is_said_once_whatever_it_says() {
-        let mut said = Said::nothing(1_000);
-        let failure = |text: &str| Some(Trouble::Unavailable(text.to_owned()));
-        assert!(said.is_news(Some(Trouble::Full), 1_000));
-        assert!(said.is_news(failure("no space"), 1_000));
-        assert!(!said.is_news(failure("too late"), 1_000));
-        assert!(said.is_news(None, 1_000));
-    }
+    (outcome, met)
 }

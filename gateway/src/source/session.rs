@@ -250,6 +250,11 @@ impl Session {
         for receipt in receipts {
             self.ledger.settle(*receipt);
         }
+        // Whoever hears that something settled thinks that more comes; not before what is first in
+        // line is settled, too.
+        if !self.ledger.is_due() && self.window.is_exhausted(self.ledger.unacknowledged()) {
+            self.outbox.tell_exhausted();
+        }
     }
 
     fn acknowledge(&mut self, wire: &mut Wire<impl Dialect>) {

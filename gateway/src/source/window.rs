@@ -34,6 +34,11 @@ impl Window {
             self.learned = None;
             self.equal = 0;
         }
+        self.is_exhausted(unacknowledged)
+    }
+
+    /// Whether `unacknowledged` publishes are all that the window allows.
+    pub(super) fn is_exhausted(&self, unacknowledged: usize) -> bool {
         // Equal, not more: some brokers overrun their window, and then there is no silence.
         self.stated == Some(unacknowledged) || self.learned == Some(unacknowledged)
     }

@@ -201,11 +201,6 @@ impl Times {
     /// Of no entry.
     pub(super) const NONE: Self = Self { earliest: i64::MAX, latest: i64::MIN };
 
-    /// Earliest and latest, if there is an entry.
-    pub(super) fn range(self) -> Option<(i64, i64)> {
-        (self.earliest <= self.latest).then_some((self.earliest, self.latest))
-    }
-
     pub(super) fn include(&mut self, rx_ts_ms: i64) {
         self.earliest = self.earliest.min(rx_ts_ms);
         self.latest = self.latest.max(rx_ts_ms);

@@ -104,12 +104,20 @@ pub(super) fn encode_frames(id: SpoolId, ranges: &[Range<Seq>]) -> Vec<u8> {
     out
 }
 
-/// The ranges of those frames of a journal that are intact. Nothing else settles anything.
-pub(super) fn decode_frames(id: SpoolId, journal: &[u8]) -> impl Iterator<Item = Range<Seq>> {
-    journal.chunks_exact(FRAME_BYTES).filter_map(move |frame| {
-        let mut fields = unseal(id.seed(), frame)?;
-        Some(Seq(fields.get_u64_le())..Seq(fields.get_u64_le()))
-    })
+/// The ranges of those frames of a journal that are intact, and whether one is not that others
+/// follow: at the end a crash leaves such. Nothing else settles anything.
+pub(super) fn decode_frames(id: SpoolId, journal: &[u8]) -> (Vec<Range<Seq>>, bool) {
+    let (mut ranges, mut is_damaged, mut bad_before) = (Vec::new(), false, false);
+    for frame in journal.chunks_exact(FRAME_BYTES) {
+        match unseal(id.seed(), frame) {
+            Some(mut fields) => {
+                ranges.push(Seq(fields.get_u64_le())..Seq(fields.get_u64_le()));
+                is_damaged |= bad_before;
+            }
+            None => bad_before = true,
+        }
+    }
+    (ranges, is_damaged)
 }
 
 /// How much of a journal of `bytes` bytes is whole frames.

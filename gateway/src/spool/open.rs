@@ -4,12 +4,12 @@ use std::io;
 use std::ops::Range;
 
 use super::codec::{Footer, Seed};
-use super::progress::{CURSOR, Progress};
+use super::progress::{CURSOR, JOURNAL, Progress};
 use super::read::Reader;
 use super::segment::Segment;
 use super::{Bounds, Disk, LockError, Seq, Spool};
 
-pub use error::OpenError;
+pub use error::{OpenError, advice};
 pub(super) use find::State;
 pub(super) use look::{Left, look};
 
@@ -23,14 +23,10 @@ mod look;
 /// What was found in the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovery {
-    /// Segments.
-    pub segments: usize,
     /// Entries that must be delivered.
     pub unsettled: u64,
     /// Entries that had to be delivered and are in no segment.
     pub corrupted: u64,
-    /// Files that are not ours. They stay.
-    pub foreign: Vec<String>,
 }
 
 impl<D: Disk> Spool<D> {
@@ -55,7 +51,10 @@ impl<D: Disk> Spool<D> {
             disk.quarantine(CURSOR)
                 .map_err(|source| OpenError::Io { path: disk.path(CURSOR), source })?;
         }
-        let Left { found, segments, foreign, memory, cursor, journal_bytes } = left;
+        let Left { found, segments, memory, cursor, journal, .. } = left;
+        // What still could be read of a journal that cannot be put aside goes to the cursor.
+        let is_aside = journal.is_damaged && disk.quarantine(JOURNAL).is_ok();
+        let journal_bytes = if is_aside { 0 } else { journal.bytes };
         let mut spool = Self {
             bounds,
             next: cursor.next,
@@ -74,18 +73,13 @@ impl<D: Disk> Spool<D> {
             Memory::None | Memory::Unreadable => 0,
         };
         spool.end_unsealed(&found, &missing);
-        if memory != Memory::Known || journal_bytes > 0 || !missing.is_empty() {
+        if memory != Memory::Known || journal.bytes > 0 || !missing.is_empty() {
             // If it can't be written, the journal stays as it is.
             drop(spool.save());
         }
         spool.reclaim_all();
         spool.reserve();
-        let recovery = Recovery {
-            segments: spool.segments.iter().count(),
-            unsettled: spool.unsettled(),
-            corrupted,
-            foreign,
-        };
+        let recovery = Recovery { unsettled: spool.unsettled(), corrupted };
         Ok((spool, recovery))
     }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use super::codec::SpoolId;
-use super::open::{Left, State, look};
+use super::open::{Left, look};
 use super::read::Found;
 use super::segment::Segment;
 use super::settled::Settled;
@@ -41,11 +41,6 @@ pub struct SegmentSurvey {
     pub bytes: u64,
     /// How many entries must be delivered.
     pub unsettled: u64,
-    /// The earliest and the latest time at which an entry arrived, in milliseconds since 1970-01-01
-    /// UTC. `None` without entries.
-    pub rx_ts_ms: Option<(i64, i64)>,
-    /// Whether it has its footer: only the one that is written has none, or one that was damaged.
-    pub is_sealed: bool,
     segment: Segment,
 }
 
@@ -78,17 +73,14 @@ pub struct Unreadable {
 pub fn survey<D: Disk>(disk: &D) -> Result<Survey, OpenError> {
     let left = look(disk)?;
     let missing = still_missing(disk, left.missing())?;
-    let Left { found, segments, foreign, cursor, .. } = left;
+    let Left { segments, foreign, cursor, .. } = left;
     let of = |segment: &Segment| {
-        let found = found.iter().find(|found| found.segment.name == segment.name);
         let unsettled = cursor.settled.unsettled_in(segment.seqs());
         SegmentSurvey {
             file: segment.name.to_string(),
             seqs: segment.seqs(),
             bytes: segment.bytes,
             unsettled: unsettled.iter().map(|range| range.end.0 - range.start.0).sum(),
-            rx_ts_ms: found.and_then(|found| found.times.range()),
-            is_sealed: found.is_some_and(|found| found.state == State::Sealed),
             segment: segment.clone(),
         }
     };
@@ -116,6 +108,18 @@ pub(super) fn still_missing<D: Disk>(
 }
 
 impl Survey {
+    /// How many entries must be delivered and are there.
+    #[must_use]
+    pub fn unsettled(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.unsettled).sum()
+    }
+
+    /// How many entries must be delivered and are in no segment.
+    #[must_use]
+    pub fn missing_entries(&self) -> u64 {
+        self.missing.iter().map(|seqs| seqs.end.0 - seqs.start.0).sum()
+    }
+
     /// Reads every entry, in order, and shows those that are intact, with whether they are settled.
     ///
     /// # Errors

@@ -2,5 +2,6 @@ use super::*;
 
 mod damage;
 mod directory;
+mod memory;
 mod model;
 mod sim;

@@ -232,6 +232,9 @@ async fn flipped_bit_is_found_and_after_a_repair_the_rest_is_delivered() {
     let name = file.file_name().expect("a file").to_string_lossy().into_owned();
     assert!(verified.text.contains(&name), "{}", verified.text);
     assert!(verified.text.contains("199 records intact, 1 unreadable"), "{}", verified.text);
+    let exported = world.gateway.ask(&["spool", "export"]).await;
+    assert_eq!((exported.code, exported.text.lines().count()), (Some(1), 199), "{}", exported.log);
+    assert!(exported.log.contains("unreadable=1"), "{}", exported.log);
 
     let repaired = world.gateway.ask(&["spool", "repair"]).await;
     assert_eq!(repaired.code, Some(0), "{}", repaired.log);
@@ -247,6 +250,15 @@ async fn flipped_bit_is_found_and_after_a_repair_the_rest_is_delivered() {
 }
 
 #[tokio::test]
+async fn export_of_a_spool_that_lacks_a_file_says_so() {
+    let (world, _) = left_on_disk().await;
+    fs::remove_file(segment(&world)).expect("removable");
+    let exported = world.gateway.ask(&["spool", "export"]).await;
+    assert_eq!(exported.code, Some(1), "{}{}", exported.text, exported.log);
+    assert!(exported.log.contains("missing=200"), "{}", exported.log);
+}
+
+#[tokio::test]
 async fn purged_records_count_as_dropped_and_are_not_delivered() {
     let (world, _) = left_on_disk().await;
     let young = world.gateway.ask(&["spool", "purge", "--older-than", "1h"]).await;
@@ -254,7 +266,7 @@ async fn purged_records_count_as_dropped_and_are_not_delivered() {
     let run = world.gateway.start().await;
     let refused = world.gateway.ask(&["spool", "purge", "--older-than", "0s"]).await;
     assert_eq!(refused.code, Some(1));
-    assert!(refused.log.contains("a gateway is running (pid "), "{}", refused.log);
+    assert!(refused.log.contains("ledger.json: a gateway is running"), "{}", refused.log);
     run.stop().await;
     let purged = world.gateway.ask(&["spool", "purge", "--older-than", "0s"]).await;
     assert!(purged.text.starts_with("purged: 200 records"), "{}{}", purged.text, purged.log);
@@ -272,6 +284,14 @@ async fn gateway_without_its_spool_says_what_an_earlier_run_left_there() {
     let run = world.gateway.start().await;
     let left = run.field("the spool holds records that are not delivered", "records").await;
     assert_eq!(left, 200);
+    // It keeps the books, and what is done to the spool must be in them.
+    for upkeep in [&["spool", "repair"][..], &["spool", "purge", "--older-than", "0s"]] {
+        let refused = world.gateway.ask(upkeep).await;
+        assert_eq!(refused.code, Some(1), "{}{}", refused.text, refused.log);
+        let names = ["ledger.json: a gateway is running", "stop it first"];
+        assert!(names.iter().all(|words| refused.log.contains(words)), "{}", refused.log);
+    }
+    waiting(&world, 200).await;
     run.stop().await;
     exactly(&audit(&world).await, &[("received", 200), ("spooled", 200)]);
 }

@@ -1,6 +1,7 @@
 //! Directories that cannot be used as a spool, or not for a while, or that somebody has damaged.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -127,6 +128,16 @@ async fn read_only_directory_is_named() {
     disk.make_read_only();
     let dir = disk.path().join("spool");
     refused(&world.gateway, &dir, "mount it writable, or set another spool.dir").await;
+}
+
+#[tokio::test]
+async fn directory_of_another_user_is_named() {
+    let world = World::new().await;
+    let theirs = world.gateway.dir().join("theirs");
+    DirBuilder::new().mode(0o700).create(&theirs).expect("a writable directory");
+    chown(&theirs, Some(12_345), Some(12_345)).expect("the tests run as root");
+    let gateway = world.gateway.set_path("spool.dir", &theirs).without_privileges();
+    refused(&gateway, &theirs, "give the directory to the user who runs the gateway").await;
 }
 
 #[tokio::test]

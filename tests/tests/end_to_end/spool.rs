@@ -91,6 +91,23 @@ async fn full_spool_drops_the_oldest_and_counts_them_if_the_operator_says_so() {
 }
 
 #[tokio::test]
+async fn spool_that_shrinks_because_the_oldest_are_dropped_is_not_said_to_drain() {
+    let world = with_the_least_ceiling("drop_oldest").await.with_little_memory();
+    let run = world.gateway.start().await;
+    Load::new(4_000, 1_000).publish(world.broker.port).await;
+    run.says("the spool does not drain").await;
+    // Fewer than those for which they make the spool drop.
+    LARGE.publish(world.broker.port).await;
+    let status = world.gateway.ask(&["spool", "status", "--json"]).await.text;
+    for words in ["\"may_have_dropped\":true", "\"empty_in_s\":null"] {
+        assert!(status.contains(words), "{status}");
+    }
+    run.says_times("the spool does not drain", 2).await;
+    assert_eq!(run.times_said("the spool drains"), 0);
+    run.stop().await;
+}
+
+#[tokio::test]
 async fn gateway_stopped_while_the_stream_is_away_leaves_promptly_and_delivers_once_next_time() {
     let world = without_stream().await;
     let run = world.gateway.start().await;

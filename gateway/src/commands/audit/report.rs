@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::books::{Books, Span};
 use crate::commands::time;
 
-use super::Audit;
+use super::{Audit, Found};
 
 impl Audit {
     pub(super) fn json(&self) -> serde_json::Value {
@@ -28,7 +28,7 @@ impl Audit {
             "missing": missing,
             "beside": beside,
             "purged": purged,
-            "on_disk": { "spooled": self.spool.found, "dead_letters": self.letters.found },
+            "on_disk": { "spooled": self.found.spooled, "dead_letters": self.found.letters },
         })
     }
 
@@ -118,13 +118,12 @@ impl Audit {
     }
 
     fn write_disk(&self, out: &mut impl Write) -> io::Result<()> {
-        let (spool, letters) = (self.spool, self.letters);
-        writeln!(
-            out,
-            "on disk: {} records in the spool, {} dead letters",
-            spool.found, letters.found
-        )?;
-        let taken = letters.expected.most.saturating_sub(letters.found);
+        let Found { spooled, letters, .. } = self.found;
+        writeln!(out, "on disk: {spooled} records in the spool, {letters} dead letters")?;
+        let taken = self
+            .letters_most
+            .saturating_sub(self.books.beside.dead_letters_dropped)
+            .saturating_sub(letters);
         if taken > 0 && !self.gateway_runs && self.books.runs.crashed == 0 {
             writeln!(out, "{taken} dead letters were taken away since: replayed, purged or moved")?;
         }
@@ -132,24 +131,30 @@ impl Audit {
     }
 
     fn write_verdict(&self, out: &mut impl Write) -> io::Result<()> {
-        if !self.spool.agrees() {
-            let (expected, found) = (self.spool.expected, self.spool.found);
+        let balance = self.books.balance();
+        if self.balances() {
+            let exact =
+                balance.came == balance.went && balance.came == Span::exact(balance.came.least);
+            let within = if exact { "" } else { ", within what crashes leave open" };
+            return writeln!(out, "it balances{within}");
+        }
+        if !self.spool_agrees() {
+            let (expected, found) = (self.spool, self.found.spooled);
             writeln!(
                 out,
-                "the books expect {expected} records in the spool, and there are {found}"
+                "THE SPOOL DOES NOT AGREE: the books expect {expected} records, and there are {found}"
             )?;
+        } else if self.books.missing > 0 {
+            let missing = self.books.missing;
+            writeln!(out, "THE SPOOL DID NOT AGREE: {missing} records vanished between two runs")?;
         }
-        if !self.letters.agrees() {
-            writeln!(out, "there are more dead letters than were ever written")?;
+        if !self.letters_agree() {
+            writeln!(out, "THE DEAD LETTERS DO NOT AGREE: there are more than were ever written")?;
         }
-        let balance = self.books.balance();
-        let exact = balance.came == balance.went && balance.came == Span::exact(balance.came.least);
-        match (self.balances(), exact) {
-            (true, true) => writeln!(out, "it balances"),
-            (true, false) => writeln!(out, "it balances, within what crashes leave open"),
-            (false, _) => {
-                writeln!(out, "IT DOES NOT BALANCE: {} came, {} went", balance.came, balance.went)
-            }
+        if !balance.holds() {
+            let (came, went) = (balance.came, balance.went);
+            writeln!(out, "IT DOES NOT BALANCE: {came} came, {went} went")?;
         }
+        Ok(())
     }
 }

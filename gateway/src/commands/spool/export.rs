@@ -1,6 +1,7 @@
 //! `tidegate spool export`.
 
 use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
 
 use anyhow::Result;
 use data_encoding::BASE64;
@@ -20,19 +21,26 @@ struct Line<'a> {
     data_base64: Option<String>,
 }
 
-pub(super) fn run(disk: &Directory, all: bool, out: &mut impl Write) -> Result<()> {
+pub(super) fn run(disk: &Directory, all: bool, out: &mut impl Write) -> Result<ExitCode> {
     let mut out = BufWriter::new(out);
-    let visited = survey(disk)?.visit(disk, |entry, is_settled| {
+    let survey = survey(disk)?;
+    let visited = survey.visit(disk, |entry, is_settled| {
         if all || !is_settled {
             write(entry, &mut out)?;
         }
         Ok(())
     })?;
     out.flush()?;
-    if visited.lost() > 0 {
-        tracing::warn!(records = visited.lost(), "passed over: they cannot be read");
+    let (unreadable, missing) = (visited.lost(), survey.missing_entries());
+    if visited.unreadable.is_empty() && survey.missing.is_empty() {
+        return Ok(ExitCode::SUCCESS);
     }
-    Ok(())
+    tracing::warn!(
+        unreadable,
+        missing,
+        "not all records could be exported: `tidegate spool verify` says where they should be"
+    );
+    Ok(ExitCode::FAILURE)
 }
 
 /// Data that are not UTF-8 are written in base64.

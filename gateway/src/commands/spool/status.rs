@@ -11,10 +11,10 @@ use serde::Serialize;
 
 use crate::books::LedgerFile;
 use crate::commands::time;
-use crate::config::Config;
+use crate::config::{Config, Spool, WhenFull};
 use crate::spool::{Directory, Disk, Survey, survey};
 
-use super::{records, unsettled};
+use super::records;
 
 /// Between the two looks at a spool that is in use. Several groups are written meanwhile.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
@@ -40,7 +40,11 @@ struct Status {
 struct Flow {
     in_per_s: u64,
     out_per_s: u64,
-    /// When it will be empty; never, if as much comes in as goes out.
+    /// Whether the oldest may have been dropped meanwhile: the files do not tell what was delivered
+    /// from what was dropped.
+    may_have_dropped: bool,
+    /// When it will be empty; never, if as much comes in as goes out, and unknown if that may have
+    /// been dropped.
     empty_in_s: Option<u64>,
 }
 
@@ -49,11 +53,20 @@ struct Flow {
 struct Look {
     records: u64,
     written: u64,
+    may_drop: bool,
 }
 
 impl Look {
-    fn at(survey: &Survey) -> Self {
-        Self { records: unsettled(survey), written: survey.next.0 }
+    fn at(survey: &Survey, spool: &Spool) -> Self {
+        let files = || survey.segments.iter().map(|segment| segment.bytes);
+        // One file goes at once, and the last one is not full yet.
+        let room = 2 * files().max().unwrap_or(0);
+        let is_full = files().sum::<u64>().saturating_add(room) > spool.bytes_max;
+        Self {
+            records: survey.unsettled(),
+            written: survey.next.0,
+            may_drop: is_full && spool.when_full == WhenFull::DropOldest,
+        }
     }
 }
 
@@ -63,14 +76,17 @@ impl Flow {
         let came = second.written.saturating_sub(first.written);
         let went = (first.records + came).saturating_sub(second.records);
         let a_second = |records: u64| records * 1_000 / ms.max(1);
+        let may_have_dropped = first.may_drop || second.may_drop;
         let empty_in_ms = match went.checked_sub(came) {
             _ if second.records == 0 => Some(0),
+            _ if may_have_dropped => None,
             None | Some(0) => None,
             Some(less) => Some(second.records * ms / less),
         };
         Self {
             in_per_s: a_second(came),
             out_per_s: a_second(went),
+            may_have_dropped,
             empty_in_s: empty_in_ms.map(|ms| ms.div_ceil(1_000)),
         }
     }
@@ -86,17 +102,17 @@ pub(super) fn run(
     let mut seen = survey(disk)?;
     let mut flow = None;
     if gateway_runs {
-        let (first, began) = (Look::at(&seen), Timestamp::now());
+        let (first, began) = (Look::at(&seen, &config.spool), Timestamp::now());
         wait()?;
         seen = survey(disk)?;
         let elapsed_ms = began.duration_until(Timestamp::now()).as_millis();
         let ms = u64::try_from(elapsed_ms).unwrap_or(0);
-        flow = Some(Flow::between(first, Look::at(&seen), ms));
+        flow = Some(Flow::between(first, Look::at(&seen, &config.spool), ms));
     }
     let oldest = oldest(&seen, disk)?;
     let (quarantined_files, quarantined_bytes) = quarantined(&disk.path("quarantine"))?;
     let status = Status {
-        records: unsettled(&seen),
+        records: seen.unsettled(),
         bytes: seen.segments.iter().map(|segment| segment.bytes).sum(),
         bytes_max: config.spool.bytes_max,
         oldest: oldest.map(time),
@@ -172,13 +188,16 @@ impl Status {
         for file in &self.foreign_files {
             writeln!(out, "{file} is not of this spool and is left alone")?;
         }
-        let Some(Flow { in_per_s, out_per_s, empty_in_s }) = self.flow else {
+        let Some(Flow { in_per_s, out_per_s, may_have_dropped, empty_in_s }) = self.flow else {
             return writeln!(out, "no gateway runs");
         };
         write!(out, "a gateway runs: {in_per_s} records/s in, {out_per_s} out; ")?;
         match empty_in_s {
             Some(0) => writeln!(out, "empty"),
             Some(seconds) => writeln!(out, "empty in about {seconds} s"),
+            None if may_have_dropped => {
+                writeln!(out, "full: what goes out may be the oldest, dropped to make room")
+            }
             None => writeln!(out, "no end to be seen: as much comes in as goes out"),
         }
     }
@@ -189,7 +208,7 @@ mod tests {
     use super::*;
 
     fn between(first: (u64, u64), second: (u64, u64)) -> (u64, u64, Option<u64>) {
-        let look = |(records, written)| Look { records, written };
+        let look = |(records, written)| Look { records, written, may_drop: false };
         let flow = Flow::between(look(first), look(second), 2_000);
         (flow.in_per_s, flow.out_per_s, flow.empty_in_s)
     }
@@ -209,5 +228,19 @@ mod tests {
         assert_eq!(between((1_000, 1_000), (1_000, 1_500)), (250, 250, None));
         assert_eq!(between((1_000, 1_000), (1_500, 1_500)), (250, 0, None));
         assert_eq!(between((10, 1_000), (0, 1_000)), (0, 5, Some(0)));
+    }
+
+    #[test]
+    fn what_may_have_been_dropped_is_no_sign_of_an_end() {
+        let below = Look { records: 1_000, written: 1_000, may_drop: false };
+        let full = Look { may_drop: true, ..below };
+        let less = Look { records: 600, ..below };
+        for (first, second) in [(full, less), (below, Look { may_drop: true, ..less })] {
+            let flow = Flow::between(first, second, 2_000);
+            assert_eq!((flow.out_per_s, flow.empty_in_s), (200, None));
+            assert!(flow.may_have_dropped);
+        }
+        assert_eq!(Flow::between(below, less, 2_000).empty_in_s, Some(3));
+        assert_eq!(Flow::between(full, Look { records: 0, ..less }, 2_000).empty_in_s, Some(0));
     }
 }

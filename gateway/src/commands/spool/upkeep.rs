@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 
-use crate::books::{Books, LedgerFile, Unread};
+use crate::books::{Books, Held, LedgerFile, Unread};
 use crate::commands::age::Age;
 use crate::config::Config;
 use crate::spool::{Bounds, Directory, OpenError, Recovery, Spool};
@@ -63,13 +63,20 @@ fn change(
     disk: Directory,
     purge: impl FnOnce(&mut Spool<Directory>) -> (u64, io::Result<()>),
 ) -> Result<Changed> {
+    for (key, dir) in [("spool.dir", &config.spool.dir), ("state_dir", &config.state_dir)] {
+        state_dir::check_owner(dir).context(key)?;
+    }
+    let file = LedgerFile::new(&config.state_dir);
+    // Before anything is changed, and until that is noted: a gateway that does not use the spool
+    // keeps the books all the same.
+    let _held = hold(&file)?;
     let (mut spool, Recovery { unsettled, corrupted, .. }) = open(config, disk)?;
     let (purged, seen) = purge(&mut spool);
     let lost: u64 = spool.take_lost().iter().map(|range| count(range.start, range.end)).sum();
     let unreadable = corrupted + lost;
     let left = spool.unsettled();
     let closed = spool.close();
-    note(config, |books| {
+    note(&file, |books| {
         books.find(unsettled + corrupted);
         books.corrupt(unreadable);
         books.purge(purged);
@@ -77,8 +84,15 @@ fn change(
     Ok(Changed { purged, unreadable, left, ended: seen.and(closed) })
 }
 
+fn hold(file: &LedgerFile) -> Result<Held> {
+    let path = file.path().display();
+    let held = file.hold().with_context(|| path.to_string())?;
+    held.with_context(|| {
+        format!("{path}: a gateway is running and keeps these books: stop it first")
+    })
+}
+
 fn open(config: &Config, disk: Directory) -> Result<(Spool<Directory>, Recovery)> {
-    state_dir::check_owner(&config.spool.dir).context("spool.dir")?;
     let bounds = Bounds { bytes_max: config.spool.bytes_max, when_full: config.spool.when_full };
     match Spool::open(disk, bounds) {
         Ok(opened) => Ok(opened),
@@ -90,14 +104,10 @@ fn open(config: &Config, disk: Directory) -> Result<(Spool<Directory>, Recovery)
     }
 }
 
-/// Notes in the books what became of the spool while no gateway ran.
-fn note(config: &Config, note: impl FnOnce(&mut Books)) -> Result<()> {
-    let file = LedgerFile::new(&config.state_dir);
-    // The spool is ours, so no gateway keeps them now, unless it runs without one.
-    let held = file.hold().with_context(|| file.path().display().to_string())?;
+/// Notes in the books, which are ours, what became of the spool.
+fn note(file: &LedgerFile, note: impl FnOnce(&mut Books)) -> Result<()> {
     let mut books = match file.read() {
-        Ok(books) if held.is_some() => books,
-        Ok(_) => bail!("{}: a gateway keeps these books: stop it first", file.path().display()),
+        Ok(books) => books,
         // Those that begin with the next start take the spool as it is then.
         Err(Unread::Missing(_)) => return Ok(()),
         Err(error) => {
@@ -125,7 +135,7 @@ mod tests {
             theirs.display().to_string()
         ))
         .unwrap();
-        let refusal = open(&config, Directory::new(&theirs)).unwrap_err();
+        let refusal = repair(&config, Directory::new(&theirs), &mut Vec::new()).unwrap_err();
         assert!(format!("{refusal:#}").contains("sudo -u"), "{refusal:#}");
         assert!(!theirs.join("lock").exists());
     }

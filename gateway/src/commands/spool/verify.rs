@@ -16,12 +16,10 @@ pub(super) fn run(disk: &Directory, out: &mut impl Write) -> Result<ExitCode> {
         intact += 1;
         Ok(())
     })?;
-    let mut missing = 0;
     for seqs in &survey.missing {
         let (dir, lost) = (disk.path(""), count(seqs.start, seqs.end));
         let first = seqs.start.0;
         writeln!(out, "{}: missing: {} from number {first} on", dir.display(), records(lost))?;
-        missing += lost;
     }
     for Unreadable { file, offset, seqs } in &visited.unreadable {
         let (path, lost) = (disk.path(file), records(count(seqs.start, seqs.end)));
@@ -33,7 +31,7 @@ pub(super) fn run(disk: &Directory, out: &mut impl Write) -> Result<ExitCode> {
         )?;
     }
     let intact = records(intact);
-    if visited.unreadable.is_empty() && missing == 0 {
+    if visited.unreadable.is_empty() && survey.missing.is_empty() {
         writeln!(out, "{intact} in {} files, all intact", visited.segments)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -41,7 +39,7 @@ pub(super) fn run(disk: &Directory, out: &mut impl Write) -> Result<ExitCode> {
         out,
         "{intact} intact, {} unreadable; a gateway delivers what is intact and \
          puts the rest aside, `tidegate spool repair` does so now",
-        visited.lost() + missing
+        visited.lost() + survey.missing_entries()
     )?;
     Ok(ExitCode::FAILURE)
 }

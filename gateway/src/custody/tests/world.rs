@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::{MS, NOTHING, SHARDS, config, shard_of, start};
 use crate::ack::Receipt;
-use crate::config::SpoolMode;
+use crate::config::{Config, SpoolMode};
 use crate::custody::{Custody, Found, Job, Outcome, Situation, Stripe};
 use crate::limits::REQUEST_COPIES;
 use crate::queue::Incoming;
@@ -53,11 +53,15 @@ impl Disk {
         Found { next: self.next, oldest, unsettled: self.unsettled().count() as u64 }
     }
 
-    pub(super) fn carry_out(&mut self, job: Job) -> Outcome {
-        for seq in job.settled {
-            assert!(self.entries.contains_key(&seq), "{seq:?} was never written");
-            assert!(self.settled.insert(seq), "{seq:?} ended twice, or after it was dropped");
+    pub(super) fn settle(&mut self, seqs: &[Seq]) {
+        for seq in seqs {
+            assert!(self.entries.contains_key(seq), "{seq:?} was never written");
+            assert!(self.settled.insert(*seq), "{seq:?} ended twice, or after it was dropped");
         }
+    }
+
+    pub(super) fn carry_out(&mut self, job: Job) -> Outcome {
+        self.settle(&job.settled);
         let mut outcome = Outcome::default();
         if !self.broken {
             if self.full && !job.group.is_empty() {
@@ -132,6 +136,7 @@ pub(super) struct World {
     queues: HashMap<String, VecDeque<(RecordSlot, u64)>>,
     pub(super) blocked: [bool; SHARDS],
     pub(super) open: bool,
+    pub(super) stopping: bool,
     /// Numbers given away, in this run or an earlier one.
     pub(super) received: u64,
     /// How many of them were not this run's to deliver.
@@ -139,6 +144,10 @@ pub(super) struct World {
     /// Numbers that were settled with the broker.
     pub(super) safe: BTreeSet<u64>,
     pub(super) delivered: Vec<(String, u64)>,
+    /// Refused, or never understood, and not dead-lettered yet; the number of the record.
+    letters: VecDeque<(RecordSlot, u64)>,
+    /// Numbers that were dead-lettered.
+    pub(super) dead: BTreeSet<u64>,
     /// How many records custody says were dropped or corrupted.
     pub(super) gone: usize,
 }
@@ -148,23 +157,31 @@ static DATA: [u8; 8_000] = [b'x'; 8_000];
 
 impl World {
     pub(super) fn new(mode: SpoolMode) -> Self {
+        Self::of(config(mode))
+    }
+
+    pub(super) fn of(mut config: Config) -> Self {
         let now = start();
-        let mut config = config(mode);
         let requests = config.stream.requests_in_flight * config.batch.bytes_max * REQUEST_COPIES;
         config.memory_bytes_max = requests + 2 * SHARDS * (64 << 10);
         config.mqtt.packet_bytes_max = 64 << 10;
+        let mut custody = Custody::new(&config, SHARDS, NOTHING, now);
+        custody.heard(MS);
         Self {
-            custody: Custody::new(&config, SHARDS, NOTHING, now),
+            custody,
             disk: Disk::new(),
             job: None,
             now,
             queues: HashMap::new(),
             blocked: [false; SHARDS],
             open: true,
+            stopping: false,
             received: 0,
             others: 0,
             safe: BTreeSet::new(),
             delivered: Vec::new(),
+            letters: VecDeque::new(),
+            dead: BTreeSet::new(),
             gone: 0,
         }
     }
@@ -212,9 +229,36 @@ impl World {
         }
     }
 
+    /// No record can be made of a publish.
+    pub(super) fn reject(&mut self) {
+        let number = self.received;
+        self.received += 1;
+        let slot = self.custody.reject(Receipt { lane: 0, number }, self.now);
+        self.letters.push_back((slot, number));
+    }
+
+    /// The stream refuses the oldest record of a key for good.
+    pub(super) fn refuse(&mut self, key: u8) {
+        let waiting = self.queues.get_mut(&key.to_string()).and_then(VecDeque::pop_front);
+        if let Some((slot, number)) = waiting {
+            self.custody.refused(slot);
+            self.letters.push_back((slot, number));
+        }
+    }
+
+    /// Dead letters are durable.
+    pub(super) fn bury(&mut self) {
+        for (slot, number) in std::mem::take(&mut self.letters) {
+            self.dead.insert(number);
+            if let Some(receipt) = self.custody.end(slot, self.now) {
+                self.settle(receipt);
+            }
+        }
+    }
+
     pub(super) fn turn(&mut self) {
-        let (open, reading) = (self.open, self.open);
-        let situation = Situation { open, reading, stopping: false };
+        let (open, reading) = (self.open && !self.stopping, self.open && !self.stopping);
+        let situation = Situation { open, reading, stopping: self.stopping };
         let caught_up = self.custody.turn(self.now, situation);
         self.queue(caught_up);
         if self.job.is_none() {
@@ -240,7 +284,7 @@ impl World {
     /// Every record is in one place.
     pub(super) fn books(&self) {
         let held = self.custody.exposed() as u64 + self.custody.spooled();
-        let ended = (self.delivered.len() + self.gone) as u64;
+        let ended = (self.delivered.len() + self.dead.len() + self.gone) as u64;
         assert_eq!(self.received - self.others, ended + held);
         // What the broker was told is safe is delivered or on the disk.
         let delivered: BTreeSet<_> = self.delivered.iter().map(|(_, number)| *number).collect();
@@ -248,7 +292,8 @@ impl World {
             self.disk.unsettled().map(|entry| entry.rx_ts_ms.try_into().unwrap()).collect();
         for number in &self.safe {
             let is_gone = self.disk.gone.contains(number);
-            let is_known = delivered.contains(number) || on_disk.contains(number) || is_gone;
+            let is_ended = delivered.contains(number) || self.dead.contains(number);
+            let is_known = is_ended || on_disk.contains(number) || is_gone;
             assert!(is_known, "{number} is lost");
         }
     }
@@ -261,7 +306,20 @@ impl World {
             self.turn();
             self.disk_answers();
             self.accept();
+            self.bury();
         }
+    }
+
+    /// Stops, with the stream away: whatever is not safe goes to the disk.
+    pub(super) fn stop(&mut self) {
+        (self.stopping, self.disk.broken) = (true, false);
+        self.bury();
+        for _ in 0..4 * self.received + 200 {
+            self.now += 20 * MS;
+            self.turn();
+            self.disk_answers();
+        }
+        assert_eq!(self.custody.at_risk(), 0, "somebody is waited for in vain");
     }
 
     pub(super) fn by_key(&self) -> BTreeMap<&str, Vec<u64>> {

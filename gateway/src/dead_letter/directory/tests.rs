@@ -1,4 +1,5 @@
 use std::fs;
+use std::sync::{Arc, mpsc};
 
 use super::*;
 
@@ -24,4 +25,31 @@ fn errors_name_the_file_and_what_to_do() {
         assert!(said.starts_with("/x/lock: ") && said.ends_with(advice), "{said}");
     }
     assert_eq!(said(io::ErrorKind::NotADirectory), "/x/lock: not a directory");
+}
+
+/// What the log says during `act`.
+pub(in crate::dead_letter) fn log_of(act: impl FnOnce()) -> String {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let writer = Arc::new(log.reopen().unwrap());
+    let to_file = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish();
+    tracing::subscriber::with_default(to_file, act);
+    fs::read_to_string(log.path()).unwrap()
+}
+
+#[test]
+fn waiting_for_the_lock_is_said_once_it_takes_long() {
+    let (dir, directory) = with_files(&[]);
+    let lock = directory.lock().unwrap();
+    let (tries, pause) = TRIES;
+    let (_stays, told_nothing) = mpsc::channel::<()>();
+    let held = thread::spawn(move || {
+        told_nothing.recv_timeout(pause * (tries + 20)).unwrap_err();
+        drop(lock);
+    });
+    let log = log_of(|| drop(directory.lock().unwrap()));
+    held.join().unwrap();
+    assert_eq!(log.matches("waiting for somebody else").count(), 1, "{log}");
+    assert!(log.contains(&dir.path().join("lock").display().to_string()), "{log}");
+    assert!(log.contains("free again"), "{log}");
+    assert_eq!(log_of(|| drop(directory.lock().unwrap())), "");
 }

@@ -1,9 +1,9 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, symlink};
 
 use crate::dead_letter::Edits;
-use crate::dead_letter::directory::tests::with_files;
+use crate::dead_letter::directory::tests::{log_of, with_files};
 
 use super::*;
 
@@ -120,6 +120,56 @@ fn what_cannot_be_taken_is_not_forgotten() {
     fs::remove_dir(&in_the_way).unwrap();
     assert_eq!(read_on(&directory, reading, ""), "2:1 c");
     assert_eq!(text(&directory, 1).unwrap(), "b\n");
+}
+
+#[test]
+fn file_that_cannot_be_read_is_passed_over_and_said_once_until_it_changes() {
+    let (_dir, directory) = with_files(&["", "b\n"]);
+    let (bad, reading) = (directory.path(1), &mut Reading::default());
+    fs::remove_file(&bad).unwrap();
+    // Nobody can read at the beginning of a memory.
+    symlink("/proc/self/mem", &bad).unwrap();
+    let log = log_of(|| {
+        assert_eq!(read_on(&directory, reading, "b"), "2:1 b");
+        for line in ["c", "d"] {
+            add(&directory, 2, &format!("{line}\n"));
+            assert!(read_on(&directory, reading, "").ends_with(line));
+        }
+    });
+    assert_eq!(log.matches("cannot be read").count(), 1, "{log}");
+    assert!(log.contains("dead-letters-000001.ndjson: Input/output error"), "{log}");
+    fs::remove_file(&bad).unwrap();
+    fs::write(&bad, "a\n").unwrap();
+    assert_eq!(read_on(&directory, reading, ""), "1:1 a");
+}
+
+#[test]
+fn what_was_read_before_a_file_fails_is_given_and_holds_up_nothing() {
+    let (dir, directory) = with_files(&["", "c\n"]);
+    let (failing, reading) = (directory.path(1), &mut Reading::default());
+    fs::remove_file(&failing).unwrap();
+    let readable = dir.path().join("readable");
+    fs::write(&readable, "a\nb\n").unwrap();
+    symlink(&readable, &failing).unwrap();
+    assert_eq!(read_on(&directory, reading, "a b"), "1:1 a, 1:2 b");
+    fs::remove_file(&readable).unwrap();
+    // From now on a directory is in its place.
+    fs::create_dir(&readable).unwrap();
+    assert_eq!(read_on(&directory, reading, "c"), "2:1 c");
+    assert_eq!(read_on(&directory, reading, ""), "");
+    assert_eq!(text(&directory, 2), None, "others go as ever");
+}
+
+#[test]
+fn lines_before_the_one_that_cannot_be_read_are_a_group() {
+    let entry = |line| Entry { id: Id { file: 1, line }, line: b"a\n".to_vec(), bytes: 2 };
+    let (_dir, directory) = with_files(&[""]);
+    let file = directory.files().unwrap()[0];
+    let mut mark = Reading::default().mark(&file);
+    let failing = [Ok(entry(1)), Ok(entry(2)), Err(io::Error::other("no"))];
+    let (group, failure) = mark.group(failing.into_iter());
+    assert_eq!((group.len(), mark.lines, mark.bytes), (2, 2, 4));
+    failure.unwrap_err();
 }
 
 #[test]

@@ -1,21 +1,21 @@
 use std::io::Read;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use crate::dead_letter::directory::count_lines;
+use crate::dead_letter::directory::tests::log_of;
 use crate::dead_letter::{Edits, Fingerprint, Origin, Payload};
 
 use super::*;
 
-fn letter(payload: impl Into<Bytes>) -> Letter {
+fn letter(payload: impl AsRef<[u8]>) -> Letter {
     Letter {
         at_ms: 1_763_692_404_123,
         reason: "not_json".into(),
         detail: "expected value at line 1 column 1".to_owned(),
-        origin: Origin::Topic(Bytes::from_static(b"sites/1")),
-        payload: Payload::Whole(payload.into()),
+        origin: Origin::of_publish(b"sites/1"),
+        payload: Payload::of_publish(payload.as_ref()),
     }
 }
 
@@ -195,6 +195,22 @@ fn dropped_letters_are_counted_even_if_the_newer_ones_cannot_be_written() {
     assert_eq!(lines(dir.path()).len(), 1, "only as many as needed go");
 }
 
+#[test]
+fn oldest_file_goes_though_it_cannot_be_read_and_that_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = store(dir.path(), 2_000, WhenFull::DropOldest);
+    // Nobody can read at the beginning of a memory.
+    symlink("/proc/self/mem", path(dir.path(), 1)).unwrap();
+    fs::write(path(dir.path(), 2), format!("\"{:1900}\"\n", "")).unwrap();
+    let log = log_of(|| {
+        let kept = store.append(&[letter(vec![b'x'; 900])]).unwrap();
+        assert_eq!(kept, Appended::Kept(1));
+    });
+    assert!(log.contains("dead-letters-000001.ndjson: Input/output error"), "{log}");
+    assert_eq!(store.take_dropped(), 1, "those that are known");
+    assert_eq!(lines(dir.path()).len(), 1, "the newest");
+}
+
 /// Empty lines until none are left; remembers the most it was asked for.
 struct Lines {
     left: usize,
@@ -214,7 +230,9 @@ impl Read for &mut Lines {
 #[test]
 fn lines_are_counted_without_holding_the_file() {
     let mut file = Lines { left: 1_000_000, asked: 0 };
-    assert_eq!(count_lines(&mut file).unwrap(), 1_000_000);
+    let (lines, read) = count_lines(&mut file);
+    read.unwrap();
+    assert_eq!(lines, 1_000_000);
     assert!(file.asked <= 64 * 1024, "{} bytes at once", file.asked);
 }
 

@@ -1,4 +1,4 @@
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::Mutex;
 
@@ -78,6 +78,14 @@ impl Scene {
 
     fn accepted(&self) -> Vec<String> {
         self.shelf.accepted.lock().unwrap().clone()
+    }
+
+    /// Somebody else changes the files, until this is dropped.
+    fn lock(&self) -> File {
+        let path = self.config.dead_letter.dir.join("lock");
+        let lock = File::options().append(true).open(path).unwrap();
+        lock.lock().unwrap();
+        lock
     }
 
     fn file(&self) -> PathBuf {
@@ -162,7 +170,7 @@ async fn what_cannot_be_taken_from_the_disk_is_not_sent_again() {
 #[tokio::test]
 async fn what_was_accepted_in_the_midst_of_a_file_is_not_sent_again_by_the_next_run() {
     let mut scene = Scene::new();
-    let payloads: Vec<_> = (0..700).map(|n| n.to_string()).collect();
+    let payloads = more_than_a_group();
     let payloads: Vec<_> = payloads.iter().map(String::as_str).collect();
     scene.keep(&payloads);
     let mut forwarder = scene.forwarder();
@@ -172,6 +180,51 @@ async fn what_was_accepted_in_the_midst_of_a_file_is_not_sent_again_by_the_next_
     scene.forward().await;
     let expected: Vec<_> = payloads.iter().map(|payload| record(payload)).collect();
     assert_eq!(scene.accepted(), expected);
+}
+
+/// Payloads of more letters than are sent at once.
+fn more_than_a_group() -> Vec<String> {
+    (0..700).map(|n| n.to_string()).collect()
+}
+
+#[tokio::test]
+async fn what_was_accepted_is_not_sent_again_though_the_stop_finds_the_disk_at_work() {
+    let mut scene = Scene::new();
+    let payloads = more_than_a_group();
+    let payloads: Vec<_> = payloads.iter().map(String::as_str).collect();
+    scene.keep(&payloads);
+    let mut forwarder = scene.forwarder();
+    assert!(matches!(forwarder.round().await.unwrap(), Round::Sent));
+    let lock = scene.lock();
+    let moment = Duration::from_millis(50);
+    timeout(moment, forwarder.round()).await.expect_err("it waits for the lock");
+    drop(lock);
+    forwarder.close().await;
+    scene.forward().await;
+    let expected: Vec<_> = payloads.iter().map(|payload| record(payload)).collect();
+    assert_eq!(scene.accepted(), expected);
+}
+
+#[tokio::test]
+async fn stop_does_not_wait_for_ever_for_a_disk_that_hangs() {
+    let mut scene = Scene::new();
+    scene.keep(&["a"]);
+    let lock = scene.lock();
+    timeout(PATIENCE, scene.forwarder().close()).await.expect("it gives up");
+    drop(lock);
+}
+
+#[tokio::test]
+async fn letter_that_no_call_can_carry_is_refused_and_holds_up_no_other() {
+    let mut scene = Scene::new();
+    let too_long = "x".repeat(scene.config.batch.bytes_max);
+    for payload in ["a", &too_long, "b"] {
+        scene.keep(&[payload]);
+    }
+    scene.forward().await;
+    assert_eq!(scene.accepted(), ["a", "b"].map(record));
+    assert_eq!(fs::read_to_string(scene.file()).unwrap(), line(&too_long));
+    assert_eq!(scene.counters.beside().dead_letters_refused, 1);
 }
 
 #[tokio::test]

@@ -50,8 +50,10 @@ fn of(pid: Option<u32>) -> String {
     pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
 }
 
+/// What an operator does about a disk that refuses.
 #[expect(clippy::wildcard_enum_match_arm, reason = "there is advice for some causes only")]
-fn advice(error: &io::Error) -> &'static str {
+#[must_use]
+pub fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::PermissionDenied => "give the directory to the user who runs the gateway",
         io::ErrorKind::ReadOnlyFilesystem => "mount it writable, or set another spool.dir",

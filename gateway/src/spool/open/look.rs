@@ -35,7 +35,28 @@ pub(in crate::spool) struct Left {
     pub(in crate::spool) memory: Memory,
     /// What the cursor says, and the journal after it. Its next seq was never given out.
     pub(in crate::spool) cursor: Cursor,
-    pub(in crate::spool) journal_bytes: u64,
+    pub(in crate::spool) journal: Journal,
+}
+
+/// The journal behind the cursor.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::spool) struct Journal {
+    pub(in crate::spool) bytes: u64,
+    /// Some of it, or all, cannot be read: what was delivered lately may be sent again.
+    pub(in crate::spool) is_damaged: bool,
+}
+
+impl Journal {
+    /// Reads it, and adds what it says to `settled`.
+    fn read<D: Disk>(disk: &D, id: SpoolId, settled: &mut Settled) -> Self {
+        let Ok(journal) = read_patiently(disk, JOURNAL) else {
+            return Self { bytes: 0, is_damaged: true };
+        };
+        let journal = journal.unwrap_or_default();
+        let (ranges, is_damaged) = decode_frames(id, &journal);
+        ranges.into_iter().for_each(|range| settled.insert(range));
+        Self { bytes: journal.len() as u64, is_damaged }
+    }
 }
 
 /// Looks at everything in the directory.
@@ -44,16 +65,12 @@ pub(in crate::spool) fn look<D: Disk>(disk: &D) -> Result<Left, OpenError> {
     let (memory, cursor) = read_cursor(disk)?;
     let Inventory { id, found, foreign } = find(disk, files, cursor.as_ref().map(|at| at.id))?;
     let mut cursor = cursor.unwrap_or_else(|| fresh(id, &found));
-    // Without the journal, what was delivered lately is sent again.
-    let journal = read_patiently(disk, JOURNAL).unwrap_or_default().unwrap_or_default();
-    for range in decode_frames(id, &journal) {
-        cursor.settled.insert(range);
-    }
+    let journal = Journal::read(disk, id, &mut cursor.settled);
     // A journal may know seqs of records that are gone: none is used again.
     let segments = Segments::new(found.iter().map(|found| found.segment.clone()).collect());
     let ends = segments.end().into_iter().chain([cursor.settled.end()]);
     cursor.next = ends.fold(cursor.next, Seq::max);
-    Ok(Left { found, segments, foreign, memory, cursor, journal_bytes: journal.len() as u64 })
+    Ok(Left { found, segments, foreign, memory, cursor, journal })
 }
 
 impl Left {
@@ -70,8 +87,9 @@ impl Left {
             let (dir, files) = (disk.path(""), &self.foreign);
             tracing::warn!(dir = %dir.display(), ?files, "not of this spool, left alone");
         }
-        if self.memory == Memory::Unreadable {
-            let file = disk.path(CURSOR);
+        let cursor = (self.memory == Memory::Unreadable).then_some(CURSOR);
+        for file in cursor.into_iter().chain(self.journal.is_damaged.then_some(JOURNAL)) {
+            let file = disk.path(file);
             tracing::warn!(file = %file.display(), "cannot be read: what was delivered may be sent again");
         }
     }

@@ -88,29 +88,49 @@ fn main() -> Result<ExitCode> {
 }
 
 async fn measure(arguments: &Arguments) -> Result<()> {
+    let mut tables =
+        Tables { kinds: Table::new(&["gateway", "bare loop"]), modes: Table::new(&spool::MODES) };
+    let measured = all_runs(arguments, &mut tables).await;
+    // What was measured before something failed took as long.
+    let printed = tables.kinds.print().and_then(|()| tables.modes.print());
+    measured.and(printed)
+}
+
+/// What was measured.
+struct Tables {
+    /// The gateway beside the bare loop.
+    kinds: Table,
+    /// The modes of the spool beside each other.
+    modes: Table,
+}
+
+async fn all_runs(arguments: &Arguments, tables: &mut Tables) -> Result<()> {
     let cores = std::thread::available_parallelism().context("cannot count the cores")?;
-    let mut table = Table::new(&["gateway", "bare loop"]);
-    let mut modes = Table::new(&spool::MODES);
     let plan = Plan { backlog: arguments.backlog, seconds: arguments.seconds };
     let parts = match arguments.only {
         Some(part) => vec![part],
         None => Part::value_variants().to_vec(),
     };
     for run in 1..=arguments.runs.max(1) {
-        table.say(&format!("run {run} of {}, on {cores} cores", arguments.runs.max(1)))?;
+        tables.kinds.say(&format!("run {run} of {}, on {cores} cores", arguments.runs.max(1)))?;
         for part in &parts {
-            match part {
-                Part::Backlog => runs::backlog(&plan, &mut table).await?,
-                Part::Idle => runs::idle(&mut table).await?,
-                Part::Paced => runs::paced(&plan, &mut table).await?,
-                Part::Refusals => runs::refusals(&plan, &mut table).await?,
-                Part::Modes => spool::modes(&plan, &mut modes).await?,
-                Part::Outage => spool::outage(&plan, &mut modes).await?,
-                Part::Large => spool::large(&mut modes).await?,
-                Part::Instructions => spool::instructions(&mut modes).await?,
-            }
+            part.measure(&plan, tables).await.with_context(|| format!("{part:?}, run {run}"))?;
         }
     }
-    table.print()?;
-    modes.print()
+    Ok(())
+}
+
+impl Part {
+    async fn measure(self, plan: &Plan, Tables { kinds, modes }: &mut Tables) -> Result<()> {
+        match self {
+            Self::Backlog => runs::backlog(plan, kinds).await,
+            Self::Idle => runs::idle(kinds).await,
+            Self::Paced => runs::paced(plan, kinds).await,
+            Self::Refusals => runs::refusals(plan, kinds).await,
+            Self::Modes => spool::modes(plan, modes).await,
+            Self::Outage => spool::outage(plan, modes).await,
+            Self::Large => spool::large(modes).await,
+            Self::Instructions => spool::instructions(modes).await,
+        }
+    }
 }

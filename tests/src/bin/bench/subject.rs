@@ -80,7 +80,10 @@ impl Subject {
             .env("AWS_SECRET_ACCESS_KEY", "bench")
             .stderr(File::create(&log)?)
             .spawn()
-            .context("cannot start what is measured")?;
+            .with_context(|| match tool {
+                [] => "cannot start what is measured".to_owned(),
+                [tool, ..] => format!("cannot start {tool}: apt-get install {tool}"),
+            })?;
         Ok(Self { child, log })
     }
 
