@@ -11,6 +11,7 @@ mod doors;
 mod kills;
 mod order;
 mod outages;
+mod pace;
 mod payloads;
 mod shards;
 mod spool;
