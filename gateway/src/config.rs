@@ -338,7 +338,7 @@ pub struct Pace {
 /// What the pace goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PaceMode {
-    /// Limits per shard; feedback alone while the shards are unknown.
+    /// Limits per shard; feedback alone while the shards are unknown, or mean nothing to a key.
     Shards,
     /// Refusals alone.
     Feedback,

@@ -2,13 +2,16 @@
 //! record is on disk; and the stream, once it has accepted it. Pure: time is an argument, and the
 //! disk is somebody else's, which is given a [`Job`] and brings an [`Outcome`].
 //!
-//! A shard is well until a record of it is late. Then it *overflows*: everything of it that is not
+//! All of it is thought of by *stripes*, fixed parts of the hash keys: when a shard is late, so are
+//! the stripes that it owns a part of, and no change of the shards changes the stripe of a key.
+//!
+//! A stripe is well until a record of it is late. Then it *overflows*: everything of it that is not
 //! settled is written to the spool, in the order of arrival, and what follows is written as well.
 //! What is in memory stays there and is sent as before; a record that is accepted before its group
-//! is written is not written at all. When what a shard holds in memory reaches its quota, the shard
-//! is *behind*: new records go to the disk alone, and a reader brings them back when there is room.
+//! is written is not written at all. When what a stripe holds in memory reaches its quota, it is
+//! *behind*: new records go to the disk alone, and a reader brings them back when there is room.
 //! When the reader has seen the last of them, new records go behind what it brought, key by key, so
-//! that nothing is overtaken. A shard that has been in time for a while is well again.
+//! that nothing is overtaken. A stripe that has been in time for a while is well again.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +22,7 @@ use tracing::{info, warn};
 use crate::ack::Receipt;
 use crate::config::{CatchUp, Config, SpoolMode};
 use crate::limits::CATCH_UP_CHECK;
-use crate::queue::{Incoming, ShardIndex};
+use crate::queue::Incoming;
 use crate::record::{PartitionKey, RecordSlot};
 use crate::route::Routed;
 use crate::spool::Seq;
@@ -29,18 +32,20 @@ mod job;
 mod lateness;
 mod line;
 mod reader;
-mod shards;
+mod stripe;
+mod stripes;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 pub use job::{Job, Outcome, Progress, Situation};
+pub use stripe::{Stripe, Striping};
 
 use held::{Held, Log, Part, is_unlogged};
 use lateness::Lateness;
 use line::Line;
 use reader::Reader;
-use shards::Shards;
+use stripes::Stripes;
 use writer::Writer;
 
 /// What the spool held when it was opened.
@@ -63,7 +68,8 @@ pub struct Custody {
     next_order: u64,
     /// How many records are neither safe nor ended.
     exposed: usize,
-    /// The same in bytes, without what was on the disk before: that has its part of its shard's room.
+    /// The same in bytes, without what was on the disk before: that has its part of the room of its
+    /// stripe.
     exposed_bytes: usize,
     exposed_bytes_max: usize,
     /// How many of those were on the disk and are not any more.
@@ -72,13 +78,13 @@ pub struct Custody {
     unlogged: Line,
     writer: Writer,
     reader: Reader,
-    shards: Shards,
+    stripes: Stripes,
     lateness: Lateness,
     /// From which age on a record is late, as things stand.
     limit: Duration,
     /// Whether the broker sends nothing more until something is settled.
     window_exhausted: bool,
-    /// When to look for shards that have caught up.
+    /// When to look for stripes that have caught up.
     check_at: Instant,
     /// Nothing is written, or read, before, because the disk did not do it.
     write_retry_at: Option<Instant>,
@@ -90,13 +96,13 @@ pub struct Custody {
 }
 
 impl Custody {
-    /// Nothing in memory, and of the spool what was found there. `shards` is how many are told
+    /// Nothing in memory, and of the spool what was found there. `stripes` is how many are told
     /// apart.
     #[must_use]
-    pub fn new(config: &Config, shards: usize, found: Found, now: Instant) -> Self {
-        let mut shards = Shards::new(shards, config);
+    pub fn new(config: &Config, stripes: usize, found: Found, now: Instant) -> Self {
+        let mut stripes = Stripes::new(stripes, config);
         if found.unsettled > 0 {
-            shards.all_behind(found.next, now);
+            stripes.all_behind(found.next, now);
         }
         Self {
             mode: config.spool.mode,
@@ -110,7 +116,7 @@ impl Custody {
             unlogged: Line::new(),
             writer: Writer::new(config, found),
             reader: Reader::new(found),
-            shards,
+            stripes,
             lateness: Lateness::new(config.batch.linger),
             limit: Duration::MAX,
             window_exhausted: false,
@@ -123,23 +129,23 @@ impl Custody {
     }
 
     /// Takes a new record. Gives it back if it is to be queued now; else the disk will.
-    pub fn receive(&mut self, routed: Routed, shard: ShardIndex, now: Instant) -> Option<Incoming> {
+    pub fn receive(&mut self, routed: Routed, stripe: Stripe, now: Instant) -> Option<Incoming> {
         let logged = match self.mode {
             SpoolMode::Off => false,
             SpoolMode::Always => true,
-            SpoolMode::Overflow => self.shards.is_overflowing(shard),
+            SpoolMode::Overflow => self.stripes.is_overflowing(stripe),
         };
-        let has_room = self.shards.has_room(shard) && !self.reader.is_far_behind();
+        let has_room = self.stripes.has_room(stripe) && !self.reader.is_far_behind();
         if logged && !has_room {
-            self.shards.fall_behind(shard);
+            self.stripes.fall_behind(stripe);
         }
         let live_first = self.catch_up == CatchUp::LiveFirst && has_room;
-        let to_disk = self.shards.is_behind(shard) && !live_first;
+        let to_disk = self.stripes.is_behind(stripe) && !live_first;
         let Routed { key, data, rx_ts_ms, receipt } = routed;
         let slot = self.hold(Held {
             order: 0,
             since: now,
-            shard,
+            stripe,
             key,
             data,
             rx_ts_ms,
@@ -155,7 +161,7 @@ impl Custody {
             self.unlogged.push(spot, |spot| is_unlogged(held, spot));
         }
         if to_disk {
-            self.shards.goes_to_disk(shard, slot);
+            self.stripes.goes_to_disk(stripe, slot);
             return None;
         }
         self.held.get(slot.0).map(|held| held.incoming(slot))
@@ -167,7 +173,7 @@ impl Custody {
         self.hold(Held {
             order: 0,
             since: now,
-            shard: ShardIndex(0),
+            stripe: Stripe(0),
             key,
             data: Bytes::new(),
             rx_ts_ms: 0,
@@ -184,7 +190,7 @@ impl Custody {
         if held.log == Log::Waiting {
             held.log = Log::No;
             self.writer.waits_no_more(held.bytes());
-            self.shards.leaves_memory(held.shard, held.bytes());
+            self.stripes.leaves_memory(held.stripe, held.bytes());
         }
     }
 
@@ -203,17 +209,17 @@ impl Custody {
         let held = self.held.get_mut(slot.0)?;
         let receipt = held.receipt.take();
         self.window_exhausted &= receipt.is_none();
-        let (bytes, shard, part) = (held.bytes(), held.shard, held.part);
-        if part == Part::Queued && self.shards.overflowing() > 0 {
+        let (bytes, stripe, part) = (held.bytes(), held.stripe, held.part);
+        if part == Part::Queued && self.stripes.overflowing() > 0 {
             let age = now.saturating_duration_since(held.since);
-            self.shards.verdict(shard, now, age < self.lateness.usual());
+            self.stripes.verdict(stripe, now, age < self.lateness.usual());
         }
         self.exposed -= usize::from(!held.is_written());
         if held.takes_room() {
             self.exposed_bytes -= bytes;
         }
         if held.log != Log::No {
-            self.shards.leaves_memory(shard, bytes);
+            self.stripes.leaves_memory(stripe, bytes);
         }
         match held.log {
             Log::Writing(_) => {
@@ -277,8 +283,8 @@ impl Custody {
         std::mem::take(&mut self.writer.ended)
     }
 
-    /// Lets shards that are late overflow, and those that are in time be well again; gives what is
-    /// to be queued because its shard has caught up.
+    /// Lets stripes that are late overflow, and those that are in time be well again; gives what is
+    /// to be queued because its stripe has caught up.
     pub fn turn(&mut self, now: Instant, situation: Situation) -> Vec<Incoming> {
         self.limit = self.lateness.limit(self.window_exhausted, situation);
         self.overflow(now);
@@ -286,7 +292,7 @@ impl Custody {
             return Vec::new();
         }
         self.check_at = now + CATCH_UP_CHECK;
-        let is_well = situation.open && self.shards.leave(now) && self.shards.overflowing() == 0;
+        let is_well = situation.open && self.stripes.leave(now) && self.stripes.overflowing() == 0;
         if is_well && self.mode == SpoolMode::Overflow {
             info!("the stream keeps up again: nothing goes to the spool");
         }
@@ -301,21 +307,21 @@ impl Custody {
         since.checked_add(self.limit)
     }
 
-    /// Logs everything of the shards of late records.
+    /// Logs everything of the stripes of late records.
     fn overflow(&mut self, now: Instant) {
         if self.late_at().is_none_or(|at| at > now) {
             return;
         }
         let limit = self.limit;
-        let (held, shards) = (&self.held, &mut self.shards);
-        let was_well = shards.overflowing() == 0;
+        let (held, stripes) = (&self.held, &mut self.stripes);
+        let was_well = stripes.overflowing() == 0;
         let leaving = self.unlogged.take(|spot| {
             let there = held.get(spot.1.0).filter(|_| is_unlogged(held, spot));
             let Some(held) = there else { return true };
             if now.saturating_duration_since(held.since) >= limit {
-                shards.overflow(held.shard, now);
+                stripes.overflow(held.stripe, now);
             }
-            shards.is_overflowing(held.shard)
+            stripes.is_overflowing(held.stripe)
         });
         if was_well {
             warn!(late_after = ?limit, "the stream does not keep up: records go to the spool");
@@ -327,13 +333,13 @@ impl Custody {
         }
     }
 
-    /// Queues what waits for the disk of shards that have caught up.
+    /// Queues what waits for the disk of stripes that have caught up.
     fn catch_up(&mut self) -> Vec<Incoming> {
         let mut incoming = Vec::new();
-        for slot in self.shards.catch_up(self.reader.next) {
+        for slot in self.stripes.catch_up(self.reader.next) {
             if let Some(held) = self.held.get_mut(slot.0) {
                 held.part = Part::Queued;
-                self.shards.enters_memory(held.shard, held.bytes());
+                self.stripes.enters_memory(held.stripe, held.bytes());
                 incoming.push(held.incoming(slot));
             }
         }
@@ -342,7 +348,7 @@ impl Custody {
 
     /// When to call [`Self::turn`] and [`Self::next_job`] again at the latest.
     pub fn wake_at(&mut self) -> Option<Instant> {
-        let check = self.shards.is_any_late().then_some(self.check_at);
+        let check = self.stripes.is_any_late().then_some(self.check_at);
         let idle = (!self.busy).then_some(());
         let group = idle.and_then(|()| self.group_due_at());
         let read = idle.and(self.read_retry_at);

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::future::Future;
 
+use shard_estimator::{OpenShard, ShardId};
+
 use crate::queue::Taken;
 
 pub mod kinesis;
@@ -13,8 +15,8 @@ mod tests;
 /// What became of one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is in the stream.
-    Accepted,
+    /// It is in the stream, in this shard if the answer told.
+    Accepted(Option<ShardId>),
     /// The service refused it for rate.
     Throttled,
     /// The service failed, or was not reached; the record is not in the stream as far as is known.
@@ -57,6 +59,13 @@ impl fmt::Display for Trouble {
 
 /// The stream, as seen from here.
 pub trait Stream {
+    /// Lists the shards that take records. Nothing depends on it: a key that may only put is
+    /// refused, and they are learned.
+    fn shards(&self) -> impl Future<Output = Result<Vec<OpenShard>, Trouble>> + Send {
+        let detail = "the shards of this stream cannot be listed".to_owned();
+        std::future::ready(Err(Trouble { kind: TroubleKind::NotAllowed, detail }))
+    }
+
     /// Sends `records` in one call and answers one verdict for each, in the order given.
     fn put(&self, records: &[Taken]) -> impl Future<Output = Result<Vec<Verdict>, Trouble>> + Send;
 }
@@ -124,6 +133,6 @@ pub async fn deliver(stream: &impl Stream, batch: Vec<Taken>) -> Answer {
 
 fn all_refused(verdicts: &[Verdict]) -> bool {
     let refused = |verdict: &&Verdict| matches!(verdict, Verdict::Refused(_));
-    !verdicts.contains(&Verdict::Accepted)
-        && verdicts.iter().filter(refused).count() >= REFUSED_TOGETHER
+    let accepted = |verdict: &Verdict| matches!(verdict, Verdict::Accepted(_));
+    !verdicts.iter().any(accepted) && verdicts.iter().filter(refused).count() >= REFUSED_TOGETHER
 }

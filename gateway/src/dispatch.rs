@@ -3,13 +3,14 @@
 
 use std::time::{Duration, Instant};
 
+use shard_estimator::OpenShard;
 use tracing::{info, warn};
 
 use crate::backoff::Backoff;
 use crate::config::{Batch, Config};
 use crate::deliver::{Answer, Trouble, TroubleKind, Verdict};
 use crate::limits::NOT_ALLOWED_PAUSE_MAX;
-use crate::queue::{Incoming, Queued, Queues, Room, ShardIndex, Taken};
+use crate::queue::{Incoming, Queued, Queues, Room, Taken};
 use crate::record::{PartitionKey, RecordSlot};
 
 pub mod pace;
@@ -116,16 +117,14 @@ impl Dispatcher {
         self.queues.push(incoming);
     }
 
-    /// The shard that `key` is thought to belong to.
-    #[must_use]
-    pub fn shard_of(&self, key: &PartitionKey) -> ShardIndex {
-        self.queues.shard_of(key).unwrap_or_else(|| self.pace.locate(key))
+    /// Whether the stream should be asked for its shards now. The answer goes to [`Self::listed`].
+    pub fn asks_for_shards(&mut self, now: Instant) -> bool {
+        self.pace.asks_for_shards(now)
     }
 
-    /// How many shards are told apart; 1 while they are not known.
-    #[must_use]
-    pub fn shards(&self) -> usize {
-        self.pace.shards()
+    /// Takes over the shards as listed; a refusal is no failure.
+    pub fn listed(&mut self, list: Result<Vec<OpenShard>, Trouble>, now: Instant) {
+        self.pace.listed(list, now);
     }
 
     /// Whether the stream takes calls, as far as is known.
@@ -243,7 +242,7 @@ impl Dispatcher {
         for (taken, verdict) in records {
             let mut record = taken.record;
             match verdict {
-                Verdict::Accepted => {
+                Verdict::Accepted(_) => {
                     outcome.accepted.push(record.slot);
                     outcome.repeated += usize::from(record.unheard);
                     outcome.reordered += usize::from(!again.is_empty());

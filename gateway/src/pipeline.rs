@@ -29,10 +29,12 @@ use crate::source::{self, Lane};
 use crate::state_dir;
 
 mod bookkeeping;
+mod clock;
 mod flow;
 mod forecast;
 mod forwarder;
 mod letters;
+mod listing;
 mod sender;
 mod settlement;
 mod spooling;

@@ -17,10 +17,6 @@ use crate::record::{PartitionKey, RecordSlot};
 #[cfg(test)]
 mod tests;
 
-/// Which shard a key is thought to belong to: an index into the shard map of the day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ShardIndex(pub usize);
-
 /// A record that is to be sent.
 #[derive(Debug, Clone)]
 pub struct Incoming {
@@ -28,8 +24,6 @@ pub struct Incoming {
     pub slot: RecordSlot,
     /// Its partition key.
     pub key: PartitionKey,
-    /// The shard that the key is thought to belong to.
-    pub shard: ShardIndex,
     /// The bytes to send.
     pub data: Bytes,
     /// When its publish arrived, in milliseconds since 1970-01-01 UTC.
@@ -66,8 +60,8 @@ pub struct Taken {
     pub key: PartitionKey,
     /// Its place in the queue: tells where to give it back.
     pub slot: KeySlot,
-    /// The shard that the key is thought to belong to.
-    pub shard: ShardIndex,
+    /// When it was taken.
+    pub at: Instant,
     /// The record.
     pub record: Queued,
 }
@@ -89,13 +83,13 @@ pub enum Admission {
     RetryAt(Instant),
 }
 
-/// Who is asked before a record is taken.
+/// Who is asked before a record is taken. Which shard a key belongs to is asked anew each time.
 pub trait Gate {
-    /// Asks leave to send one record of `bytes` to `shard`.
-    fn draw(&mut self, shard: ShardIndex, bytes: usize, now: Instant) -> Admission;
+    /// Asks leave to send one record of `bytes` to the shard of `key`.
+    fn draw(&mut self, key: &PartitionKey, bytes: usize, now: Instant) -> Admission;
 
-    /// How many records of one key a request to `shard` may carry. At least 1.
-    fn records_per_key(&self, shard: ShardIndex, now: Instant) -> usize;
+    /// How many records of `key` a request may carry. At least 1.
+    fn records_per_key(&self, key: &PartitionKey, now: Instant) -> usize;
 }
 
 /// What is left of a request that is being filled.
@@ -122,7 +116,6 @@ pub struct Queues {
 #[derive(Debug)]
 struct KeyQueue {
     key: PartitionKey,
-    shard: ShardIndex,
     records: VecDeque<Queued>,
     bytes: usize,
     requests: u32,
@@ -153,20 +146,13 @@ impl Queues {
         }
     }
 
-    /// The shard of a key that waits or is in flight.
-    #[must_use]
-    pub fn shard_of(&self, key: &PartitionKey) -> Option<ShardIndex> {
-        self.keys.get(*self.index.get(key)?).map(|queue| queue.shard)
-    }
-
     /// Appends a record to its key.
     pub fn push(&mut self, incoming: Incoming) {
-        let Incoming { slot: record_slot, key, shard, data, rx_ts_ms, since } = incoming;
+        let Incoming { slot: record_slot, key, data, rx_ts_ms, since } = incoming;
         let keys = &mut self.keys;
         let slot = *self.index.entry(key).or_insert_with_key(|key| {
             keys.insert(KeyQueue {
                 key: key.clone(),
-                shard,
                 records: VecDeque::new(),
                 bytes: 0,
                 requests: 0,
@@ -256,13 +242,13 @@ impl Queues {
     fn take_key(&mut self, slot: usize, request: &mut Request<'_, impl Gate>) -> Hold {
         let Some(queue) = self.keys.get_mut(slot) else { return Hold::Nothing };
         let key_bytes = queue.key.as_str().len();
-        for _ in 0..request.gate.records_per_key(queue.shard, request.now) {
+        for _ in 0..request.gate.records_per_key(&queue.key, request.now) {
             let Some(next) = queue.records.front() else { break };
             let bytes = next.data.len() + key_bytes;
             if request.room.records == 0 || request.room.bytes < bytes {
                 return Hold::Full;
             }
-            let admission = request.gate.draw(queue.shard, bytes, request.now);
+            let admission = request.gate.draw(&queue.key, bytes, request.now);
             if let Admission::RetryAt(at) = admission {
                 return Hold::Until(at);
             }
@@ -274,7 +260,7 @@ impl Queues {
             request.taken.push(Taken {
                 key: queue.key.clone(),
                 slot: KeySlot(slot),
-                shard: queue.shard,
+                at: request.now,
                 record,
             });
         }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use shard_estimator::HashKey;
 use twox_hash::XxHash3_128;
 
 use crate::limits::PARTITION_KEY_CHARS_MAX;
@@ -44,7 +45,10 @@ impl fmt::Display for DeviceId {
 
 /// What Kinesis hashes to choose the shard: 1 to 256 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct PartitionKey(Arc<str>);
+pub struct PartitionKey {
+    text: Arc<str>,
+    hash_key: HashKey,
+}
 
 impl PartitionKey {
     /// Takes `text`; over 256 characters its end is replaced by a hash of the whole, so that two
@@ -54,23 +58,33 @@ impl PartitionKey {
         // At most 256 bytes are at most 256 characters: no need to count.
         if text.len() <= PARTITION_KEY_CHARS_MAX || text.chars().count() <= PARTITION_KEY_CHARS_MAX
         {
-            return Self(if text.is_empty() { "-".into() } else { text.into() });
+            return Self::hashed(if text.is_empty() { "-" } else { text }.into());
         }
         let hash = format!("~{:032x}", XxHash3_128::oneshot(text.as_bytes()));
         let kept: String = text.chars().take(PARTITION_KEY_CHARS_MAX - hash.len()).collect();
-        Self((kept + &hash).into())
+        Self::hashed((kept + &hash).into())
+    }
+
+    fn hashed(text: Arc<str>) -> Self {
+        Self { hash_key: HashKey::of(&text), text }
     }
 
     /// The key.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Where the stream places it, unless the stream places records itself.
+    #[must_use]
+    pub fn hash_key(&self) -> HashKey {
+        self.hash_key
     }
 }
 
 impl fmt::Display for PartitionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 

@@ -7,13 +7,15 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use shard_estimator::OpenShard;
 use tidegate::config::{self, Config, Order};
 use tidegate::deliver::kinesis::{Credentials, Kinesis};
 use tidegate::deliver::{Stream, Trouble, TroubleKind, Verdict};
-use tidegate::queue::{Admission, Gate, Incoming, Queues, Room, ShardIndex, Taken};
+use tidegate::queue::{Admission, Gate, Incoming, Queues, Room, Taken};
 use tidegate::record::{PartitionKey, RecordSlot};
 use tidegate::rehearsal::stream::{
-    Action, Clock, Faults, LocalStream, RecordError, RecordFault, Refusal, RequestFault, Settings,
+    Action, Clock, Faults, LocalStream, RecordError, RecordFault, Refusal, RequestFault, Reshard,
+    Settings,
 };
 
 /// Ten records of ten keys.
@@ -22,20 +24,25 @@ fn records() -> Vec<Taken> {
     let (mut queues, now) = (Queues::new(Order::Device), Instant::now());
     for number in 0..10 {
         let key = PartitionKey::new(&format!("device-{number}"));
-        let (slot, shard, data) = (RecordSlot(number), ShardIndex(0), Bytes::from_static(b"{}\n"));
-        queues.push(Incoming { slot, key, shard, data, rx_ts_ms: 0, since: now });
+        let (slot, data) = (RecordSlot(number), Bytes::from_static(b"{}\n"));
+        queues.push(Incoming { slot, key, data, rx_ts_ms: 0, since: now });
     }
     queues.take(Room { records: 500, bytes: 1 << 20 }, &mut Open, now)
+}
+
+/// With the shard that took it.
+fn is_accepted(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Accepted(Some(_)))
 }
 
 struct Open;
 
 impl Gate for Open {
-    fn draw(&mut self, _: ShardIndex, _: usize, _: Instant) -> Admission {
+    fn draw(&mut self, _: &PartitionKey, _: usize, _: Instant) -> Admission {
         Admission::Granted
     }
 
-    fn records_per_key(&self, _: ShardIndex, _: Instant) -> usize {
+    fn records_per_key(&self, _: &PartitionKey, _: Instant) -> usize {
         usize::MAX
     }
 }
@@ -70,7 +77,7 @@ async fn trouble(client: &Kinesis) -> Trouble {
 #[tokio::test]
 async fn accepted_and_refused_records_are_told_apart() {
     let (_stream, client) = world(|_| {}).await;
-    assert_eq!(client.put(&records()).await.unwrap(), vec![Verdict::Accepted; 10]);
+    assert!(client.put(&records()).await.unwrap().iter().all(is_accepted));
     for (error, verdict) in [
         (RecordError::Throttled, Verdict::Throttled),
         (RecordError::InternalFailure, Verdict::Unavailable),
@@ -113,7 +120,7 @@ async fn refused_calls_say_what_to_do() {
         let trouble = trouble(&client).await;
         assert_eq!(trouble.kind, kind, "{fault:?}: {trouble}");
         let verdicts = client.put(&records()).await.unwrap();
-        assert_eq!(verdicts, vec![Verdict::Accepted; 10], "after {fault:?}");
+        assert!(verdicts.iter().all(is_accepted), "after {fault:?}: {verdicts:?}");
     }
 }
 
@@ -150,5 +157,31 @@ async fn wrong_clock_costs_one_call() {
     let ahead = jiff::SignedDuration::from_hours(240);
     let (_stream, client) = world(|faults| faults.clock = Clock::Checked(ahead)).await;
     assert_eq!(trouble(&client).await.kind, TroubleKind::NotAllowed);
-    assert_eq!(client.put(&records()).await.unwrap(), vec![Verdict::Accepted; 10]);
+    assert!(client.put(&records()).await.unwrap().iter().all(is_accepted));
+}
+
+#[tokio::test]
+async fn shards_are_listed_as_they_are_and_each_record_says_where_it_went() {
+    let (stream, client) = world(|_| {}).await;
+    stream.reshard(Reshard::Count(1_500)).unwrap();
+    let open: Vec<_> = stream.open_shards();
+    let listed = client.shards().await.unwrap();
+    assert_eq!(listed.len(), 1_500, "on two pages");
+    for ((listed, range), (id, owned)) in listed.iter().zip(&open) {
+        assert_eq!(listed.to_string(), id.to_string());
+        assert_eq!((range.start().0, range.end().0), (owned.start.0, owned.end.0));
+    }
+    let records = records();
+    for (taken, verdict) in records.iter().zip(client.put(&records).await.unwrap()) {
+        let owns = |(_, range): &&OpenShard| range.contains(&taken.key.hash_key());
+        let owner = listed.iter().find(owns).map(|(id, _)| *id);
+        assert_eq!(verdict, Verdict::Accepted(owner));
+    }
+}
+
+#[tokio::test]
+async fn key_that_may_only_put_is_not_allowed_to_list() {
+    let (_stream, client) = world(|faults| faults.permitted = Action::PUTS.to_vec()).await;
+    let trouble = client.shards().await.expect_err("refused");
+    assert_eq!(trouble.kind, TroubleKind::NotAllowed);
 }

@@ -50,6 +50,8 @@
 //! For the second question:
 //!
 //! - [`HashKey`] and [`ShardRanges`]: which shard a partition key belongs to;
+//! - [`ShardId`] and [`LearnedMap`]: the same of a stream of which nothing is known, learned from
+//!   where its records went;
 //! - [`Factor`] and [`Budget`]: a part of one shard's limits, as rates and bursts for a limiter;
 //! - [`Aimd`]: which part that is, learned from what the stream accepts and refuses, so that
 //!   several gateways share a shard without talking to each other.
@@ -85,6 +87,7 @@ mod footprint;
 mod goals;
 mod hash_key;
 mod ladder;
+mod learned_map;
 mod loads;
 mod number;
 mod outlook;
@@ -92,6 +95,7 @@ mod packing;
 mod placement;
 mod prices;
 mod seconds;
+mod shard_id;
 mod shard_ranges;
 mod sizes;
 mod warning;
@@ -110,10 +114,12 @@ pub use footprint::Footprint;
 pub use goals::{Goals, Growth, Outage, Placement, Readers, Restore};
 pub use hash_key::HashKey;
 pub use ladder::ladder;
+pub use learned_map::{LearnedMap, Lesson, OpenShard, Sighting};
 pub use outlook::{Hottest, Outlook};
 pub use packing::{Keys, Packed, Packing, Sent};
 pub use placement::hottest_devices;
 pub use prices::{NoPrices, Prices, Region};
+pub use shard_id::ShardId;
 pub use shard_ranges::ShardRanges;
 pub use sizes::{Bin, Sizes};
 pub use warning::Warning;

@@ -7,10 +7,11 @@ use slab::Slab;
 
 use crate::ack::Receipt;
 use crate::limits::PUBLISH_OVERHEAD_BYTES;
-use crate::queue::{Incoming, ShardIndex};
+use crate::queue::Incoming;
 use crate::record::{PartitionKey, RecordSlot};
 use crate::spool::{Entry, Seq};
 
+use super::Stripe;
 use super::line::Spot;
 
 /// A record in memory.
@@ -20,7 +21,7 @@ pub(super) struct Held {
     pub(super) order: u64,
     /// Since when it is in memory.
     pub(super) since: Instant,
-    pub(super) shard: ShardIndex,
+    pub(super) stripe: Stripe,
     pub(super) key: PartitionKey,
     pub(super) data: Bytes,
     pub(super) rx_ts_ms: i64,
@@ -66,7 +67,6 @@ impl Held {
         Incoming {
             slot,
             key: self.key.clone(),
-            shard: self.shard,
             data: self.data.clone(),
             rx_ts_ms: self.rx_ts_ms,
             since: self.since,

@@ -6,12 +6,12 @@ use std::time::Instant;
 use crate::ack::Receipt;
 use crate::config::SpoolMode;
 use crate::limits::{SPOOL_READ_BYTES_MAX, SPOOL_RETRY};
-use crate::queue::{Incoming, ShardIndex};
+use crate::queue::Incoming;
 use crate::record::PartitionKey;
 use crate::spool::{Entry, Place, Read, Seq};
 
-use super::Custody;
 use super::reader::Arrival;
+use super::{Custody, Stripe};
 
 /// What the disk is to do, in this order.
 #[derive(Debug, Default)]
@@ -84,11 +84,11 @@ impl Custody {
         }
         self.read_retry_at = self.read_retry_at.filter(|at| *at > now);
         if situation.reading && self.read_retry_at.is_none() {
-            (self.reader.fetching, job.fetch) = self.shards.fetchable();
-            let room = self.shards.room_bytes().min(SPOOL_READ_BYTES_MAX);
-            let (shards, stuck) = (&self.shards, self.reader.stuck);
-            let stuck = stuck.is_some_and(|shard| !shards.takes(shard) && !shards.passes_many());
-            let more = self.reader.next < self.writer.next && !stuck && shards.any_takes();
+            (self.reader.fetching, job.fetch) = self.stripes.fetchable();
+            let room = self.stripes.room_bytes().min(SPOOL_READ_BYTES_MAX);
+            let (stripes, stuck) = (&self.stripes, self.reader.stuck);
+            let stuck = stuck.is_some_and(|at| !stripes.takes(at) && !stripes.passes_many());
+            let more = self.reader.next < self.writer.next && !stuck && stripes.any_takes();
             job.read = more.then_some((self.reader.next, room));
         }
         self.reader.reading = job.read.is_some();
@@ -104,12 +104,12 @@ impl Custody {
     }
 
     /// Takes the outcome of the last job. `now_ms` is `now` in milliseconds since 1970-01-01 UTC;
-    /// `locate` tells the shard of a key.
+    /// `locate` tells the stripe of a key.
     pub fn finished(
         &mut self,
         outcome: Outcome,
         (now, now_ms): (Instant, i64),
-        locate: impl Fn(&PartitionKey) -> ShardIndex,
+        locate: impl Fn(&PartitionKey) -> Stripe,
     ) -> Progress {
         let Outcome { kept, dropped, mut lost, fetched, read, unsettled } = outcome;
         let (mut progress, at) = (Progress::default(), Arrival { now, now_ms });

@@ -1,4 +1,4 @@
-//! When a record is late: its shard, or the stream, is slower than it was.
+//! When a record is late: its stripe, or the stream, is slower than it was.
 
 use std::time::Duration;
 

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 
 use crate::limits::PASSED_OVER_MAX;
-use crate::queue::{Incoming, ShardIndex};
+use crate::queue::Incoming;
 use crate::record::{PartitionKey, RecordSlot};
 use crate::spool::{Entry, Read, Seq};
 
-use super::{Custody, Found, Held, Log, Part, Progress};
+use super::{Custody, Found, Held, Log, Part, Progress, Stripe};
 
 /// Where the reader is.
 #[derive(Debug)]
@@ -19,10 +19,10 @@ pub(super) struct Reader {
     pub(super) next: Seq,
     /// Entries behind `next` that are in memory, or were, in order.
     skip: VecDeque<Seq>,
-    /// The shard of an entry that could not be passed over: there the reader waits.
-    pub(super) stuck: Option<ShardIndex>,
-    /// How many passed-over entries of which shards are being fetched.
-    pub(super) fetching: Vec<(ShardIndex, usize)>,
+    /// The stripe of an entry that could not be passed over: there the reader waits.
+    pub(super) stuck: Option<Stripe>,
+    /// How many passed-over entries of which stripes are being fetched.
+    pub(super) fetching: Vec<(Stripe, usize)>,
     /// Whether it is reading on.
     pub(super) reading: bool,
     /// Entries below this were left by an earlier run.
@@ -86,10 +86,11 @@ impl Custody {
     /// missing was dropped, or cannot be read any more.
     pub(super) fn fetched(&mut self, entries: Vec<Entry>, at: Arrival, progress: &mut Progress) {
         let mut entries = entries.into_iter().peekable();
-        for (shard, count) in std::mem::take(&mut self.reader.fetching) {
-            for seq in (0..count).map_while(|_| self.shards.pop_passed(shard)).collect::<Vec<_>>() {
+        for (stripe, count) in std::mem::take(&mut self.reader.fetching) {
+            for seq in (0..count).map_while(|_| self.stripes.pop_passed(stripe)).collect::<Vec<_>>()
+            {
                 if let Some(entry) = entries.next_if(|entry| entry.seq == seq) {
-                    self.restore(entry, shard, at, progress);
+                    self.restore(entry, stripe, at, progress);
                 }
             }
         }
@@ -100,7 +101,7 @@ impl Custody {
         &mut self,
         read: Read,
         at: Arrival,
-        locate: impl Fn(&PartitionKey) -> ShardIndex,
+        locate: impl Fn(&PartitionKey) -> Stripe,
         progress: &mut Progress,
     ) {
         self.reader.stuck = None;
@@ -108,17 +109,17 @@ impl Custody {
             if self.reader.skips(entry.seq) {
                 continue;
             }
-            let shard = locate(&entry.key);
-            if self.shards.takes(shard) {
-                self.restore(entry, shard, at, progress);
-            } else if !self.shards.pass(shard, place) {
-                self.reader.stuck = Some(shard);
+            let stripe = locate(&entry.key);
+            if self.stripes.takes(stripe) {
+                self.restore(entry, stripe, at, progress);
+            } else if !self.stripes.pass(stripe, place) {
+                self.reader.stuck = Some(stripe);
                 self.reader.go_on(entry.seq);
-                let blocks_others = self.shards.has_passed();
+                let blocks_others = self.stripes.has_passed();
                 if blocks_others && !std::mem::replace(&mut self.reader.said, true) {
                     warn!(
                         passed_over = PASSED_OVER_MAX,
-                        "the spool is strictly first in, first out: a blocked shard delays others"
+                        "the spool is strictly first in, first out: a blocked stripe delays others"
                     );
                 }
                 return;
@@ -127,14 +128,14 @@ impl Custody {
         self.reader.go_on(read.next);
     }
 
-    fn restore(&mut self, entry: Entry, shard: ShardIndex, at: Arrival, progress: &mut Progress) {
+    fn restore(&mut self, entry: Entry, stripe: Stripe, at: Arrival, progress: &mut Progress) {
         let age_ms = u64::try_from(at.now_ms.saturating_sub(entry.rx_ts_ms)).unwrap_or(0);
         let arrived = at.now.checked_sub(Duration::from_millis(age_ms)).unwrap_or(at.now);
         progress.replayed += usize::from(entry.seq < self.reader.first);
         let held = Held {
             order: 0,
             since: at.now,
-            shard,
+            stripe,
             key: entry.key,
             data: entry.data,
             rx_ts_ms: entry.rx_ts_ms,
@@ -142,7 +143,7 @@ impl Custody {
             log: Log::Written(entry.seq),
             part: Part::Queued,
         };
-        self.shards.enters_memory(shard, held.bytes());
+        self.stripes.enters_memory(stripe, held.bytes());
         let incoming = Incoming { since: arrived, ..held.incoming(RecordSlot(0)) };
         let slot = self.hold(held);
         progress.incoming.push(Incoming { slot, ..incoming });

@@ -39,8 +39,8 @@ fn key(n: usize) -> u8 {
     u8::try_from(n % 6).unwrap()
 }
 
-fn shard_of(key: &PartitionKey) -> ShardIndex {
-    ShardIndex(key.as_str().parse::<usize>().unwrap() % SHARDS)
+fn shard_of(key: &PartitionKey) -> Stripe {
+    Stripe(key.as_str().parse::<usize>().unwrap() % SHARDS)
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn what_the_disk_lost_of_what_is_in_memory_is_delivered_and_not_counted() {
 #[test]
 fn blocked_shard_that_opens_does_not_hold_the_reader_until_all_of_it_has_gone() {
     let mut world = World::new(SpoolMode::Overflow);
-    world.custody.shards.passed_max = 80;
+    world.custody.stripes.passed_max = 80;
     world.open = false;
     for n in 0..1_200 {
         world.receive(key(n));

@@ -70,7 +70,7 @@ impl Custody {
         held.log = Log::Waiting;
         self.writer.waits(held.bytes());
         if held.part == Part::Queued {
-            self.shards.enters_memory(held.shard, held.bytes());
+            self.stripes.enters_memory(held.stripe, held.bytes());
         }
         let spot = (held.order, slot);
         let held = &self.held;
@@ -118,12 +118,12 @@ impl Custody {
             let Some(held) = self.held.get_mut(slot.0) else { continue };
             let Log::Writing(seq) = held.log else { continue };
             self.writer.next = seq.next();
-            let (part, shard, bytes) = (held.part, held.shard, held.bytes());
+            let (part, stripe, bytes) = (held.part, held.stripe, held.bytes());
             progress.receipts.extend(held.receipt.take());
             match part {
                 Part::Ended => self.writer.ended.push(seq),
                 Part::Queued | Part::Letter => held.log = Log::Written(seq),
-                Part::ToDisk => self.shards.is_on_disk(shard, seq),
+                Part::ToDisk => self.stripes.is_on_disk(stripe, seq),
             }
             if part != Part::Ended {
                 self.exposed -= 1;
@@ -147,7 +147,7 @@ impl Custody {
                 Part::Ended => drop(self.held.remove(slot.0)),
                 Part::Letter => {
                     held.log = Log::No;
-                    self.shards.leaves_memory(held.shard, held.bytes());
+                    self.stripes.leaves_memory(held.stripe, held.bytes());
                 }
                 Part::Queued | Part::ToDisk => {
                     held.log = Log::Waiting;
@@ -178,7 +178,7 @@ impl Custody {
             custody.exposed_bytes += held.bytes();
             if held.part == Part::Letter {
                 held.log = Log::No;
-                custody.shards.leaves_memory(held.shard, held.bytes());
+                custody.stripes.leaves_memory(held.stripe, held.bytes());
                 return;
             }
             held.log = Log::Waiting;
@@ -214,7 +214,7 @@ impl Custody {
         for slot in in_memory {
             then(self, slot);
         }
-        self.shards.forget(is_gone);
+        self.stripes.forget(is_gone);
         // It may have been what the reader waits at.
         self.reader.stuck = None;
         usize::try_from(entries).unwrap_or(usize::MAX).saturating_sub(known)

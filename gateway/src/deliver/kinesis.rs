@@ -11,18 +11,21 @@ use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::config::timeout::TimeoutConfig;
 use aws_sdk_kinesis::config::{Region, SharedCredentialsProvider, StalledStreamProtectionConfig};
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_kinesis::operation::put_records::{PutRecordsError, PutRecordsOutput};
+use aws_sdk_kinesis::operation::put_records::PutRecordsOutput;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use shard_estimator::{OpenShard, ShardId};
 
 use crate::config::{self, StreamTarget};
 use crate::queue::Taken;
 use crate::telemetry::causes;
 
 use super::{Stream, Trouble, TroubleKind, Verdict};
+
+mod list;
 
 /// Idle connections are dropped before the service resets them: aws-sdk-rust issue 1106.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -134,6 +137,10 @@ impl Kinesis {
 }
 
 impl Stream for Kinesis {
+    async fn shards(&self) -> Result<Vec<OpenShard>, Trouble> {
+        list::open_shards(&self.client, &self.target).await
+    }
+
     async fn put(&self, records: &[Taken]) -> Result<Vec<Verdict>, Trouble> {
         let entries = records
             .iter()
@@ -172,14 +179,17 @@ fn verdicts(output: &PutRecordsOutput, sent: usize) -> Result<Vec<Verdict>, Trou
 
 fn verdict(answer: &PutRecordsResultEntry) -> Verdict {
     match answer.error_code() {
-        None => Verdict::Accepted,
+        None => Verdict::Accepted(answer.shard_id().and_then(ShardId::parse)),
         Some("ProvisionedThroughputExceededException") => Verdict::Throttled,
         // A code we do not know is sent again: a duplicate costs less than a lost record.
         Some(_) => Verdict::Unavailable,
     }
 }
 
-fn trouble(error: &SdkError<PutRecordsError, HttpResponse>) -> Trouble {
+fn trouble<E>(error: &SdkError<E, HttpResponse>) -> Trouble
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
     let code = error.code().unwrap_or_default();
     let status = error.raw_response().map(|response| response.status().as_u16());
     #[expect(
@@ -255,11 +265,10 @@ fn kind_of(code: &str, status: Option<u16>) -> TroubleKind {
 }
 
 /// One line: what happened, and what to do where that is known.
-fn describe(
-    error: &SdkError<PutRecordsError, HttpResponse>,
-    code: &str,
-    status: Option<u16>,
-) -> String {
+fn describe<E>(error: &SdkError<E, HttpResponse>, code: &str, status: Option<u16>) -> String
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
     let said = match (error.message(), status) {
         (Some(message), _) if !code.is_empty() => format!("{code}: {message}"),
         (None, Some(status)) if !code.is_empty() => format!("{code} (HTTP {status})"),

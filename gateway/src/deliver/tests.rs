@@ -4,7 +4,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::config::Order;
-use crate::queue::{Admission, Gate, Incoming, Queues, Room, ShardIndex};
+use crate::queue::{Admission, Gate, Incoming, Queues, Room};
 use crate::record::{PartitionKey, RecordSlot};
 
 use super::*;
@@ -32,18 +32,18 @@ impl Stream for SmallStream {
         }
         let mut accepted = self.accepted.lock().unwrap();
         accepted.extend(records.iter().map(|taken| taken.record.data.len()));
-        Ok(vec![Verdict::Accepted; records.len()])
+        Ok(vec![Verdict::Accepted(None); records.len()])
     }
 }
 
 struct Open;
 
 impl Gate for Open {
-    fn draw(&mut self, _: ShardIndex, _: usize, _: Instant) -> Admission {
+    fn draw(&mut self, _: &PartitionKey, _: usize, _: Instant) -> Admission {
         Admission::Granted
     }
 
-    fn records_per_key(&self, _: ShardIndex, _: Instant) -> usize {
+    fn records_per_key(&self, _: &PartitionKey, _: Instant) -> usize {
         usize::MAX
     }
 }
@@ -53,9 +53,9 @@ impl Gate for Open {
 fn batch(sizes: impl IntoIterator<Item = usize>) -> Vec<Taken> {
     let (mut queues, now) = (Queues::new(Order::Device), Instant::now());
     for (number, size) in sizes.into_iter().enumerate() {
-        let (slot, shard) = (RecordSlot(number), ShardIndex(0));
+        let slot = RecordSlot(number);
         let (key, data) = (PartitionKey::new("k"), Bytes::from(vec![b'x'; size]));
-        queues.push(Incoming { slot, key, shard, data, rx_ts_ms: 0, since: now });
+        queues.push(Incoming { slot, key, data, rx_ts_ms: 0, since: now });
     }
     queues.take(Room { records: 500, bytes: 1 << 20 }, &mut Open, now)
 }
@@ -68,7 +68,7 @@ async fn oversized_record_among_499_good_ones_costs_only_itself() {
     for (n, (taken, verdict)) in answer.records.iter().enumerate() {
         assert_eq!(taken.record.slot, RecordSlot(n));
         let refused = Verdict::Refused("record too large".to_owned());
-        assert_eq!(*verdict, if n == 321 { refused } else { Verdict::Accepted });
+        assert_eq!(*verdict, if n == 321 { refused } else { Verdict::Accepted(None) });
     }
     let good: Vec<_> = sizes.into_iter().filter(|size| *size <= 100).collect();
     assert_eq!(*stream.accepted.lock().unwrap(), good, "each once, in order");
@@ -81,7 +81,7 @@ async fn outage_while_halving_leaves_the_rest_to_be_sent_again() {
     let stream = SmallStream { calls_until_outage: Some(Mutex::new(3)), ..Default::default() };
     let answer = deliver(&stream, batch([1, 2, 3, 101])).await;
     let verdicts: Vec<_> = answer.records.iter().map(|(_, verdict)| verdict.clone()).collect();
-    let [accepted, unavailable] = [Verdict::Accepted, Verdict::Unavailable];
+    let [accepted, unavailable] = [Verdict::Accepted(None), Verdict::Unavailable];
     assert_eq!(verdicts, [accepted.clone(), accepted, unavailable.clone(), unavailable]);
     assert_eq!(answer.trouble.unwrap().kind, TroubleKind::Unavailable);
 }

@@ -1,35 +1,36 @@
-//! How fast: a limiter for each shard, sized by `shard-estimator`, that reacts to refusals. The
-//! only place that knows governor.
+//! How fast: a limiter for each shard, sized by `shard-estimator`, that reacts to refusals. Which
+//! shard a key belongs to is asked for every attempt: a change of the shards changes what is sent
+//! from then on, and nothing else.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use governor::clock::Clock;
-use governor::middleware::NoOpMiddleware;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
-use shard_estimator::{Aimd, Budget, Factor, HashKey, Limiter, ShardRanges, Verdicts};
+use shard_estimator::{Aimd, Factor, OpenShard, Sighting, Verdicts};
 
-use crate::config::{Config, Order, PaceMode};
-use crate::deliver::Verdict;
-use crate::limits::{CALM_AFTER, LIMITER_LIFE_MIN};
-use crate::queue::{Admission, Gate, ShardIndex, Taken};
+use crate::config::{self, Config, Order, PaceMode};
+use crate::deliver::{Trouble, Verdict};
+use crate::limits::CALM_AFTER;
+use crate::queue::{Admission, Gate, Taken};
 use crate::record::PartitionKey;
 
 mod feedback;
+mod limiter;
+mod shard_map;
 #[cfg(test)]
 mod tests;
 
 use feedback::Feedback;
+use limiter::ShardLimit;
+use shard_map::{Predicted, ShardMap};
 
 /// The pace of one stream.
 #[derive(Debug)]
 pub struct Pace {
     order: Order,
-    ranges: Option<ShardRanges>,
+    settings: config::Pace,
+    map: ShardMap,
+    /// In the order of the map.
     shards: Vec<Shard>,
     /// A key that was held back is asked again after this long at the earliest, so that a paced
     /// stream is sent batches, not single records.
@@ -40,6 +41,7 @@ pub struct Pace {
 /// One shard, or the whole stream while its shards are not known.
 #[derive(Debug)]
 struct Shard {
+    name: Predicted,
     limit: Limit,
     refused_at: Option<Instant>,
     /// Until when nothing is drawn, because a draw was refused.
@@ -57,59 +59,54 @@ impl Pace {
     /// Limiters start empty at `now`: a restart never adds a burst.
     #[must_use]
     pub fn new(config: &Config, now: Instant) -> Self {
-        let pace = &config.pace;
-        let shards = config.stream.shards.and_then(NonZeroU32::new);
-        let ranges = shards.map(ShardRanges::equal);
-        let count = shards.map_or(1, |count| usize::try_from(count.get()).unwrap_or(usize::MAX));
-        let fraction = Factor::new(pace.fraction).unwrap_or(Factor::WHOLE);
-        let instances = pace.instances.and_then(NonZeroU32::new);
-        let limit = || match (pace.mode, ranges) {
-            (PaceMode::Off, _) => Limit::None,
-            (PaceMode::Shards, Some(_)) => Limit::Sized(Box::new(ShardLimit::new(
-                Aimd::new(instances, fraction, Duration::ZERO),
-                now,
-            ))),
-            (PaceMode::Shards | PaceMode::Feedback, _) => Limit::Learned(Feedback::new(now)),
-        };
-        Self {
+        let mut pace = Self {
             order: config.order,
-            ranges,
-            shards: (0..count)
-                .map(|_| Shard { limit: limit(), refused_at: None, closed_until: None })
-                .collect(),
+            settings: config.pace.clone(),
+            map: match config.pace.mode {
+                PaceMode::Shards => ShardMap::new(config.stream.shards),
+                PaceMode::Feedback | PaceMode::Off => ShardMap::whole(),
+            },
+            shards: Vec::new(),
             linger: config.batch.linger,
             started: now,
-        }
+        };
+        pace.align(now);
+        pace
     }
 
-    /// The shard that `key` is thought to belong to.
-    #[must_use]
-    pub fn locate(&self, key: &PartitionKey) -> ShardIndex {
-        let shard = self.ranges.map_or(0, |ranges| ranges.shard_of(HashKey::of(key.as_str())));
-        ShardIndex(usize::try_from(shard).unwrap_or(usize::MAX))
-    }
-
-    /// How many shards are told apart.
-    #[must_use]
-    pub fn shards(&self) -> usize {
-        self.shards.len()
+    /// Begins the limiters of shards that are new in the map, and ends those of shards that are not
+    /// in it any more.
+    fn align(&mut self, now: Instant) {
+        let (settings, age) = (&self.settings, now.saturating_duration_since(self.started));
+        let mut before: HashMap<_, _> =
+            self.shards.drain(..).map(|shard| (shard.name, shard)).collect();
+        let shard = |name| {
+            before.remove(&name).unwrap_or_else(|| Shard {
+                name,
+                limit: Limit::of(name, settings, age, now),
+                refused_at: None,
+                closed_until: None,
+            })
+        };
+        self.shards = self.map.shards().map(shard).collect();
     }
 
     /// Learns from the verdicts of one request.
     pub fn observe(&mut self, records: &[(Taken, Verdict)], now: Instant) {
-        let mut heard: HashMap<ShardIndex, Heard> = HashMap::new();
+        self.learn(records, now);
+        let mut heard: HashMap<usize, Heard> = HashMap::new();
         for (taken, verdict) in records {
-            let heard = heard.entry(taken.shard).or_default();
+            let heard = heard.entry(self.map.predict(taken.key.hash_key())).or_default();
             match verdict {
-                Verdict::Accepted => heard.accepted += 1,
+                Verdict::Accepted(_) => heard.accepted += 1,
                 Verdict::Throttled => heard.throttled += 1,
                 Verdict::Unavailable => heard.failed += 1,
                 Verdict::Unheard | Verdict::Refused(_) => {}
             }
         }
         let since_start = now.saturating_duration_since(self.started);
-        for (ShardIndex(index), Heard { accepted, throttled, failed }) in heard {
-            let Some(shard) = self.shards.get_mut(index) else { continue };
+        for (shard, Heard { accepted, throttled, failed }) in heard {
+            let Some(shard) = self.shards.get_mut(shard) else { continue };
             // A record that failed while others were accepted is overtaken like a throttled one.
             if throttled > 0 || (failed > 0 && accepted > 0) {
                 shard.refused_at = Some(now);
@@ -120,6 +117,54 @@ impl Pace {
                 Limit::Sized(limit) => limit.observe(verdicts, since_start),
                 Limit::Learned(feedback) => feedback.observe(verdicts, now),
             }
+        }
+    }
+
+    /// Learns where the records of one request went.
+    fn learn(&mut self, records: &[(Taken, Verdict)], now: Instant) {
+        let since_start = |at: Instant| at.saturating_duration_since(self.started);
+        let mut moved = false;
+        for (taken, verdict) in records {
+            if let Verdict::Accepted(Some(shard)) = verdict {
+                moved |= self.map.note(Sighting {
+                    key: taken.key.hash_key(),
+                    shard: *shard,
+                    asked: since_start(taken.at),
+                    heard: since_start(now),
+                });
+            }
+        }
+        self.map.tell(since_start(now));
+        if moved {
+            self.align(now);
+        }
+    }
+
+    /// Whether the stream should be asked for its shards now. The answer goes to [`Self::listed`].
+    pub fn asks_for_shards(&mut self, now: Instant) -> bool {
+        self.map.asks(now.saturating_duration_since(self.started))
+    }
+
+    /// Takes over the shards as listed; a refusal is no failure.
+    pub fn listed(&mut self, list: Result<Vec<OpenShard>, Trouble>, now: Instant) {
+        if self.map.listed(list, now.saturating_duration_since(self.started)) {
+            self.align(now);
+        }
+    }
+}
+
+impl Limit {
+    /// `age` is how long the pace has lasted `now`.
+    fn of(shard: Predicted, settings: &config::Pace, age: Duration, now: Instant) -> Self {
+        let fraction = Factor::new(settings.fraction).unwrap_or(Factor::WHOLE);
+        let instances = settings.instances.and_then(NonZeroU32::new);
+        match (settings.mode, shard) {
+            (PaceMode::Off, _) => Self::None,
+            (PaceMode::Shards, Predicted::Nth(_) | Predicted::Id(_)) => {
+                let aimd = Aimd::new(instances, fraction, age);
+                Self::Sized(Box::new(ShardLimit::new(aimd, now)))
+            }
+            (PaceMode::Shards | PaceMode::Feedback, _) => Self::Learned(Feedback::new(now)),
         }
     }
 }
@@ -133,8 +178,9 @@ struct Heard {
 }
 
 impl Gate for Pace {
-    fn draw(&mut self, ShardIndex(index): ShardIndex, bytes: usize, now: Instant) -> Admission {
-        let Some(shard) = self.shards.get_mut(index) else { return Admission::Granted };
+    fn draw(&mut self, key: &PartitionKey, bytes: usize, now: Instant) -> Admission {
+        let shard = self.shards.get_mut(self.map.predict(key.hash_key()));
+        let Some(shard) = shard else { return Admission::Granted };
         // Whoever was held back first is asked first when the shard opens again: a small record
         // that came between would take what a large one has drawn so far.
         if let Some(at) = shard.closed_until.filter(|at| *at > now) {
@@ -155,154 +201,14 @@ impl Gate for Pace {
         }
     }
 
-    fn records_per_key(&self, ShardIndex(index): ShardIndex, now: Instant) -> usize {
-        let refused_at = self.shards.get(index).and_then(|shard| shard.refused_at);
+    fn records_per_key(&self, key: &PartitionKey, now: Instant) -> usize {
+        let shard = self.shards.get(self.map.predict(key.hash_key()));
+        let refused_at = shard.and_then(|shard| shard.refused_at);
         let calm = refused_at.is_none_or(|at| now.saturating_duration_since(at) > CALM_AFTER);
         match self.order {
             Order::Strict => 1,
             Order::Device if !calm => 1,
             Order::Device | Order::None => usize::MAX,
         }
-    }
-}
-
-/// The limits of a shard: records and KiB a second, moved by refusals.
-#[derive(Debug)]
-struct ShardLimit {
-    aimd: Aimd,
-    /// Whether a draw was refused since the verdicts last counted.
-    bound: bool,
-    applied: Factor,
-    limiters: Limiters,
-    built_at: Instant,
-    /// Drawn and not used yet: for a record that is not complete, and what remained of the last KiB
-    /// of those before. Rounding each record up would halve what a shard is sent of 1,025 bytes each.
-    paid_record: bool,
-    paid_bytes: usize,
-}
-
-impl ShardLimit {
-    fn new(aimd: Aimd, now: Instant) -> Self {
-        let applied = aimd.factor();
-        Self {
-            aimd,
-            bound: false,
-            applied,
-            limiters: Limiters::empty(applied, now),
-            built_at: now,
-            paid_record: false,
-            paid_bytes: 0,
-        }
-    }
-
-    fn observe(&mut self, verdicts: Verdicts, since_start: Duration) {
-        let limiter = if self.bound { Limiter::Binding } else { Limiter::Slack };
-        self.aimd.observe(verdicts, limiter, since_start);
-        self.bound = false;
-    }
-
-    /// Draws one record token and its size in KiB, in pieces no larger than a burst: what was
-    /// drawn is kept until the record is complete, so nothing starves and nothing is wasted.
-    fn draw(&mut self, bytes: usize, now: Instant) -> Admission {
-        let factor = self.aimd.factor();
-        if factor != self.applied
-            && now.saturating_duration_since(self.built_at) >= LIMITER_LIFE_MIN
-        {
-            (self.applied, self.built_at) = (factor, now);
-            self.limiters = Limiters::empty(factor, now);
-        }
-        if let Err(at) = self.pay(bytes, now) {
-            self.bound = true;
-            return Admission::RetryAt(at);
-        }
-        (self.paid_record, self.paid_bytes) = (false, self.paid_bytes - bytes);
-        Admission::Granted
-    }
-
-    fn pay(&mut self, bytes: usize, now: Instant) -> Result<(), Instant> {
-        if !self.paid_record {
-            self.limiters.records.draw(NonZeroU32::MIN, now)?;
-            self.paid_record = true;
-        }
-        while let Some(rest) = bytes.checked_sub(self.paid_bytes).filter(|rest| *rest > 0) {
-            let kib = u32::try_from(rest.div_ceil(1024)).unwrap_or(u32::MAX);
-            let piece = NonZeroU32::new(kib)
-                .map_or(NonZeroU32::MIN, |kib| kib.min(self.limiters.kib.burst));
-            self.limiters.kib.draw(piece, now)?;
-            self.paid_bytes += usize::try_from(piece.get()).unwrap_or(usize::MAX) * 1024;
-        }
-        Ok(())
-    }
-}
-
-#[derive(Debug)]
-struct Limiters {
-    records: Bucket,
-    kib: Bucket,
-}
-
-impl Limiters {
-    fn empty(factor: Factor, now: Instant) -> Self {
-        let budget = Budget::of_shard(factor);
-        Self {
-            records: Bucket::empty(budget.records_per_s, budget.records_burst, now),
-            kib: Bucket::empty(budget.kib_per_s, budget.kib_burst, now),
-        }
-    }
-}
-
-/// A governor limiter whose time is an argument.
-struct Bucket {
-    limiter: RateLimiter<NotKeyed, InMemoryState, HandClock, NoOpMiddleware<Duration>>,
-    clock: HandClock,
-    started: Instant,
-    burst: NonZeroU32,
-}
-
-impl std::fmt::Debug for Bucket {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Bucket").field("burst", &self.burst).finish_non_exhaustive()
-    }
-}
-
-impl Bucket {
-    fn empty(per_s: NonZeroU32, burst: NonZeroU32, now: Instant) -> Self {
-        let clock = HandClock::default();
-        let quota = Quota::per_second(per_s).allow_burst(burst);
-        let limiter = RateLimiter::direct_with_clock(quota, clock.clone());
-        let bucket = Self { limiter, clock, started: now, burst };
-        let full = bucket.draw(burst, now);
-        debug_assert!(full.is_ok(), "a new limiter grants its burst");
-        bucket
-    }
-
-    /// Draws `tokens`, at most the burst, or says when to ask again.
-    fn draw(&self, tokens: NonZeroU32, now: Instant) -> Result<(), Instant> {
-        self.clock.set(now.saturating_duration_since(self.started));
-        match self.limiter.check_n(tokens) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(not_until)) => Err(now + not_until.wait_time_from(self.clock.now())),
-            // More than the burst would wait for ever; callers draw in pieces.
-            Err(_) => Err(now + LIMITER_LIFE_MIN),
-        }
-    }
-}
-
-/// A clock that stands where it was put.
-#[derive(Debug, Clone, Default)]
-struct HandClock(Arc<AtomicU64>);
-
-impl HandClock {
-    fn set(&self, since_start: Duration) {
-        let nanos = u64::try_from(since_start.as_nanos()).unwrap_or(u64::MAX);
-        self.0.store(nanos, Ordering::Relaxed);
-    }
-}
-
-impl Clock for HandClock {
-    type Instant = Duration;
-
-    fn now(&self) -> Duration {
-        Duration::from_nanos(self.0.load(Ordering::Relaxed))
     }
 }

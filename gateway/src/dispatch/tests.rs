@@ -33,8 +33,7 @@ fn start() -> Instant {
 fn push(dispatcher: &mut Dispatcher, key: &str, number: u64, bytes: usize, now: Instant) {
     let slot = RecordSlot(number.try_into().unwrap());
     let (key, data) = (PartitionKey::new(key), Bytes::from(vec![b'x'; bytes]));
-    let shard = dispatcher.shard_of(&key);
-    dispatcher.push(Incoming { slot, key, shard, data, rx_ts_ms: 0, since: now });
+    dispatcher.push(Incoming { slot, key, data, rx_ts_ms: 0, since: now });
 }
 
 fn sent(next: Next) -> Vec<Taken> {
@@ -94,7 +93,7 @@ fn no_more_requests_are_in_flight_than_configured() {
     }
     let mut requests: Vec<_> = (0..6).map(|_| sent(dispatcher.next(now))).collect();
     assert_eq!(requests.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 1, 1, 0, 0]);
-    dispatcher.answered(all(requests.remove(0), &Verdict::Accepted), now, 0.5);
+    dispatcher.answered(all(requests.remove(0), &Verdict::Accepted(None)), now, 0.5);
     assert_eq!(sent(dispatcher.next(now)).len(), 1);
 }
 
@@ -122,7 +121,7 @@ fn outage_is_probed_by_one_request_after_a_growing_pause() {
     assert_eq!(pauses, [50, 100, 200, 400, 800, 1600, 3200, 5000]);
     let Next::WaitUntil(at) = dispatcher.next(now) else { panic!("closed") };
     let probe = sent(dispatcher.next(at));
-    dispatcher.answered(all(probe, &Verdict::Accepted), at, 0.5);
+    dispatcher.answered(all(probe, &Verdict::Accepted(None)), at, 0.5);
     let again: Vec<_> = (0..4).map(|_| sent(dispatcher.next(at)).len()).collect();
     assert_eq!(again, [1, 1, 1, 1], "back to full width");
 }
@@ -137,7 +136,7 @@ fn shard_that_refuses_gets_one_record_of_a_key_at_a_time_until_it_is_calm() {
     dispatcher.hurry();
     let batch = sent(dispatcher.next(now));
     assert_eq!(batch.len(), 20, "calm, so together");
-    let mut answer = all(batch, &Verdict::Accepted);
+    let mut answer = all(batch, &Verdict::Accepted(None));
     answer.records[3].1 = Verdict::Throttled;
     let outcome = dispatcher.answered(answer, now, 0.5);
     assert_eq!((outcome.accepted.len(), outcome.retried, outcome.reordered), (19, 1, 16));
@@ -149,7 +148,7 @@ fn shard_that_refuses_gets_one_record_of_a_key_at_a_time_until_it_is_calm() {
         let batch = sent(dispatcher.next(now));
         let numbers: Vec<_> = batch.iter().map(|taken| taken.record.slot.0).collect();
         assert_eq!(numbers, [expected]);
-        dispatcher.answered(all(batch, &Verdict::Accepted), now, 0.5);
+        dispatcher.answered(all(batch, &Verdict::Accepted(None)), now, 0.5);
     }
     now += Duration::from_secs(11);
     assert_eq!(sent(dispatcher.next(now)).len(), 2, "calm again");
@@ -178,7 +177,7 @@ fn record_over_its_age_is_dropped_even_while_the_stream_is_away() {
     assert_eq!(expired(&mut dispatcher, now), [1, 2, 3]);
     let batch = sent(dispatcher.next(now + 50 * MS));
     assert_eq!(batch.iter().map(|taken| taken.record.slot.0).collect::<Vec<_>>(), [4]);
-    dispatcher.answered(all(batch, &Verdict::Accepted), now, 0.5);
+    dispatcher.answered(all(batch, &Verdict::Accepted(None)), now, 0.5);
     push(&mut dispatcher, "b", 5, 10, now);
     assert_eq!(sent(dispatcher.next(now + 50 * MS)).len(), 1, "the key of what expired goes on");
     assert_eq!(dispatcher.held(), 1);
@@ -198,7 +197,7 @@ fn uplink_cap_spaces_the_requests() {
     while dispatcher.held() > 0 {
         match dispatcher.next(now) {
             Next::Send(batch) => {
-                dispatcher.answered(all(batch, &Verdict::Accepted), now, 0.5);
+                dispatcher.answered(all(batch, &Verdict::Accepted(None)), now, 0.5);
             }
             Next::WaitUntil(at) => now = at,
             Next::Wait => panic!("something waits"),
@@ -228,7 +227,7 @@ proptest! {
                     let oldest = batch.iter().map(|taken| taken.record.since).min().unwrap();
                     prop_assert!(now <= oldest + 50 * MS, "late");
                     prop_assert!(now == oldest + 50 * MS || batch.len() == 8, "hasty");
-                    dispatcher.answered(all(batch, &Verdict::Accepted), now, 0.5);
+                    dispatcher.answered(all(batch, &Verdict::Accepted(None)), now, 0.5);
                     continue;
                 }
                 Next::WaitUntil(at) if arrival.is_none() || at <= due => now = at,
@@ -299,14 +298,14 @@ proptest! {
 /// One of the ways in which a request may end.
 fn fate(batch: Vec<Taken>, fate: u8) -> Answer {
     match fate {
-        0..=4 => all(batch, &Verdict::Accepted),
+        0..=4 => all(batch, &Verdict::Accepted(None)),
         5 => all(batch, &Verdict::Throttled),
         6 => all(batch, &Verdict::Refused("never".to_owned())),
         7 => failed(batch, TroubleKind::Unheard),
         8 => failed(batch, TroubleKind::NotAllowed),
         9 => failed(batch, TroubleKind::Throttled),
         n => {
-            let mut answer = all(batch, &Verdict::Accepted);
+            let mut answer = all(batch, &Verdict::Accepted(None));
             for (_, verdict) in answer.records.iter_mut().skip(usize::from(n) - 10).step_by(3) {
                 *verdict = Verdict::Throttled;
             }
@@ -334,7 +333,7 @@ fn latencies_while_a_fifth_is_refused(count: u64) -> Vec<Duration> {
             arrived += 1;
         }
         while let Some((_, batch)) = requests.pop_front_if(|(at, _)| *at <= now) {
-            let mut answer = all(batch, &Verdict::Accepted);
+            let mut answer = all(batch, &Verdict::Accepted(None));
             for (_, verdict) in &mut answer.records {
                 if dice.f64() < 0.2 {
                     *verdict = Verdict::Throttled;

@@ -100,8 +100,10 @@ impl Bookkeeping {
         let used = expected.saturating_sub(self.checkpoint.received);
         let nearly_used = used > self.headroom / 4 * 3;
         let idle = self.job.is_none() && self.held.is_some();
-        let retry = !self.failing || now >= self.due_at || !self.covers(expected);
-        idle && retry && (nearly_used || now >= self.due_at && *ledger != self.checkpoint)
+        let uncovered = !self.covers(expected);
+        let retry = uncovered || !self.failing || now >= self.due_at;
+        let changed = *ledger != self.checkpoint;
+        idle && retry && (uncovered || nearly_used || now >= self.due_at && changed)
     }
 
     /// Begins a checkpoint, before `expected` records are received.

@@ -3,18 +3,18 @@
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{interval, sleep_until, timeout};
+use tokio::time::{interval, timeout};
 
 use crate::books::Stop;
 use crate::config::{Config, SpoolMode};
-use crate::custody::{Custody, Situation};
+use crate::custody::{Custody, Situation, Striping};
 use crate::dead_letter::{Directory, Letter, Origin, Payload, REFUSED_BY_STREAM, Store};
 use crate::deliver::{Answer, Stream, deliver};
 use crate::dispatch::{Dispatcher, Next};
@@ -27,8 +27,10 @@ use crate::route::{Routed, Router};
 use crate::source::{Intake, Publish};
 
 use super::bookkeeping::{Bookkeeping, Moment, Opening};
+use super::clock;
 use super::forecast::Observer;
 use super::letters::{Commit, Letters};
+use super::listing::Listing;
 use super::settlement::Settlement;
 use super::spooling::{Done, Spooling, count_corrupted};
 use super::{Drained, Ended, FORECAST_EVERY, FORECASTS_PER_LEDGER};
@@ -41,10 +43,12 @@ pub(super) struct Flow<'a, S> {
     normaliser: Normaliser,
     router: Router,
     custody: Custody,
+    striping: Striping,
     dispatcher: Dispatcher,
     stream: &'a S,
     /// Calls under way, with the instant at which each began.
     requests: FuturesUnordered<LocalBoxFuture<'a, (Instant, Answer)>>,
+    listing: Listing<'a>,
     spooling: Spooling,
     letters: Letters,
     settlement: Settlement,
@@ -71,26 +75,28 @@ impl<'a, S: Stream> Flow<'a, S> {
         settlement: Settlement,
         counters: Arc<Counters>,
     ) -> Result<Self> {
-        let now = now();
+        let now = clock::now();
         let (spooling, found) = Spooling::open(&config.spool, &counters)?;
         let opening = Opening {
             spooled: counters.recovered.get() + Spooling::left(&config.spool),
             takes_over: config.spool.mode != SpoolMode::Off,
             letters: Directory::new(&config.dead_letter.dir).count().unwrap_or(0),
         };
-        let dispatcher = Dispatcher::new(config, now);
+        let striping = Striping::new(config.stream.shards);
         Ok(Self {
             normaliser: Normaliser::new(&config.records)?,
             router: Router::new(config.stream.partition_key.as_deref()),
-            custody: Custody::new(config, dispatcher.shards(), found, now),
-            dispatcher,
+            custody: Custody::new(config, striping.count(), found, now),
+            striping,
+            dispatcher: Dispatcher::new(config, now),
             stream,
             requests: FuturesUnordered::new(),
+            listing: Listing::none(),
             spooling,
             letters: Letters::new(letters),
             settlement,
             counters,
-            books: Bookkeeping::open(&config.state_dir, opening, now, unix_ms()),
+            books: Bookkeeping::open(&config.state_dir, opening, now, clock::unix_ms()),
             waiting: None,
             observer: Observer::new(now, found.unsettled),
             reports: 0,
@@ -111,7 +117,7 @@ impl<'a, S: Stream> Flow<'a, S> {
         report_due.reset();
         let mut taking_in = true;
         let drained = loop {
-            let now = now();
+            let now = clock::now();
             self.settlement.hand_on();
             if let Some(drained) = self.drained(taking_in, now) {
                 break drained;
@@ -122,6 +128,7 @@ impl<'a, S: Stream> Flow<'a, S> {
                 Some((began, answer)) = self.requests.next(), if !self.requests.is_empty() => {
                     self.answered(began, answer);
                 }
+                list = self.listing.answer() => self.dispatcher.listed(list, clock::now()),
                 commit = self.letters.committed() => self.committed(commit),
                 done = self.spooling.done() => self.spooled(done),
                 written = self.books.written() => self.checkpointed(written),
@@ -134,9 +141,8 @@ impl<'a, S: Stream> Flow<'a, S> {
                     stopping.send_replace(true);
                     self.deadline = Some(now + self.drain_max);
                 }
-                () = self.settlement.room() => {}
                 _ = report_due.tick() => self.report(now),
-                () = woken(wake) => {}
+                () = due(&self.settlement, wake) => {}
             }
         };
         self.end(drained).await
@@ -204,7 +210,7 @@ impl<'a, S: Stream> Flow<'a, S> {
 
     fn moment(&self) -> Moment {
         let (ledger, beside) = (self.conservation(), self.counters.beside());
-        Moment { unix_ms: unix_ms(), ledger, beside }
+        Moment { unix_ms: clock::unix_ms(), ledger, beside }
     }
 
     /// Writes a checkpoint of the books if one is due.
@@ -217,7 +223,7 @@ impl<'a, S: Stream> Flow<'a, S> {
     }
 
     fn checkpointed(&mut self, written: io::Result<()>) {
-        self.books.finish(written, now());
+        self.books.finish(written, clock::now());
         if let Some(intake) = self.waiting.take() {
             self.take_in(intake);
         }
@@ -229,7 +235,7 @@ impl<'a, S: Stream> Flow<'a, S> {
             self.waiting = Some(intake);
             return;
         }
-        let now = now();
+        let now = clock::now();
         for publish in intake.publishes {
             self.take_in_one(publish, now);
         }
@@ -259,9 +265,9 @@ impl<'a, S: Stream> Flow<'a, S> {
         let mut made = 0;
         for record in records {
             let key = self.router.key(&record, topic);
-            let shard = self.dispatcher.shard_of(&key);
+            let stripe = self.striping.of(&key);
             let routed = Routed { key, data: record.data, rx_ts_ms, receipt };
-            let incoming = self.custody.receive(routed, shard, now);
+            let incoming = self.custody.receive(routed, stripe, now);
             self.queue(incoming);
             made += 1;
         }
@@ -296,6 +302,9 @@ impl<'a, S: Stream> Flow<'a, S> {
         {
             self.spooling.start(job);
         }
+        if self.dispatcher.asks_for_shards(now) {
+            self.listing.start(self.stream);
+        }
         let look_again =
             [self.custody.wake_at(), self.letters.retry_at(), self.deadline, self.dispatch(now)];
         look_again.into_iter().flatten().min()
@@ -319,7 +328,7 @@ impl<'a, S: Stream> Flow<'a, S> {
     }
 
     fn answered(&mut self, began: Instant, answer: Answer) {
-        let now = now();
+        let now = clock::now();
         if answer.trouble.is_none() {
             self.custody.heard(now - began);
         }
@@ -345,7 +354,7 @@ impl<'a, S: Stream> Flow<'a, S> {
     }
 
     fn committed(&mut self, commit: Commit) {
-        let committed = self.letters.finish(commit, now());
+        let committed = self.letters.finish(commit, clock::now());
         self.counters.dead_lettered.add(committed.kept.len());
         self.counters.dead_letters_dropped.add(committed.dropped);
         self.ended(committed.kept);
@@ -356,8 +365,8 @@ impl<'a, S: Stream> Flow<'a, S> {
         let outcome = self.spooling.finish(done);
         let gone = outcome.dropped.iter().chain(&outcome.lost);
         self.observer.lose(gone.map(|seqs| seqs.end.0.saturating_sub(seqs.start.0)).sum());
-        let at = (now(), unix_ms());
-        let progress = self.custody.finished(outcome, at, |key| self.dispatcher.shard_of(key));
+        let at = (clock::now(), clock::unix_ms());
+        let progress = self.custody.finished(outcome, at, |key| self.striping.of(key));
         self.counters.dropped_spool.add(progress.dropped);
         count_corrupted(progress.corrupted, &self.counters);
         self.counters.replayed.add(progress.replayed);
@@ -369,7 +378,7 @@ impl<'a, S: Stream> Flow<'a, S> {
 
     /// Records that ended: accepted, dead-lettered or dropped.
     fn ended(&mut self, slots: Vec<RecordSlot>) {
-        let now = now();
+        let now = clock::now();
         for slot in slots {
             if let Some(receipt) = self.custody.end(slot, now) {
                 self.settlement.settle(receipt);
@@ -378,21 +387,10 @@ impl<'a, S: Stream> Flow<'a, S> {
     }
 }
 
-/// Waits until `at`; for ever if there is none.
-pub(super) async fn woken(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at.into()).await,
-        None => std::future::pending().await,
+/// Waits until more can be settled, or until `at`.
+async fn due(settlement: &Settlement, at: Option<Instant>) {
+    tokio::select! {
+        () = settlement.room() => {}
+        () = clock::woken(at) => {}
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the flow is where the machines are told the time")]
-fn now() -> Instant {
-    Instant::now()
-}
-
-#[expect(clippy::disallowed_methods, reason = "the flow is where the machines are told the time")]
-fn unix_ms() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

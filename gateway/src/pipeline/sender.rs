@@ -1,7 +1,5 @@
 //! Records outside the flow on the flow's own way to a stream: dispatcher, pace, batches, retries.
 
-use std::time::Instant;
-
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
@@ -13,7 +11,7 @@ use crate::dispatch::{Dispatcher, Next};
 use crate::queue::Incoming;
 use crate::record::{PartitionKey, RecordSlot};
 
-use super::flow::woken;
+use super::clock::{now, woken};
 
 /// One record to send.
 #[derive(Debug, Clone)]
@@ -63,8 +61,8 @@ impl<'a, S: Stream> Sender<'a, S> {
                 sent.refused.push((place, Unsent { key, data }, reason));
                 continue;
             }
-            let (slot, shard) = (RecordSlot(place), self.dispatcher.shard_of(&key));
-            self.dispatcher.push(Incoming { slot, key, shard, data, rx_ts_ms: 0, since });
+            let slot = RecordSlot(place);
+            self.dispatcher.push(Incoming { slot, key, data, rx_ts_ms: 0, since });
         }
         let mut requests: FuturesUnordered<LocalBoxFuture<'_, Answer>> = FuturesUnordered::new();
         while self.dispatcher.held() > 0 {
@@ -93,9 +91,4 @@ impl<'a, S: Stream> Sender<'a, S> {
             (place(record.slot), Unsent { key, data: record.data }, reason)
         }));
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "where the dispatcher is told the time")]
-fn now() -> Instant {
-    Instant::now()
 }

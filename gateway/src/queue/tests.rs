@@ -13,7 +13,9 @@ struct Sluice {
 }
 
 impl Gate for Sluice {
-    fn draw(&mut self, ShardIndex(shard): ShardIndex, _: usize, now: Instant) -> Admission {
+    fn draw(&mut self, key: &PartitionKey, _: usize, now: Instant) -> Admission {
+        let number: usize = key.as_str().trim_start_matches('k').parse().unwrap();
+        let shard = number % 4;
         match self.open.get_mut(&shard) {
             Some(0) => Admission::RetryAt(now + self.retry_after),
             Some(left) => {
@@ -24,7 +26,7 @@ impl Gate for Sluice {
         }
     }
 
-    fn records_per_key(&self, _: ShardIndex, _: Instant) -> usize {
+    fn records_per_key(&self, _: &PartitionKey, _: Instant) -> usize {
         self.per_key
     }
 }
@@ -44,8 +46,8 @@ fn start() -> Instant {
 fn push(queues: &mut Queues, key: usize, number: u64, now: Instant) {
     let slot = RecordSlot(number.try_into().unwrap());
     let data = Bytes::from_static(b"12345678");
-    let (key, shard) = (PartitionKey::new(&format!("k{key}")), ShardIndex(key % 4));
-    queues.push(Incoming { slot, key, shard, data, rx_ts_ms: 0, since: now });
+    let key = PartitionKey::new(&format!("k{key}"));
+    queues.push(Incoming { slot, key, data, rx_ts_ms: 0, since: now });
 }
 
 fn numbers(taken: &[Taken]) -> Vec<u64> {

@@ -178,6 +178,11 @@ impl LocalStream {
         self.endpoint.with(|service| service.shards.reshard(change, now.instant))
     }
 
+    /// Changes who places records, from the next one on.
+    pub fn place_by(&self, placement: Placement) {
+        self.endpoint.with(|service| service.shards.place_by(placement));
+    }
+
     /// The open shards and what they own, by range.
     #[must_use]
     pub fn open_shards(&self) -> Vec<(ShardId, HashRange)> {
@@ -213,11 +218,12 @@ impl LocalStream {
 
 fn service(settings: Settings) -> Service {
     let now = server::now();
+    let shards = Shards::new(settings.shards, settings.keep, now.instant);
+    let mut shards = shards.with_limits(settings.limits);
+    shards.place_by(settings.placement);
     Service {
         name: StreamName::new(&settings.name, &settings.region),
-        shards: Shards::new(settings.shards, settings.keep, now.instant)
-            .with_limits(settings.limits)
-            .with_placement(settings.placement),
+        shards,
         faults: settings.faults,
         counts: Counts::default(),
         created_ms: now.epoch_ms,

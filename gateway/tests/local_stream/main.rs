@@ -254,6 +254,20 @@ async fn a_stream_that_places_records_itself_says_so_and_does() {
 }
 
 #[tokio::test]
+async fn a_stream_can_begin_to_place_records_itself_and_stop_again() {
+    let (stream, client) = started(Settings::default()).await;
+    let mut used = Vec::new();
+    for placement in [Placement::ByKey, Placement::Auto, Placement::ByKey] {
+        stream.place_by(placement);
+        let answer = put_many(&client, 4).await.expect("room");
+        let shards: std::collections::HashSet<_> =
+            answer.records().iter().map(|verdict| verdict.shard_id()).collect();
+        used.push(shards.len());
+    }
+    assert_eq!(used, [1, 4, 1], "one key");
+}
+
+#[tokio::test]
 async fn records_written_before_a_reshard_are_read_from_the_parent_and_lead_to_the_children() {
     let (stream, client) = started(Settings { shards: 1, ..Settings::default() }).await;
     put_many(&client, 3).await.expect("room");

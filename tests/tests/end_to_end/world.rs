@@ -4,7 +4,7 @@ use tests::installation::Installation;
 use tests::mosquitto::{self, Mosquitto};
 use tests::patience::{PATIENCE, in_time};
 use tests::reading::{Comparison, Reading};
-use tidegate::rehearsal::stream::{self, Link, LocalStream};
+use tidegate::rehearsal::stream::{self, Action, Link, LocalStream};
 use tokio::time::timeout;
 
 /// The program under test.
@@ -33,6 +33,13 @@ impl World {
     /// Configures the gateway.
     pub(super) fn set(mut self, key: &str, value: &str) -> Self {
         self.gateway = self.gateway.set(key, value);
+        self
+    }
+
+    /// A gateway whose key may only put, and to which nothing was said of the shards.
+    pub(super) fn with_unknown_shards(mut self) -> Self {
+        self.gateway = self.gateway.unset("stream.shards");
+        self.stream.faults(|faults| faults.permitted = Action::PUTS.to_vec());
         self
     }
 

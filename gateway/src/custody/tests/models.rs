@@ -80,7 +80,7 @@ proptest! {
     ) {
         let mode = if always { SpoolMode::Always } else { SpoolMode::Overflow };
         let mut world = World::new(mode);
-        world.custody.shards.passed_max = passed_max;
+        world.custody.stripes.passed_max = passed_max;
         for event in &events {
             live(&mut world, event);
         }

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use super::{MS, NOTHING, SHARDS, config, shard_of, start};
 use crate::ack::Receipt;
 use crate::config::{Config, SpoolMode};
-use crate::custody::{Custody, Found, Job, Outcome, Situation};
+use crate::custody::{Custody, Found, Job, Outcome, Situation, Stripe};
 use crate::limits::REQUEST_COPIES;
-use crate::queue::{Incoming, ShardIndex};
+use crate::queue::Incoming;
 use crate::record::{PartitionKey, RecordSlot};
 use crate::route::Routed;
 use crate::spool::{Entry, Place, Read, Seq};
@@ -216,7 +216,7 @@ impl World {
         let mut keys: Vec<_> = self.queues.keys().cloned().collect();
         keys.sort_unstable();
         for key in keys {
-            let ShardIndex(shard) = shard_of(&PartitionKey::new(&key));
+            let Stripe(shard) = shard_of(&PartitionKey::new(&key));
             if self.blocked[shard] {
                 continue;
             }

@@ -1,5 +1,6 @@
 use bytes::Bytes;
 use proptest::prelude::*;
+use shard_estimator::{ShardId, ShardRanges};
 
 use crate::queue::{Incoming, Queues, Room};
 use crate::record::RecordSlot;
@@ -24,6 +25,11 @@ fn start() -> Instant {
     Instant::now()
 }
 
+/// A key of the first or the second half: the MD5 of `a` begins with 0c, that of `abc` with 90.
+fn key_of(shard: usize) -> PartitionKey {
+    PartitionKey::new(["a", "abc"][shard])
+}
+
 fn pace(now: Instant) -> Pace {
     Pace::new(&Config::parse(CONFIG).unwrap(), now)
 }
@@ -38,7 +44,7 @@ fn drawn(
     let (mut now, mut granted) = (began, Vec::new());
     let mut next = size(0);
     while now < began + span {
-        match pace.draw(ShardIndex(0), next, now) {
+        match pace.draw(&key_of(0), next, now) {
             Admission::Granted => {
                 granted.push((now - began, next));
                 next = size(granted.len());
@@ -105,36 +111,35 @@ fn unknown_shards_are_paced_by_refusals_alone() {
 }
 
 fn drawn_until(pace: &mut Pace, now: Instant, most: usize) -> usize {
-    (0..most).take_while(|_| pace.draw(ShardIndex(0), 100, now) == Admission::Granted).count()
+    (0..most).take_while(|_| pace.draw(&key_of(0), 100, now) == Admission::Granted).count()
 }
 
 /// Tells `pace` of a request with so many records accepted and throttled, all of shard 0.
 fn observe(pace: &mut Pace, accepted: usize, throttled: usize, now: Instant) {
+    let verdict = |n| if n < accepted { Verdict::Accepted(None) } else { Verdict::Throttled };
+    let taken = taken(std::iter::repeat_n(key_of(0), accepted + throttled), now);
+    let records = taken.into_iter().enumerate().map(|(n, taken)| (taken, verdict(n)));
+    pace.observe(&records.collect::<Vec<_>>(), now);
+}
+
+/// A record of each of these keys, as taken for one request.
+fn taken(keys: impl Iterator<Item = PartitionKey>, now: Instant) -> Vec<Taken> {
     let mut queues = Queues::new(Order::None);
-    for number in 0..accepted + throttled {
-        let (key, data) = (PartitionKey::new("k"), Bytes::new());
-        let (slot, shard) = (RecordSlot(number), ShardIndex(0));
-        queues.push(Incoming { slot, key, shard, data, rx_ts_ms: 0, since: now });
+    for (number, key) in keys.enumerate() {
+        let (slot, data) = (RecordSlot(number), Bytes::new());
+        queues.push(Incoming { slot, key, data, rx_ts_ms: 0, since: now });
     }
-    let room = Room { records: usize::MAX, bytes: usize::MAX };
-    let verdict = |n| if n < accepted { Verdict::Accepted } else { Verdict::Throttled };
-    let records: Vec<_> = queues
-        .take(room, &mut Open, now)
-        .into_iter()
-        .enumerate()
-        .map(|(n, taken)| (taken, verdict(n)))
-        .collect();
-    pace.observe(&records, now);
+    queues.take(Room { records: usize::MAX, bytes: usize::MAX }, &mut Open, now)
 }
 
 struct Open;
 
 impl Gate for Open {
-    fn draw(&mut self, _: ShardIndex, _: usize, _: Instant) -> Admission {
+    fn draw(&mut self, _: &PartitionKey, _: usize, _: Instant) -> Admission {
         Admission::Granted
     }
 
-    fn records_per_key(&self, _: ShardIndex, _: Instant) -> usize {
+    fn records_per_key(&self, _: &PartitionKey, _: Instant) -> usize {
         usize::MAX
     }
 }
@@ -150,12 +155,86 @@ fn refusals_lower_the_pace_of_their_shard_only() {
     let mut other = 0;
     let mut at = later;
     while at < later + Duration::from_secs(2) {
-        match pace.draw(ShardIndex(1), 100, at) {
+        match pace.draw(&key_of(1), 100, at) {
             Admission::Granted => other += 1,
             Admission::RetryAt(next) => at = next,
         }
     }
     assert!(other >= 1_750, "{other}");
+}
+
+/// Tells `pace` where a record of each of 400 keys went on a stream of `shards` equal ones, numbered
+/// from `first`.
+fn show(pace: &mut Pace, shards: u32, first: u64, now: Instant) {
+    let ranges = ShardRanges::equal(shards.try_into().unwrap());
+    let answer = |taken: Taken| {
+        let shard = u64::from(ranges.shard_of(taken.key.hash_key()));
+        (taken, Verdict::Accepted(Some(ShardId(first + shard))))
+    };
+    let taken = taken((0..400).map(device), now);
+    pace.observe(&taken.into_iter().map(answer).collect::<Vec<_>>(), now);
+}
+
+fn device(n: usize) -> PartitionKey {
+    PartitionKey::new(&format!("device-{n}"))
+}
+
+/// Draws for 400 keys in turn, as soon as each is granted; how many records a second each of
+/// `shards` equal shards is sent over five seconds from `began` on.
+fn per_s(pace: &mut Pace, shards: u32, began: Instant) -> Vec<usize> {
+    let ranges = ShardRanges::equal(shards.try_into().unwrap());
+    let devices: Vec<_> = (0..400).map(device).collect();
+    let mut granted = vec![0; shards.try_into().unwrap()];
+    for ms in (0..5_000).step_by(10) {
+        for device in &devices {
+            // Each has much to send.
+            for _ in 0..10 {
+                let shard = usize::try_from(ranges.shard_of(device.hash_key())).unwrap();
+                let now = began + Duration::from_millis(ms);
+                granted[shard] += usize::from(pace.draw(device, 100, now) == Admission::Granted);
+            }
+        }
+    }
+    granted.into_iter().map(|records| records / 5).collect()
+}
+
+#[test]
+fn learned_shards_are_paced_each_by_itself_before_and_after_a_reshard() {
+    let began = start();
+    let text = CONFIG.replace("shards = 2", "");
+    let mut pace = Pace::new(&Config::parse(&text).unwrap(), began);
+    let mut now = began;
+    for (shards, first) in [(4, 0), (8, 4), (3, 12)] {
+        show(&mut pace, shards, first, now);
+        let per_s = per_s(&mut pace, shards, now);
+        assert!(per_s.iter().all(|records| (850..=900).contains(records)), "{shards}: {per_s:?}");
+        let limiters = pace.shards.len();
+        assert_eq!(limiters, 1 + usize::try_from(shards).unwrap(), "the others are forgotten");
+        now += Duration::from_secs(10);
+    }
+}
+
+#[test]
+fn wrong_number_of_shards_is_paced_as_it_is_once_that_is_known() {
+    let began = start();
+    let mut pace = pace(began);
+    show(&mut pace, 4, 0, began);
+    let per_s = per_s(&mut pace, 4, began);
+    assert!(per_s.iter().all(|records| (850..=900).contains(records)), "{per_s:?}");
+}
+
+#[test]
+fn stream_that_places_records_itself_is_paced_by_refusals_alone() {
+    let began = start();
+    let mut pace = pace(began);
+    for first in [0, 8, 0, 8, 0] {
+        show(&mut pace, 4, first, began);
+    }
+    assert_eq!(drawn_until(&mut pace, began, 10_000), 10_000);
+    observe(&mut pace, 2_000, 100, began + Duration::from_millis(500));
+    let granted = drawn(&mut pace, began + Duration::from_secs(1), Duration::from_secs(5), |_| 100);
+    let per_s = granted.len() / 5;
+    assert!((1_800..2_050).contains(&per_s), "four fifths of 2,400 accepted, not {per_s}");
 }
 
 #[expect(clippy::cast_precision_loss, reason = "KiB of a record: far below 2^52")]
@@ -166,11 +245,13 @@ fn kib_of(bytes: usize) -> f64 {
 #[test]
 fn large_record_gets_through_a_crowd_of_small_ones_on_its_shard() {
     let began = start();
-    let (mut queues, mut pace) = (Queues::new(Order::Device), pace(began));
+    let text = CONFIG.replace("shards = 2", "shards = 1");
+    let mut pace = Pace::new(&Config::parse(&text).unwrap(), began);
+    let mut queues = Queues::new(Order::Device);
     let push = |queues: &mut Queues, key: &str, bytes, now| {
         let (key, data) = (PartitionKey::new(key), Bytes::from(vec![b'x'; bytes]));
-        let (slot, shard) = (RecordSlot(0), ShardIndex(0));
-        queues.push(Incoming { slot, key, shard, data, rx_ts_ms: 0, since: now });
+        let slot = RecordSlot(0);
+        queues.push(Incoming { slot, key, data, rx_ts_ms: 0, since: now });
     };
     push(&mut queues, "large", 1_000_000, began);
     for n in 0..5_000 {

@@ -33,7 +33,7 @@ impl Stream for Shelf {
             return trouble(TroubleKind::Invalid);
         }
         self.accepted.lock().unwrap().extend(texts);
-        Ok(vec![Verdict::Accepted; records.len()])
+        Ok(vec![Verdict::Accepted(None); records.len()])
     }
 }
 

@@ -150,9 +150,8 @@ impl Shards {
     }
 
     /// Sets who places records from now on.
-    #[must_use]
-    pub(super) fn with_placement(self, placement: Placement) -> Self {
-        Self { placement, ..self }
+    pub(super) fn place_by(&mut self, placement: Placement) {
+        self.placement = placement;
     }
 
     /// Who places records.

@@ -24,7 +24,7 @@ impl Stream for Shelf {
             return Err(Trouble { kind: TroubleKind::Invalid, detail });
         }
         self.accepted.lock().unwrap().extend(texts);
-        Ok(vec![Verdict::Accepted; records.len()])
+        Ok(vec![Verdict::Accepted(None); records.len()])
     }
 }
 

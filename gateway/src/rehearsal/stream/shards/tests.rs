@@ -53,7 +53,8 @@ fn explicit_hash_keys_at_the_edges_of_ranges_go_to_their_owners() {
 
 #[test]
 fn a_stream_that_places_records_itself_ignores_keys_and_takes_turns() {
-    let mut shards = Shards::new(3, 0, start().instant).with_placement(Placement::Auto);
+    let mut shards = Shards::new(3, 0, start().instant);
+    shards.place_by(Placement::Auto);
     let mut placed: Vec<u32> = (0..6).map(|_| shards.place(HashKey::of("same")).0).collect();
     placed.sort_unstable();
     assert_eq!(placed, [0, 0, 1, 1, 2, 2]);

@@ -1,0 +1,158 @@
+//! The limits of one shard, drawn upon. The only place that knows governor.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use shard_estimator::{Aimd, Budget, Factor, Limiter, Verdicts};
+
+use crate::limits::LIMITER_LIFE_MIN;
+use crate::queue::Admission;
+
+/// The limits of a shard: records and KiB a second, moved by refusals.
+#[derive(Debug)]
+pub(super) struct ShardLimit {
+    aimd: Aimd,
+    /// Whether a draw was refused since the verdicts last counted.
+    bound: bool,
+    applied: Factor,
+    limiters: Limiters,
+    built_at: Instant,
+    /// Drawn and not used yet: for a record that is not complete, and what remained of the last KiB
+    /// of those before. Rounding each record up would halve what a shard is sent of 1,025 bytes each.
+    paid_record: bool,
+    paid_bytes: usize,
+}
+
+impl ShardLimit {
+    pub(super) fn new(aimd: Aimd, now: Instant) -> Self {
+        let applied = aimd.factor();
+        Self {
+            aimd,
+            bound: false,
+            applied,
+            limiters: Limiters::empty(applied, now),
+            built_at: now,
+            paid_record: false,
+            paid_bytes: 0,
+        }
+    }
+
+    pub(super) fn observe(&mut self, verdicts: Verdicts, since_start: Duration) {
+        let limiter = if self.bound { Limiter::Binding } else { Limiter::Slack };
+        self.aimd.observe(verdicts, limiter, since_start);
+        self.bound = false;
+    }
+
+    /// Draws one record token and its size in KiB, in pieces no larger than a burst: what was
+    /// drawn is kept until the record is complete, so nothing starves and nothing is wasted.
+    pub(super) fn draw(&mut self, bytes: usize, now: Instant) -> Admission {
+        let factor = self.aimd.factor();
+        if factor != self.applied
+            && now.saturating_duration_since(self.built_at) >= LIMITER_LIFE_MIN
+        {
+            (self.applied, self.built_at) = (factor, now);
+            self.limiters = Limiters::empty(factor, now);
+        }
+        if let Err(at) = self.pay(bytes, now) {
+            self.bound = true;
+            return Admission::RetryAt(at);
+        }
+        (self.paid_record, self.paid_bytes) = (false, self.paid_bytes - bytes);
+        Admission::Granted
+    }
+
+    fn pay(&mut self, bytes: usize, now: Instant) -> Result<(), Instant> {
+        if !self.paid_record {
+            self.limiters.records.draw(NonZeroU32::MIN, now)?;
+            self.paid_record = true;
+        }
+        while let Some(rest) = bytes.checked_sub(self.paid_bytes).filter(|rest| *rest > 0) {
+            let kib = u32::try_from(rest.div_ceil(1024)).unwrap_or(u32::MAX);
+            let piece = NonZeroU32::new(kib)
+                .map_or(NonZeroU32::MIN, |kib| kib.min(self.limiters.kib.burst));
+            self.limiters.kib.draw(piece, now)?;
+            self.paid_bytes += usize::try_from(piece.get()).unwrap_or(usize::MAX) * 1024;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct Limiters {
+    records: Bucket,
+    kib: Bucket,
+}
+
+impl Limiters {
+    fn empty(factor: Factor, now: Instant) -> Self {
+        let budget = Budget::of_shard(factor);
+        Self {
+            records: Bucket::empty(budget.record_every, budget.records_burst, now),
+            kib: Bucket::empty(budget.kib_every, budget.kib_burst, now),
+        }
+    }
+}
+
+/// A governor limiter whose time is an argument.
+struct Bucket {
+    limiter: RateLimiter<NotKeyed, InMemoryState, HandClock, NoOpMiddleware<Duration>>,
+    clock: HandClock,
+    started: Instant,
+    burst: NonZeroU32,
+}
+
+impl std::fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bucket").field("burst", &self.burst).finish_non_exhaustive()
+    }
+}
+
+impl Bucket {
+    /// One token in `every`, and no more than `burst` at once.
+    fn empty(every: Duration, burst: NonZeroU32, now: Instant) -> Self {
+        let clock = HandClock::default();
+        // `None` only for no time at all, which no factor gives.
+        let quota = Quota::with_period(every).unwrap_or(Quota::per_second(NonZeroU32::MIN));
+        let limiter = RateLimiter::direct_with_clock(quota.allow_burst(burst), clock.clone());
+        let bucket = Self { limiter, clock, started: now, burst };
+        let full = bucket.draw(burst, now);
+        debug_assert!(full.is_ok(), "a new limiter grants its burst");
+        bucket
+    }
+
+    /// Draws `tokens`, at most the burst, or says when to ask again.
+    fn draw(&self, tokens: NonZeroU32, now: Instant) -> Result<(), Instant> {
+        self.clock.set(now.saturating_duration_since(self.started));
+        match self.limiter.check_n(tokens) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(not_until)) => Err(now + not_until.wait_time_from(self.clock.now())),
+            // More than the burst would wait for ever; callers draw in pieces.
+            Err(_) => Err(now + LIMITER_LIFE_MIN),
+        }
+    }
+}
+
+/// A clock that stands where it was put.
+#[derive(Debug, Clone, Default)]
+struct HandClock(Arc<AtomicU64>);
+
+impl HandClock {
+    fn set(&self, since_start: Duration) {
+        let nanos = u64::try_from(since_start.as_nanos()).unwrap_or(u64::MAX);
+        self.0.store(nanos, Ordering::Relaxed);
+    }
+}
+
+impl Clock for HandClock {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+}
