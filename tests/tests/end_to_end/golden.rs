@@ -5,12 +5,14 @@ use std::fs;
 use std::time::Duration;
 
 use tests::fleet::Load;
-use tests::mosquitto;
+use tests::installation::Installation;
+use tests::mosquitto::{self, Mosquitto};
+use tests::moto::Moto;
 use tests::reading::{Comparison, Reading};
-use tidegate::rehearsal::stream::{Link, Reshard, Settings, ShardId};
+use tidegate::rehearsal::stream::{HashKey, HashRange, Link, Reshard, Settings, ShardId};
 use tokio::time::sleep;
 
-use super::world::World;
+use super::world::{PROGRAM, World};
 
 const SHARDS: u32 = 7;
 
@@ -151,4 +153,30 @@ async fn gateway_with_a_damaged_register_does_not_start_and_says_what_to_do() {
     let run = world.gateway.start().await;
     assert_eq!(run.field(NUMBERED, "numbered").await, 20);
     run.stop().await.books();
+}
+
+/// A stream that is not ours: it places devices where the arithmetic says, in the order of their
+/// first readings.
+#[tokio::test]
+async fn moto_places_devices_by_their_numbers() {
+    let broker = Mosquitto::start(mosquitto::Settings::default()).await;
+    let moto = Moto::start(7).await;
+    let gateway = Installation::new(PROGRAM, &broker.url(), &moto.endpoint())
+        .set("stream.partitioning", "\"golden\"")
+        .set("stream.shards", "7");
+    let run = gateway.start().await;
+    Load { devices: 200, ..Load::new(400, 400) }.publish(broker.port).await;
+    let books = run.stop().await.books();
+    let rest = gateway.start().await.stop().await.books();
+    assert_eq!(books.delivered + rest.delivered, 400);
+
+    let ranges = HashRange::equal(7);
+    for (shard, records) in moto.shards().await.iter().enumerate() {
+        assert!((2 * 28..=2 * 31).contains(&records.len()), "{} on {shard}", records.len());
+        for record in records {
+            let Reading { device, .. } = Reading::of_record(record).expect("of a reading");
+            let number = u32::try_from(device + 1).expect("few");
+            assert!(ranges[shard].contains(HashKey::golden(number)), "device {device} on {shard}");
+        }
+    }
 }
