@@ -4,9 +4,10 @@
 //! header  magic 8 · version 4 · CRC 4
 //! group   magic 4 · first number 4 · count 4 · CRC of the keys 4 · CRC 4 · keys, 8 each
 //! ```
-//! Numbers are little-endian, checksums CRC-32C. A group without keys is a *mark*: what precedes it
-//! was synced before it was written. So a bad place with a mark behind it is damage, and one
-//! without is what a crash left of the last group, whose numbers nobody has used.
+//! Numbers are little-endian, checksums CRC-32C. Behind the last group stands a *mark*, a group
+//! without keys, until the next group takes its place: what precedes a mark was synced before it was
+//! written. So a bad place with a mark behind it is damage, and one without is what a crash left of
+//! the last group, whose numbers nobody has used.
 
 use bytes::{Buf, BufMut};
 
@@ -27,10 +28,8 @@ const KEY_BYTES: usize = size_of::<u64>();
 pub(super) struct Found {
     /// In the order of their numbers.
     pub(super) keys: Vec<Fingerprint>,
-    /// Where the intact part ends.
+    /// Where the intact groups end.
     pub(super) end: usize,
-    /// Whether that ends in a mark.
-    pub(super) is_marked: bool,
 }
 
 /// Why there is nothing to go on with.
@@ -78,22 +77,23 @@ pub(super) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
         None if bytes.len() <= HEADER_BYTES => return Ok(Found::default()),
         None => return Err(Unreadable::Damaged { at: 0 }),
     }
-    let mut found = Found { keys: Vec::new(), end: HEADER_BYTES, is_marked: true };
+    let mut found = Found { keys: Vec::new(), end: HEADER_BYTES };
     let mut rest = bytes.get(HEADER_BYTES..).unwrap_or_default();
     while let Some((group, body)) = Group::read(rest)
         && usize::try_from(group.first) == Ok(found.keys.len() + 1)
+        && !body.is_empty()
     {
         found
             .keys
             .extend(body.chunks_exact(KEY_BYTES).map(|mut key| Fingerprint(key.get_u64_le())));
-        found.is_marked = body.is_empty();
         let group_bytes = GROUP_BYTES + body.len();
         found.end += group_bytes;
         rest = rest.get(group_bytes..).unwrap_or_default();
     }
     let is_mark =
         |at: usize| rest.get(at..).and_then(Group::header).is_some_and(|group| group.count == 0);
-    if (0..rest.len()).any(is_mark) {
+    // The mark itself may be the first.
+    if (1..rest.len()).any(is_mark) {
         return Err(Unreadable::Damaged { at: found.end });
     }
     Ok(found)

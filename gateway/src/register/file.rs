@@ -57,7 +57,7 @@ pub enum OpenError {
 pub struct RegisterFile {
     file: File,
     path: PathBuf,
-    /// Behind what is intact.
+    /// Behind the last group.
     end: u64,
     /// How many numbers are in it.
     last: u32,
@@ -95,15 +95,12 @@ impl RegisterFile {
     fn take_up(&mut self, found: &Found, state_dir: &Path) -> io::Result<()> {
         if found.end == 0 {
             self.put(&codec::header())?;
-        } else {
-            self.end = u64::try_from(found.end).unwrap_or(u64::MAX);
-            self.file.set_len(self.end)?;
         }
+        self.end = found.end.max(codec::HEADER_BYTES) as u64;
+        self.file.set_len(self.end)?;
         self.file.sync_all()?;
         state_dir::sync(state_dir)?;
-        if !found.is_marked {
-            drop(self.mark());
-        }
+        self.mark();
         Ok(())
     }
 
@@ -118,30 +115,30 @@ impl RegisterFile {
     /// # Errors
     /// When they may not be: then they have no numbers yet.
     pub fn append(&mut self, keys: &[Fingerprint]) -> io::Result<()> {
-        let before = self.end;
-        let written =
-            self.put(&codec::group(self.last + 1, keys)).and_then(|()| self.file.sync_data());
-        if let Err(error) = written {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let group = codec::group(self.last + 1, keys);
+        if let Err(error) = self.put(&group).and_then(|()| self.file.sync_data()) {
             // All of it is written again next time: what a sync has failed to write it forgets.
-            self.end = before;
-            drop(self.file.set_len(before));
+            drop(self.file.set_len(self.end));
             return Err(error);
         }
+        self.end += group.len() as u64;
         self.last = self.last.saturating_add(u32::try_from(keys.len()).unwrap_or(u32::MAX));
-        drop(self.mark());
+        self.mark();
         Ok(())
     }
 
     /// Says that all before is durable. The next sync will do for this, and without it damage to the
     /// last group looks like a crash, no more.
-    fn mark(&mut self) -> io::Result<()> {
-        self.put(&codec::group(self.last + 1, &[]))
+    fn mark(&self) {
+        drop(self.put(&codec::group(self.last + 1, &[])));
     }
 
-    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, self.end)?;
-        self.end += bytes.len() as u64;
-        Ok(())
+    /// Writes behind the last group.
+    fn put(&self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, self.end)
     }
 }
 
