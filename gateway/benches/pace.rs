@@ -4,13 +4,14 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use shard_estimator::{HashKey, ShardId, ShardRanges};
 use tidegate::config::{Config, Order};
 use tidegate::deliver::Verdict;
 use tidegate::dispatch::pace::Pace;
 use tidegate::queue::{Admission, Gate, Incoming, Queues, Room, Taken};
 use tidegate::record::{PartitionKey, RecordSlot};
+use tidegate::register::Register;
 
 const CONFIG: &str = r#"
 [mqtt]
@@ -71,6 +72,24 @@ fn admission(criterion: &mut Criterion) {
         let mut next = names.iter().cycle();
         bench.iter(|| PartitionKey::new(black_box(next.next().expect("for ever"))));
     });
+    for devices in [DEVICES, 1_000_000] {
+        let names: Vec<_> = (0..devices).map(|n| format!("acme/devices/{n:07}")).collect();
+        let mut register = Register::default();
+        for name in &names {
+            register.number(name);
+        }
+        let name = format!("pace/the same, placed by its number, one of {devices}");
+        criterion.bench_function(&name, |bench| {
+            let mut at = 0;
+            // All of them, none beside the one before, and each just made, as a router makes it.
+            let name = || {
+                at = (at + 7_919) % devices;
+                names.get(at).cloned().unwrap_or_default()
+            };
+            let key = |name: String| PartitionKey::placed(&name, |key| register.number(key));
+            bench.iter_batched(name, key, BatchSize::SmallInput);
+        });
+    }
     let (mut learned, mut now) = (pace(began), began);
     criterion.bench_function("pace/leave to send, 29 learned shards", |bench| {
         let mut next = keys.iter().cycle();

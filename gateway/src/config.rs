@@ -293,6 +293,18 @@ pub struct Stream {
     /// Template of the partition key, with `{dev}`, `{tenant}` and `{topic}`; by default tenant and
     /// device.
     pub partition_key: Option<String>,
+    /// What places a partition key on a shard.
+    pub partitioning: Partitioning,
+}
+
+/// What places a partition key on a shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Partitioning {
+    /// Its MD5, as Kinesis does it.
+    Md5,
+    /// The golden ratio: an explicit hash key for the nth key seen. Known are the number of shards,
+    /// which are equal, and that no other gateway may get records of the same key.
+    Golden,
 }
 
 /// How the stream is named.

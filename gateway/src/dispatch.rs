@@ -75,6 +75,8 @@ pub struct Dispatcher {
 
 /// What a record costs on the wire beside its data in base64: JSON keys and quotes, in bytes.
 const RECORD_WIRE_BYTES: usize = 40;
+/// What an explicit hash key adds to that.
+const HASH_KEY_WIRE_BYTES: usize = 60;
 /// What a call costs on the wire beside its records: request line, headers, signature, and TCP's
 /// share, in bytes.
 const CALL_WIRE_BYTES: usize = 1_500;
@@ -203,7 +205,11 @@ impl Dispatcher {
         self.requests_in_flight += 1;
         if let Some((bits_per_s, free_at)) = &mut self.uplink {
             let bytes: usize = batch.iter().map(Taken::bytes).sum();
-            let wire_bytes = bytes / 3 * 4 + batch.len() * RECORD_WIRE_BYTES + CALL_WIRE_BYTES;
+            let placed = batch.iter().filter(|taken| taken.key.explicit_hash_key().is_some());
+            let wire_bytes = bytes / 3 * 4
+                + batch.len() * RECORD_WIRE_BYTES
+                + placed.count() * HASH_KEY_WIRE_BYTES
+                + CALL_WIRE_BYTES;
             let bits = f64::from(u32::try_from(wire_bytes).unwrap_or(u32::MAX)) * 8.0;
             *free_at = now.max(*free_at) + Duration::from_secs_f64(bits / *bits_per_s);
         }

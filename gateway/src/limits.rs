@@ -121,6 +121,14 @@ pub const BATCH_BYTES: Setting =
     Range::new(RECORD_BYTES_MAX as u64, REQUEST_BYTES_MAX as u64, "bytes")
         .or(RECORD_BYTES_MAX as u64);
 
+// Devices that are numbered.
+
+/// Partition keys that are placed by their number. 8 MB on the disk, and 36 MB of memory.
+pub const REGISTER_KEYS_MAX: u32 = 1_000_000;
+
+/// Pause before a register that could not be written is tried again.
+pub const REGISTER_RETRY: Duration = Duration::from_secs(1);
+
 // Pace.
 
 /// Gateways that share the stream.

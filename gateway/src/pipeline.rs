@@ -35,6 +35,7 @@ mod forecast;
 mod forwarder;
 mod letters;
 mod listing;
+mod numbering;
 mod sender;
 mod settlement;
 mod spooling;

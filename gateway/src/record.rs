@@ -1,6 +1,7 @@
 //! What travels: who sent it, where it goes, and the bytes.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -43,11 +44,13 @@ impl fmt::Display for DeviceId {
     }
 }
 
-/// What Kinesis hashes to choose the shard: 1 to 256 characters.
+/// What Kinesis hashes to choose the shard, unless the device has a number that places it: 1 to 256
+/// characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PartitionKey {
     text: Arc<str>,
     hash_key: HashKey,
+    number: Option<NonZeroU32>,
 }
 
 impl PartitionKey {
@@ -55,18 +58,28 @@ impl PartitionKey {
     /// long keys stay two. Empty text becomes `-`.
     #[must_use]
     pub fn new(text: &str) -> Self {
+        Self::placed(text, |_| None)
+    }
+
+    /// The same, placed by its number. `number` is asked with the key's final text; a key that has
+    /// none is placed by its hash.
+    #[must_use]
+    pub fn placed(text: &str, number: impl FnOnce(&str) -> Option<NonZeroU32>) -> Self {
         // At most 256 bytes are at most 256 characters: no need to count.
         if text.len() <= PARTITION_KEY_CHARS_MAX || text.chars().count() <= PARTITION_KEY_CHARS_MAX
         {
-            return Self::hashed(if text.is_empty() { "-" } else { text }.into());
+            return Self::numbered(if text.is_empty() { "-" } else { text }.into(), number);
         }
         let hash = format!("~{:032x}", XxHash3_128::oneshot(text.as_bytes()));
         let kept: String = text.chars().take(PARTITION_KEY_CHARS_MAX - hash.len()).collect();
-        Self::hashed((kept + &hash).into())
+        Self::numbered((kept + &hash).into(), number)
     }
 
-    fn hashed(text: Arc<str>) -> Self {
-        Self { hash_key: HashKey::of(&text), text }
+    fn numbered(text: Arc<str>, number: impl FnOnce(&str) -> Option<NonZeroU32>) -> Self {
+        let number = number(&text);
+        let hash_key =
+            number.map_or_else(|| HashKey::of(&text), |number| HashKey::golden(number.get()));
+        Self { text, hash_key, number }
     }
 
     /// The key.
@@ -79,6 +92,19 @@ impl PartitionKey {
     #[must_use]
     pub fn hash_key(&self) -> HashKey {
         self.hash_key
+    }
+
+    /// The number that places it.
+    #[must_use]
+    pub fn number(&self) -> Option<NonZeroU32> {
+        self.number
+    }
+
+    /// Where the stream is to place it: what is sent as `ExplicitHashKey`. `None` where the hash of
+    /// the key places it.
+    #[must_use]
+    pub fn explicit_hash_key(&self) -> Option<HashKey> {
+        self.number.map(|_| self.hash_key)
     }
 }
 

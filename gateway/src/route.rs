@@ -43,11 +43,16 @@ impl Router {
         Self { pieces, text: String::new() }
     }
 
-    /// The partition key of `record`, which came by `topic`.
+    /// The partition key of `record`, which came by `topic`, placed by its hash.
     pub fn key(&mut self, record: &Record, topic: &str) -> PartitionKey {
+        PartitionKey::new(self.text(record, topic))
+    }
+
+    /// What the partition key of `record`, which came by `topic`, is made of.
+    pub fn text<'a>(&'a mut self, record: &'a Record, topic: &str) -> &'a str {
         let tenant = record.tenant.as_deref();
         if self.pieces.is_empty() && tenant.is_none() {
-            return PartitionKey::new(record.device.as_str());
+            return record.device.as_str();
         }
         self.text.clear();
         if self.pieces.is_empty() {
@@ -61,7 +66,7 @@ impl Router {
                 Piece::Topic => topic,
             });
         }
-        PartitionKey::new(&self.text)
+        &self.text
     }
 }
 

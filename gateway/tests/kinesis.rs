@@ -4,6 +4,7 @@
 #![cfg(feature = "rehearsal")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -18,13 +19,14 @@ use tidegate::rehearsal::stream::{
     Settings,
 };
 
-/// Ten records of ten keys.
+/// Ten records of ten keys, every other of which is placed by its number.
 #[expect(clippy::disallowed_methods, reason = "the queue wants some instant")]
 fn records() -> Vec<Taken> {
     let (mut queues, now) = (Queues::new(Order::Device), Instant::now());
     for number in 0..10 {
-        let key = PartitionKey::new(&format!("device-{number}"));
-        let (slot, data) = (RecordSlot(number), Bytes::from_static(b"{}\n"));
+        let placed = |_: &str| NonZeroU32::new(number).filter(|_| number % 2 == 1);
+        let key = PartitionKey::placed(&format!("device-{number}"), placed);
+        let (slot, data) = (RecordSlot(number as usize), Bytes::from_static(b"{}\n"));
         queues.push(Incoming { slot, key, data, rx_ts_ms: 0, since: now });
     }
     queues.take(Room { records: 500, bytes: 1 << 20 }, &mut Open, now)

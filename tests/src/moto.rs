@@ -47,24 +47,34 @@ impl Moto {
 
     /// The data of everything in the stream, shard by shard, in order.
     pub async fn records(&self) -> Vec<Bytes> {
+        self.shards().await.concat()
+    }
+
+    /// The data in each shard, in order; the shards in the order of their numbers.
+    pub async fn shards(&self) -> Vec<Vec<Bytes>> {
         let shards = self.client.list_shards().stream_name("telemetry").send().await;
-        let mut records = Vec::new();
+        let mut of_shards = Vec::new();
         for shard in shards.expect("moto lists shards").shards() {
-            let iterator = self.client.get_shard_iterator().stream_name("telemetry");
-            let iterator = iterator
-                .shard_id(shard.shard_id())
-                .shard_iterator_type(ShardIteratorType::TrimHorizon)
-                .send()
-                .await
-                .expect("moto makes iterators");
-            let mut next = iterator.shard_iterator;
-            while let Some(iterator) = next {
-                let got = self.client.get_records().shard_iterator(iterator).send().await;
-                let got = got.expect("moto reads records");
-                records
-                    .extend(got.records().iter().map(|r| Bytes::copy_from_slice(r.data.as_ref())));
-                next = got.next_shard_iterator.filter(|_| !got.records.is_empty());
-            }
+            of_shards.push(self.of_shard(shard.shard_id()).await);
+        }
+        of_shards
+    }
+
+    async fn of_shard(&self, shard_id: &str) -> Vec<Bytes> {
+        let iterator = self.client.get_shard_iterator().stream_name("telemetry");
+        let iterator = iterator
+            .shard_id(shard_id)
+            .shard_iterator_type(ShardIteratorType::TrimHorizon)
+            .send()
+            .await
+            .expect("moto makes iterators");
+        let mut records = Vec::new();
+        let mut next = iterator.shard_iterator;
+        while let Some(iterator) = next {
+            let got = self.client.get_records().shard_iterator(iterator).send().await;
+            let got = got.expect("moto reads records");
+            records.extend(got.records().iter().map(|r| Bytes::copy_from_slice(r.data.as_ref())));
+            next = got.next_shard_iterator.filter(|_| !got.records.is_empty());
         }
         records
     }

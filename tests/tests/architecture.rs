@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const STAGES: [&str; 6] = ["source", "normalise", "route", "queue", "dispatch", "deliver"];
 
 /// What all stages may use. It stays below them.
-const GROUND: [&str; 11] = [
+const GROUND: [&str; 12] = [
     "ack",
     "backoff",
     "config",
@@ -17,6 +17,7 @@ const GROUND: [&str; 11] = [
     "limits",
     "metrics",
     "record",
+    "register",
     "spool",
     "telemetry",
     "topic",

@@ -108,6 +108,7 @@ fn config(root: &Table<'_>, state_dir: &Path) -> Config {
     };
     fit::memory(root, &mut config);
     fit::uplink(root, &mut config);
+    fit::partitioning(root, &config);
     config
 }
 

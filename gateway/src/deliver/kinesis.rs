@@ -148,6 +148,7 @@ impl Stream for Kinesis {
                 PutRecordsRequestEntry::builder()
                     .data(Blob::from_maybe_shared(taken.record.data.clone()))
                     .partition_key(taken.key.as_str())
+                    .set_explicit_hash_key(taken.key.explicit_hash_key().map(|key| key.to_string()))
                     .build()
                     .map_err(|error| invalid(error.to_string()))
             })

@@ -7,8 +7,9 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use shard_estimator::{Aimd, Factor, OpenShard, Sighting, Verdicts};
+use tracing::warn;
 
-use crate::config::{self, Config, Order, PaceMode};
+use crate::config::{self, Config, Order, PaceMode, Partitioning};
 use crate::deliver::{Trouble, Verdict};
 use crate::limits::CALM_AFTER;
 use crate::queue::{Admission, Gate, Taken};
@@ -29,6 +30,7 @@ use shard_map::{Predicted, ShardMap};
 pub struct Pace {
     order: Order,
     settings: config::Pace,
+    partitioning: Partitioning,
     map: ShardMap,
     /// In the order of the map.
     shards: Vec<Shard>,
@@ -62,6 +64,7 @@ impl Pace {
         let mut pace = Self {
             order: config.order,
             settings: config.pace.clone(),
+            partitioning: config.stream.partitioning,
             map: match config.pace.mode {
                 PaceMode::Shards => ShardMap::new(config.stream.shards),
                 PaceMode::Feedback | PaceMode::Off => ShardMap::whole(),
@@ -123,7 +126,7 @@ impl Pace {
     /// Learns where the records of one request went.
     fn learn(&mut self, records: &[(Taken, Verdict)], now: Instant) {
         let since_start = |at: Instant| at.saturating_duration_since(self.started);
-        let mut moved = false;
+        let (mut moved, was_stated) = (false, self.map.is_stated());
         for (taken, verdict) in records {
             if let Verdict::Accepted(Some(shard)) = verdict {
                 moved |= self.map.note(Sighting {
@@ -135,6 +138,13 @@ impl Pace {
             }
         }
         self.map.tell(since_start(now));
+        if was_stated && !self.map.is_stated() && self.partitioning == Partitioning::Golden {
+            warn!(
+                "stream.partitioning = \"golden\" is even on shards of equal ranges only: correct \
+                 stream.shards if they are, make them equal (UpdateShardCount) if not; devices stay \
+                 where they are"
+            );
+        }
         if moved {
             self.align(now);
         }

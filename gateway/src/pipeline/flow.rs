@@ -1,6 +1,5 @@
 //! The flow: everything between the connections and the stream, on one task.
 
-use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,22 +18,24 @@ use crate::dead_letter::{Directory, Letter, Origin, Payload, REFUSED_BY_STREAM, 
 use crate::deliver::{Answer, Stream, deliver};
 use crate::dispatch::{Dispatcher, Next};
 use crate::limits::SPOOL_CLOSE_MAX;
-use crate::metrics::{Conservation, Counters};
+use crate::metrics::Counters;
 use crate::normalise::Normaliser;
 use crate::queue::Incoming;
 use crate::record::RecordSlot;
 use crate::route::{Routed, Router};
 use crate::source::{Intake, Publish};
 
-use super::bookkeeping::{Bookkeeping, Moment, Opening};
+use super::bookkeeping::{Bookkeeping, Opening};
 use super::clock;
 use super::forecast::Observer;
 use super::letters::{Commit, Letters};
 use super::listing::Listing;
+use super::numbering::{self, Numbering};
 use super::settlement::Settlement;
 use super::spooling::{Done, Spooling, count_corrupted};
-use super::{Drained, Ended, FORECAST_EVERY, FORECASTS_PER_LEDGER};
+use super::{Drained, Ended, FORECAST_EVERY};
 
+mod ledger;
 #[cfg(test)]
 mod tests;
 
@@ -42,6 +43,7 @@ mod tests;
 pub(super) struct Flow<'a, S> {
     normaliser: Normaliser,
     router: Router,
+    numbering: Numbering,
     custody: Custody,
     striping: Striping,
     dispatcher: Dispatcher,
@@ -67,7 +69,7 @@ impl<'a, S: Stream> Flow<'a, S> {
     /// Opens the spool; dead letters go to `letters`.
     ///
     /// # Errors
-    /// When a topic template is wrong, or the spool cannot be used.
+    /// When a topic template is wrong, or the spool or the register cannot be used.
     pub(super) fn open(
         config: &Config,
         stream: &'a S,
@@ -86,6 +88,7 @@ impl<'a, S: Stream> Flow<'a, S> {
         Ok(Self {
             normaliser: Normaliser::new(&config.records)?,
             router: Router::new(config.stream.partition_key.as_deref()),
+            numbering: Numbering::open(config)?,
             custody: Custody::new(config, striping.count(), found, now),
             striping,
             dispatcher: Dispatcher::new(config, now),
@@ -131,21 +134,24 @@ impl<'a, S: Stream> Flow<'a, S> {
                 list = self.listing.answer() => self.dispatcher.listed(list, clock::now()),
                 commit = self.letters.committed() => self.committed(commit),
                 done = self.spooling.done() => self.spooled(done),
+                written = self.numbering.written() => self.numbered(written),
                 written = self.books.written() => self.checkpointed(written),
                 batch = intake.recv(), if taking_in && self.has_room() => {
                     taking_in = batch.is_some();
                     batch.into_iter().for_each(|batch| self.take_in(batch));
                 }
-                () = &mut stop, if self.deadline.is_none() => {
-                    tracing::info!(held = self.custody.exposed(), "stopping: settling what is held");
-                    stopping.send_replace(true);
-                    self.deadline = Some(now + self.drain_max);
-                }
+                () = &mut stop, if self.deadline.is_none() => self.stop(&stopping, now),
                 _ = report_due.tick() => self.report(now),
                 () = due(&self.settlement, wake) => {}
             }
         };
         self.end(drained).await
+    }
+
+    fn stop(&mut self, stopping: &watch::Sender<bool>, now: Instant) {
+        tracing::info!(held = self.custody.exposed(), "stopping: settling what is held");
+        stopping.send_replace(true);
+        self.deadline = Some(now + self.drain_max);
     }
 
     async fn end(mut self, drained: Drained) -> Ended {
@@ -194,41 +200,6 @@ impl<'a, S: Stream> Flow<'a, S> {
         self.deadline.is_some_and(|deadline| deadline <= now).then_some(Drained::TimedOut)
     }
 
-    /// Tells the log how the spool drains, which dead letters went, and now and then the books.
-    fn report(&mut self, now: Instant) {
-        self.letters.report(now);
-        self.observer.say(now, self.custody.spooled(), self.spooling.bytes());
-        self.reports += 1;
-        if self.reports.is_multiple_of(FORECASTS_PER_LEDGER) {
-            self.counters.log(&self.conservation());
-        }
-    }
-
-    fn conservation(&self) -> Conservation {
-        self.counters.conservation(self.custody.exposed(), self.custody.spooled())
-    }
-
-    fn moment(&self) -> Moment {
-        let (ledger, beside) = (self.conservation(), self.counters.beside());
-        Moment { unix_ms: clock::unix_ms(), ledger, beside }
-    }
-
-    /// Writes a checkpoint of the books if one is due.
-    fn keep_books(&mut self, now: Instant) {
-        let waiting = self.waiting.as_ref().map_or(0, |intake| intake.publishes.len());
-        let expected = self.counters.received.get() + waiting as u64;
-        if self.books.is_due(now, expected, &self.conservation()) {
-            self.books.start(now, self.moment(), expected);
-        }
-    }
-
-    fn checkpointed(&mut self, written: io::Result<()>) {
-        self.books.finish(written, clock::now());
-        if let Some(intake) = self.waiting.take() {
-            self.take_in(intake);
-        }
-    }
-
     fn take_in(&mut self, intake: Intake) {
         let expected = self.counters.received.get() + intake.publishes.len() as u64;
         if !self.books.covers(expected) {
@@ -264,7 +235,7 @@ impl<'a, S: Stream> Flow<'a, S> {
         let topic = str::from_utf8(&topic).unwrap_or_default();
         let mut made = 0;
         for record in records {
-            let key = self.router.key(&record, topic);
+            let key = self.numbering.key(self.router.text(&record, topic));
             let stripe = self.striping.of(&key);
             let routed = Routed { key, data: record.data, rx_ts_ms, receipt };
             let incoming = self.custody.receive(routed, stripe, now);
@@ -278,6 +249,15 @@ impl<'a, S: Stream> Flow<'a, S> {
 
     fn queue(&mut self, incoming: impl IntoIterator<Item = Incoming>) {
         for incoming in incoming {
+            if let Some(incoming) = self.numbering.admit(incoming) {
+                self.dispatcher.push(incoming);
+            }
+        }
+    }
+
+    /// Takes the numbers of new devices that were written, or not.
+    fn numbered(&mut self, written: numbering::Written) {
+        for incoming in self.numbering.finish(written, clock::now()) {
             self.dispatcher.push(incoming);
         }
     }
@@ -285,6 +265,7 @@ impl<'a, S: Stream> Flow<'a, S> {
     /// Sends what may go now, to the stream and to the disk; says when to look again.
     fn send(&mut self, now: Instant) -> Option<Instant> {
         self.letters.start(now);
+        self.numbering.start(now);
         self.keep_books(now);
         let expired = self.dispatcher.take_expired(now);
         self.counters.dropped_age.add(expired.len());
@@ -305,9 +286,9 @@ impl<'a, S: Stream> Flow<'a, S> {
         if self.dispatcher.asks_for_shards(now) {
             self.listing.start(self.stream);
         }
-        let look_again =
-            [self.custody.wake_at(), self.letters.retry_at(), self.deadline, self.dispatch(now)];
-        look_again.into_iter().flatten().min()
+        let retries = [self.letters.retry_at(), self.numbering.retry_at()];
+        let look_again = [self.custody.wake_at(), self.deadline, self.dispatch(now)];
+        look_again.into_iter().chain(retries).flatten().min()
     }
 
     fn dispatch(&mut self, now: Instant) -> Option<Instant> {
@@ -362,7 +343,8 @@ impl<'a, S: Stream> Flow<'a, S> {
 
     /// Takes what the disk did.
     fn spooled(&mut self, done: Done) {
-        let outcome = self.spooling.finish(done);
+        let mut outcome = self.spooling.finish(done);
+        self.numbering.place(&mut outcome);
         let gone = outcome.dropped.iter().chain(&outcome.lost);
         self.observer.lose(gone.map(|seqs| seqs.end.0.saturating_sub(seqs.start.0)).sum());
         let at = (clock::now(), clock::unix_ms());

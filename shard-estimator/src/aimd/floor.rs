@@ -2,8 +2,11 @@ use std::time::Duration;
 
 use crate::Factor;
 
-/// How long a floor that gave way stays, and then for each doubling.
-const PERIOD: Duration = Duration::from_secs(30);
+/// How long a floor that moved stays before it is doubled.
+const RISE_PERIOD: Duration = Duration::from_secs(30);
+
+/// How long it stays before it is halved.
+const SINK_PERIOD: Duration = Duration::from_secs(10);
 
 /// A learned floor is no less than this part of the limits, one record in two seconds: half of what
 /// is fair among a thousand. From less it takes minutes to come back.
@@ -41,12 +44,19 @@ impl Floor {
         }
     }
 
+    /// Falls to half, if it may and did not move for long.
+    pub(super) fn sink(&mut self, now: Duration) {
+        if self.moved_at.is_some_and(|moved_at| now.saturating_sub(moved_at) >= SINK_PERIOD) {
+            self.give_way(self.now.scaled(1, 2), now);
+        }
+    }
+
     /// Comes back to half of what `factor` has found to be ours and no further: as it is with a
     /// number of gateways stated, and so that gateways that found their shares are not all held up
     /// by their floors.
     pub(super) fn come_back(&mut self, factor: Factor, now: Duration) {
         if let Some(moved_at) = &mut self.moved_at
-            && now.saturating_sub(*moved_at) >= PERIOD
+            && now.saturating_sub(*moved_at) >= RISE_PERIOD
         {
             self.now = self.now.doubled().min(factor.scaled(1, 2)).max(self.now);
             *moved_at = now;

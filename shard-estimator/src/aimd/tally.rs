@@ -10,9 +10,6 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// Fewer records say little about a part.
 const TRIED_MIN: u32 = 20;
 
-/// Refusals that mean that the floor is too much, in percent of the records tried.
-const THROTTLED_PERCENT_MAX: u64 = 5;
-
 /// What became of the records that were sent since `start`, at a pace of `factor`.
 #[derive(Debug, Clone)]
 pub(super) struct Tally {
@@ -50,9 +47,9 @@ impl Tally {
         self.factor.scaled(self.accepted.max(1), self.tried().max(1))
     }
 
-    /// Whether so much was refused that nobody holds back enough.
-    pub(super) fn presses(&self) -> bool {
-        u64::from(self.throttled) * 100 > u64::from(self.tried()) * THROTTLED_PERCENT_MAX
+    /// How much was refused, in percent of the records tried.
+    pub(super) fn throttled_percent(&self) -> u64 {
+        u64::from(self.throttled) * 100 / u64::from(self.tried().max(1))
     }
 
     fn tried(&self) -> u32 {

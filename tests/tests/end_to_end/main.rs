@@ -8,6 +8,7 @@ mod crashes;
 mod dead_letters;
 mod directories;
 mod doors;
+mod golden;
 mod kills;
 mod order;
 mod outages;

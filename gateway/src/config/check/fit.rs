@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::config::Config;
 use crate::config::file::{Table, size};
+use crate::config::{Config, Partitioning};
 use crate::limits::{REQUEST_COPIES, WIRE_BYTES_PER_8};
 
 /// The requests in flight and the largest packets must fit into the memory.
@@ -58,6 +58,18 @@ pub(super) fn uplink(root: &Table<'_>, config: &mut Config) {
                 "must be at least {passes_in_s} seconds: a full batch (batch.bytes_max) takes so \
                  long at uplink_kbit_s_max"
             ),
+        );
+    }
+}
+
+/// Each gateway numbers devices in the order in which it sees them: one that comes by several of them
+/// would have several places.
+pub(super) fn partitioning(root: &Table<'_>, config: &Config) {
+    if config.stream.partitioning == Partitioning::Golden && config.mqtt.share_group.is_some() {
+        root.table("stream").fault(
+            "partitioning",
+            "cannot be together with mqtt.share_group: each member of the group would give a \
+             device another number, and so another shard",
         );
     }
 }

@@ -6,7 +6,7 @@ use super::syntax::{placeholders, plain};
 use super::url::Url;
 use super::{pauses, seconds};
 use crate::config::file::{Checked, Table};
-use crate::config::{Stream, StreamTarget};
+use crate::config::{Partitioning, Stream, StreamTarget};
 use crate::limits;
 
 /// Longest name of a stream, in characters (`CreateStream` in the API reference).
@@ -35,7 +35,19 @@ pub(super) fn read(table: &Table<'_>) -> Stream {
             .and_then(|item| item.number(limits::RECORD_AGE_S))
             .map(Duration::from_secs),
         partition_key: table.text("partition_key", partition_key),
+        partitioning: partitioning(table),
     }
+}
+
+/// Points of the golden ratio are even on equal shards alone, so somebody must know that they are.
+fn partitioning(table: &Table<'_>) -> Partitioning {
+    let words = [("md5", Partitioning::Md5), ("golden", Partitioning::Golden)];
+    let partitioning = table.choice("partitioning", &words).unwrap_or(Partitioning::Md5);
+    if partitioning == Partitioning::Golden && table.item("shards").is_none() {
+        let why = "needs stream.shards: it is for a stream of so many shards of equal ranges";
+        table.fault("partitioning", why);
+    }
+    partitioning
 }
 
 /// The stream by `name` or `arn`, and its region.

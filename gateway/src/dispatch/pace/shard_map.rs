@@ -78,6 +78,11 @@ impl ShardMap {
         Self { learned: None, listing: Listing::Idle { asked: None }, ..Self::new(None) }
     }
 
+    /// Whether the shards are those that the operator stated: nothing contradicts it.
+    pub(super) fn is_stated(&self) -> bool {
+        self.stated.is_some()
+    }
+
     /// The shard that `key` is thought to belong to now, by its place among [`Self::shards`].
     pub(super) fn predict(&self, key: HashKey) -> usize {
         let place = match (&self.stated, &self.learned) {

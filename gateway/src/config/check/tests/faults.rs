@@ -120,6 +120,10 @@ fn a_word_that_is_not_on_offer_is_a_fault() {
             "records.unmapped = '': must be \"measure\" or \"keep\" or \"drop\"",
         ),
         ("records.newline = 1", "records.newline = 1: must be true or false"),
+        (
+            "stream.partitioning = 'even'",
+            "stream.partitioning = 'even': must be \"md5\" or \"golden\"",
+        ),
         ("pace.mode = 'on'", "pace.mode = 'on': must be \"shards\" or \"feedback\" or \"off\""),
         (
             "dead_letter.when_full = 'drop'",

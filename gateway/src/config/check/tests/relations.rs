@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{check, config, said};
-use crate::config::{Password, Qos, StreamTarget};
+use crate::config::{Partitioning, Password, Qos, StreamTarget};
 
 const MIB: usize = 1 << 20;
 
@@ -52,6 +52,23 @@ fn what_only_mqtt_5_has_cannot_be_asked_of_version_3() {
         ],
     );
     config("mqtt.version = 3");
+}
+
+#[test]
+fn points_of_the_golden_ratio_are_for_stated_shards_and_one_gateway_a_device() {
+    check(
+        "stream.partitioning = 'golden'",
+        &["6: stream.partitioning = 'golden': needs stream.shards: it is for a stream of so many \
+           shards of equal ranges"],
+    );
+    check(
+        "stream.shards = 4\nstream.partitioning = 'golden'\nmqtt.share_group = 'g'",
+        &["7: stream.partitioning = 'golden': cannot be together with mqtt.share_group: each \
+           member of the group would give a device another number, and so another shard"],
+    );
+    let golden = config("stream.shards = 4\nstream.partitioning = 'golden'").stream;
+    assert_eq!(golden.partitioning, Partitioning::Golden);
+    assert_eq!(config("").stream.partitioning, Partitioning::Md5);
 }
 
 #[test]
