@@ -1,5 +1,7 @@
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 /// A part of a limit: more than nothing, at most the whole.
 ///
 /// Counted in whole billionths, so that a pace comes out alike on every machine; what does not
@@ -56,6 +58,13 @@ impl Factor {
     /// Twice this, but never more than the whole.
     pub(crate) fn doubled(self) -> Self {
         self.plus_billionths(self.0)
+    }
+}
+
+/// As a number.
+impl Serialize for Factor {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_f64(self.get())
     }
 }
 

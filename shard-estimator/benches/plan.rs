@@ -1,0 +1,75 @@
+//! What a plan costs: 100,000 devices whose keys are known, and classes whose keys are not.
+
+use std::hint::black_box;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use shard_estimator::{
+    Class, Devices, Estimator, Fleet, Goals, Growth, Reporting, Sizes, hottest_devices,
+};
+
+fn class(name: &str, devices: Devices, period_ms: u64) -> Class {
+    Class {
+        name: name.to_owned(),
+        devices,
+        period: Duration::from_millis(period_ms),
+        sizes: Sizes::mean(700),
+        reporting: Reporting::Spread,
+        buffered: 0,
+    }
+}
+
+/// 100,000 vehicles that need about 512 shards.
+fn known() -> Vec<Class> {
+    let keys = (0..100_000).map(|n| format!("VIN{n:014}")).collect();
+    vec![class("vehicles", Devices::Known(keys), 300)]
+}
+
+fn unknown() -> Vec<Class> {
+    let counted = |devices| Devices::Counted { devices, key_bytes: 17 };
+    vec![
+        class("slow", counted(80_000), 2_000),
+        class("medium", counted(15_000), 500),
+        class("fast", counted(5_000), 200),
+    ]
+}
+
+fn estimator(classes: Vec<Class>) -> Estimator {
+    let growth = Some(Growth { per_month: 0.03, horizon_months: 0 });
+    let fleet = Fleet::new(classes).expect("a fleet without fault");
+    Estimator::new(fleet, Goals { growth, ..Goals::default() }).expect("goals without fault")
+}
+
+fn all_up_to(shards: u32) -> impl Iterator<Item = NonZeroU32> {
+    (1..=shards).filter_map(NonZeroU32::new)
+}
+
+fn plan(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("plan");
+    group.sample_size(10);
+    group.bench_function("100,000 known devices, from keys to a plan", |bench| {
+        let classes = known();
+        bench.iter(|| estimator(black_box(classes.clone())).plan());
+    });
+    group.bench_function("100,000 known devices, every number of shards to 512", |bench| {
+        let classes = known();
+        bench.iter(|| {
+            let estimator = estimator(black_box(classes.clone()));
+            all_up_to(512).map(|shards| estimator.outlook(shards)).collect::<Vec<_>>()
+        });
+    });
+    group.bench_function("100,000 devices of three classes, played", |bench| {
+        let estimator = estimator(unknown());
+        bench.iter(|| black_box(&estimator).plan());
+    });
+    group.finish();
+
+    criterion.bench_function("the bound for 20,000 devices on 29 shards", |bench| {
+        let shards = NonZeroU32::new(29).expect("not zero");
+        bench.iter(|| hottest_devices(black_box(20_000), shards, 0.01));
+    });
+}
+
+criterion_group!(benches, plan);
+criterion_main!(benches);

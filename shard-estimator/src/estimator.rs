@@ -1,0 +1,272 @@
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use self::carry::Carry;
+use self::search::fewest_of_falling;
+use crate::limits::SHARDS_MAX;
+use crate::loads::{AtShards, Loads, Scale};
+use crate::number::count_down;
+use crate::placement::{SortedKeys, golden_keys};
+use crate::{
+    Check, Constraint, Fleet, GoalFault, Goals, Growth, Outage, Outlook, Placement, Sent,
+    longest_outage,
+};
+
+mod carry;
+mod faults;
+mod search;
+
+/// A fleet and what is asked of its stream: answers how many shards that takes, and what any number
+/// of them means.
+#[derive(Debug, Clone)]
+pub struct Estimator {
+    fleet: Fleet,
+    goals: Goals,
+    /// Of each class, for golden placement.
+    golden: Option<Vec<SortedKeys>>,
+}
+
+/// How many shards to buy, and why not one less or more.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Plan {
+    /// The fewest shards that hold every goal.
+    pub shards: NonZeroU32,
+    /// What one shard less would break; nothing for a single shard.
+    pub binding: Vec<Constraint>,
+    /// One shard less.
+    pub less: Option<Outlook>,
+    /// The shards of the plan.
+    pub chosen: Outlook,
+    /// One shard more.
+    pub more: Outlook,
+}
+
+/// What a number of shards can carry of a fleet.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Carried {
+    /// How many times as many devices: below 1, the shards are too few for the fleet.
+    pub times: f64,
+    /// Devices, in the same proportions.
+    pub devices: u32,
+    /// Records a second, before packing.
+    pub records_per_s: f64,
+    /// The longest outage that the fleet as it is catches up with in the time allowed, if there is
+    /// one to catch up with. In JSON: seconds.
+    #[serde(serialize_with = "crate::seconds::serialize_some")]
+    pub outage: Option<Duration>,
+}
+
+impl Estimator {
+    /// What `goals` ask of a stream for `fleet`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the goals, at once.
+    pub fn new(fleet: Fleet, goals: Goals) -> Result<Self, Vec<GoalFault>> {
+        let faults = faults::of(&fleet, &goals);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let golden =
+            (goals.placement == Placement::Golden).then(|| golden_keys(&fleet.counts(1.0)));
+        Ok(Self { fleet, goals, golden })
+    }
+
+    /// The fleet.
+    #[must_use]
+    pub fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+
+    /// What is asked of the stream.
+    #[must_use]
+    pub fn goals(&self) -> &Goals {
+        &self.goals
+    }
+
+    /// The fewest shards that hold every goal.
+    ///
+    /// Every number of shards is tried, from the least that fair shares would need: where devices
+    /// are known, 30 shards can be worse than 29.
+    ///
+    /// # Errors
+    /// [`GoalFault::NoShards`] when a stream cannot have so many.
+    pub fn plan(&self) -> Result<Plan, GoalFault> {
+        let scale = self.scale();
+        let times = self.goals.growth.map_or(1.0, Growth::most);
+        let shards =
+            self.fewest(&scale, NonZeroU32::MIN, times, Check::holds).ok_or_else(|| {
+                let most = self.outlook_at(&scale, MOST_SHARDS);
+                GoalFault::NoShards {
+                    constraints: most.broken().iter().map(Constraint::to_string).collect(),
+                }
+            })?;
+        let less = NonZeroU32::new(shards.get() - 1).map(|less| self.outlook_at(&scale, less));
+        Ok(Plan {
+            shards,
+            binding: less.as_ref().map(Outlook::broken).unwrap_or_default(),
+            less,
+            chosen: self.outlook_at(&scale, shards),
+            more: self.outlook_at(&scale, shards.saturating_add(1)),
+        })
+    }
+
+    /// The fewest shards that each constraint needs by itself, in the order of [`Constraint`];
+    /// `None` where a stream cannot have so many. Growth needs what all others need at its horizon.
+    #[must_use]
+    pub fn needs(&self) -> Vec<(Constraint, Option<NonZeroU32>)> {
+        let scale = self.scale();
+        let asked = self.carry().checks(&scale.fair(NonZeroU32::MIN, 1.0));
+        let mut needs: Vec<_> = asked
+            .iter()
+            .map(Check::constraint)
+            .map(|one| {
+                let holds = |check: &Check| check.constraint() != one || check.holds();
+                (one, self.fewest(&scale, NonZeroU32::MIN, 1.0, holds))
+            })
+            .collect();
+        needs.extend(self.goals.growth.map(|growth| {
+            let shards = self.fewest(&scale, NonZeroU32::MIN, growth.most(), Check::holds);
+            (Constraint::Growth, shards)
+        }));
+        needs
+    }
+
+    /// What so many shards mean for the fleet.
+    #[must_use]
+    pub fn outlook(&self, shards: NonZeroU32) -> Outlook {
+        self.outlook_at(&self.scale(), shards)
+    }
+
+    /// Records that each of so many shards gets in a second, before packing, in the order of their
+    /// ranges: a picture, where keys are not known, of one play of hashing.
+    #[must_use]
+    pub fn records_by_shard(&self, shards: NonZeroU32) -> Vec<f64> {
+        self.scale().records_by_shard(shards, self.goals.seed)
+    }
+
+    /// What so many shards can carry without breaking a goal, growth left aside.
+    #[must_use]
+    pub fn carried(&self, shards: NonZeroU32) -> Carried {
+        let scale = self.scale();
+        let at = scale.at(shards);
+        let times = self.carries(&at);
+        let drains = |outage: Outage| {
+            longest_outage(outage.drained_within, self.carry().used_by(&at.grown(1.0)))
+        };
+        Carried {
+            times,
+            devices: count_down(self.fleet.devices() * times),
+            records_per_s: self.fleet.records_per_s() * times,
+            outage: self.goals.outage.map(drains),
+        }
+    }
+
+    /// The fewest shards after each of so many months, which ascend; `None` where no stream has as
+    /// many. Without growth it is the same in all.
+    ///
+    /// Devices that are counted or played grow on every shard alike; a skew that falls with their
+    /// number is not counted on.
+    #[must_use]
+    pub fn shards_by_month(&self, months: &[u32]) -> Vec<Option<NonZeroU32>> {
+        let scale = self.scale();
+        // A larger fleet breaks whatever the smaller one broke: the search goes on from there.
+        let mut from = Some(NonZeroU32::MIN);
+        let mut needed = |months: &u32| {
+            let times = self.goals.growth.map_or(1.0, |growth| growth.after(f64::from(*months)));
+            if times < 1.0 {
+                return self.fewest(&scale, NonZeroU32::MIN, times, Check::holds);
+            }
+            from = from.and_then(|from| self.fewest(&scale, from, times, Check::holds));
+            from
+        };
+        months.iter().map(&mut needed).collect()
+    }
+
+    /// What the stream is sent in a second by a shard's part of the fleet, if all shards had the
+    /// same.
+    #[must_use]
+    pub fn sent_by_shard(&self, shards: NonZeroU32) -> Sent {
+        self.carry().sent(self.fleet.records_per_s() / f64::from(shards.get()))
+    }
+
+    /// The fewest shards, `from` or more, with which what `holds` asks is held by a fleet of
+    /// `times` as many devices.
+    fn fewest(
+        &self,
+        scale: &Scale<'_>,
+        from: NonZeroU32,
+        times: f64,
+        holds: impl Fn(&Check) -> bool,
+    ) -> Option<NonZeroU32> {
+        let carry = self.carry();
+        let holds = |loads: &Loads| carry.checks(loads).iter().all(&holds);
+        let mut candidates = (from.get()..=SHARDS_MAX).filter_map(NonZeroU32::new);
+        let mut fair = |shards: &NonZeroU32| holds(&scale.fair(*shards, times));
+        let suffices = |shards: NonZeroU32| {
+            scale.roughly(shards, times).is_none_or(|loads| holds(&loads))
+                && holds(&scale.at(shards).grown(times))
+        };
+        if scale.falls_with_shards() {
+            let from = candidates.find(&mut fair)?;
+            fewest_of_falling(from, suffices)
+        } else {
+            candidates.filter(fair).find(|shards| suffices(*shards))
+        }
+    }
+
+    fn outlook_at(&self, scale: &Scale<'_>, shards: NonZeroU32) -> Outlook {
+        let carry = self.carry();
+        let at = scale.at(shards);
+        let loads = at.grown(1.0);
+        let mut checks = carry.checks(&loads);
+        checks.extend(self.goals.growth.map(|growth| {
+            let carries = self.carries(&at);
+            Check::Growth {
+                carries,
+                per_month: growth.per_month,
+                months: growth.outgrows_after(carries),
+                horizon_months: growth.horizon_months,
+            }
+        }));
+        let fair_share = self.fleet.devices() / f64::from(shards.get());
+        Outlook { shards, hottest: carry.hottest(&loads, fair_share), checks }
+    }
+
+    /// How many times as many devices hold all goals but growth; 0 if not even one device does.
+    fn carries(&self, at: &AtShards<'_>) -> f64 {
+        /// Finer than one device of all that can be counted.
+        const PRECISION: f64 = 1e-10;
+        let carry = self.carry();
+        let holds = |times: f64| carry.holds(&at.grown(times));
+        let devices = self.fleet.devices();
+        let (mut enough, mut too_many) = (0.0, 1.0);
+        while holds(too_many) {
+            enough = too_many;
+            too_many *= 2.0;
+            if devices * too_many > f64::from(u32::MAX) {
+                return enough;
+            }
+        }
+        while too_many - enough > PRECISION * too_many && devices * too_many >= 1.0 {
+            let middle = f64::midpoint(enough, too_many);
+            if holds(middle) { enough = middle } else { too_many = middle }
+        }
+        enough
+    }
+
+    fn carry(&self) -> Carry<'_> {
+        Carry::new(&self.fleet, &self.goals)
+    }
+
+    fn scale(&self) -> Scale<'_> {
+        let keys = match self.goals.placement {
+            Placement::Golden => self.golden.as_deref(),
+            Placement::Md5 | Placement::Even => self.fleet.keys(),
+        };
+        Scale::new(&self.fleet, &self.goals, keys)
+    }
+}
+
+const MOST_SHARDS: NonZeroU32 = NonZeroU32::new(SHARDS_MAX).expect("not zero");

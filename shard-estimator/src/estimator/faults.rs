@@ -1,0 +1,113 @@
+use super::carry::Carry;
+use crate::limits::{
+    FAN_OUT_ADVANTAGE_MAX, RECORD_BYTES_CEILING, RETENTION_MAX, RETENTION_MIN, SHARD_BYTES_PER_S,
+    SHARD_READS_PER_S, SHARD_RECORDS_PER_S,
+};
+use crate::number::within;
+use crate::placement::{Heaviest, PLAYED_RISK_MIN};
+use crate::{Budget, Class, Fleet, GoalFault, Goals, Placement};
+
+/// Everything that is wrong with the goals for this fleet.
+pub(super) fn of(fleet: &Fleet, goals: &Goals) -> Vec<GoalFault> {
+    let mut faults = Vec::new();
+    of_limiter(goals, &mut faults);
+    of_readers(goals, &mut faults);
+    of_records(fleet, goals, &mut faults);
+    let is_played = goals.placement == Placement::Md5
+        && Heaviest::of(fleet, goals, fleet.keys()).falls_with_shards();
+    if is_played && goals.risk > 0.0 && goals.risk < PLAYED_RISK_MIN {
+        faults.push(GoalFault::RiskPlayed { risk: goals.risk });
+    }
+    if let Some(growth) = goals.growth
+        && !(growth.per_month > -1.0 && growth.per_month.is_finite())
+    {
+        faults.push(GoalFault::Growth { per_month: growth.per_month });
+    }
+    // What is asked of one device makes sense only with goals that do.
+    if faults.is_empty() {
+        let carry = Carry::new(fleet, goals);
+        faults.extend(fleet.classes().iter().filter_map(|class| of_device(class, goals, &carry)));
+    }
+    faults
+}
+
+fn of_limiter(goals: &Goals, faults: &mut Vec<GoalFault>) {
+    let Goals { target, fraction, risk, linger, p99, .. } = *goals;
+    if target > fraction {
+        faults.push(GoalFault::TargetAboveFraction { target, fraction });
+    }
+    if !(risk > 0.0 && risk < 1.0) {
+        faults.push(GoalFault::Risk { risk });
+    }
+    let delays = [Some(p99), goals.restore.map(|restore| restore.p99)];
+    let too_short = delays.into_iter().flatten().filter(|p99| linger > *p99);
+    faults.extend(too_short.map(|p99| GoalFault::LingerAboveP99 { p99, linger }));
+    let budget = Budget::of_shard(fraction);
+    let (burst, per_s) = (budget.records_burst.get(), budget.records_per_s.get());
+    if !within(f64::from(per_s) * linger.as_secs_f64(), f64::from(burst)) {
+        faults.push(GoalFault::LingerAboveBurst { linger, burst, per_s });
+    }
+}
+
+fn of_readers(goals: &Goals, faults: &mut Vec<GoalFault>) {
+    let Goals { readers, .. } = goals;
+    let (sharing, polls_per_s) = (readers.sharing, readers.polls_per_s);
+    if !(polls_per_s >= 0.0 && polls_per_s.is_finite()) {
+        faults.push(GoalFault::Polls { polls_per_s });
+    } else if !within(f64::from(sharing) * polls_per_s, f64::from(SHARD_READS_PER_S)) {
+        faults.push(GoalFault::TooManyPolls { sharing, polls_per_s });
+    }
+    if readers.fan_out > FAN_OUT_ADVANTAGE_MAX {
+        faults.push(GoalFault::TooMuchFanOut { fan_out: readers.fan_out });
+    }
+    let retention = goals.retention;
+    if !(RETENTION_MIN..=RETENTION_MAX).contains(&retention) {
+        faults.push(GoalFault::Retention { retention });
+    }
+}
+
+fn of_records(fleet: &Fleet, goals: &Goals, faults: &mut Vec<GoalFault>) {
+    let max = goals.record_bytes_max;
+    if !(1..=RECORD_BYTES_CEILING).contains(&(max as usize)) {
+        faults.push(GoalFault::RecordMax { max });
+    }
+    for class in fleet.classes() {
+        let bytes = class.largest_record_bytes();
+        if bytes > u64::from(max) {
+            faults.push(GoalFault::RecordTooLarge { class: class.name.clone(), bytes, max });
+        }
+    }
+    if let Some(packing) = goals.packing
+        && !(1..=max).contains(&packing.bytes_max)
+    {
+        faults.push(GoalFault::Packing { bytes: packing.bytes_max, max });
+    }
+}
+
+/// What no number of shards can mend, because one device lives on one of them.
+fn of_device(class: &Class, goals: &Goals, carry: &Carry<'_>) -> Option<GoalFault> {
+    let records_per_s = class.device_records_per_s();
+    let sent = carry.flow(records_per_s, records_per_s * class.record_bytes());
+    let name = || class.name.clone();
+    let used = (sent.records_per_s / f64::from(SHARD_RECORDS_PER_S))
+        .max(sent.bytes_per_s / f64::from(SHARD_BYTES_PER_S));
+    if !within(used, 1.0) {
+        return Some(GoalFault::DeviceAboveShard {
+            class: name(),
+            records_per_s: sent.records_per_s,
+            bytes_per_s: sent.bytes_per_s,
+        });
+    }
+    if !within(used, goals.target.get()) {
+        let (used, target) = (100.0 * used, goals.target);
+        return Some(GoalFault::DeviceAboveTarget { class: name(), used, target });
+    }
+    let outage = goals.outage?;
+    let used = carry.used(sent);
+    (!carry.drain(sent, outage).holds()).then(|| GoalFault::DrainUnreachable {
+        lasts: outage.lasts,
+        within: outage.drained_within,
+        class: name(),
+        used: 100.0 * used,
+    })
+}

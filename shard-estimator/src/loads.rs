@@ -1,0 +1,164 @@
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::burst::Wave;
+use crate::placement::{Heaviest, SortedKeys};
+use crate::{Class, Fleet, Goals, Reporting, Restore};
+
+/// What the devices of the heaviest shard do, before anything is packed.
+#[derive(Debug, Clone)]
+pub(crate) struct Loads {
+    pub(crate) devices: f64,
+    pub(crate) records_per_s: f64,
+    /// Data and keys.
+    pub(crate) bytes_per_s: f64,
+    /// The part of it that comes evenly.
+    pub(crate) spread: Flow,
+    /// What all devices send at once after a restore, in records and in bytes.
+    pub(crate) restored: Option<Waves>,
+    /// What aligned devices send at once.
+    pub(crate) aligned: Waves,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Flow {
+    pub(crate) records_per_s: f64,
+    pub(crate) bytes_per_s: f64,
+}
+
+/// The same waves, counted in two ways.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Waves {
+    pub(crate) records: Vec<Wave>,
+    pub(crate) bytes: Vec<Wave>,
+}
+
+/// How a fleet loads the heaviest shard, for any number of shards.
+#[derive(Debug)]
+pub(crate) struct Scale<'a> {
+    fleet: &'a Fleet,
+    heaviest: Heaviest<'a>,
+    restore: Option<Restore>,
+    /// Of the aligned classes, each once.
+    jitters: Vec<Duration>,
+    /// For each measure, what one device of each class adds to it.
+    weighings: Vec<Vec<f64>>,
+}
+
+/// The loads of one number of shards, for a fleet of any size.
+#[derive(Debug)]
+pub(crate) struct AtShards<'a> {
+    scale: &'a Scale<'a>,
+    shards: NonZeroU32,
+    /// Of the fleet as it is.
+    weights: Vec<f64>,
+}
+
+impl<'a> Scale<'a> {
+    pub(crate) fn new(fleet: &'a Fleet, goals: &Goals, keys: Option<&'a [SortedKeys]>) -> Self {
+        let mut jitters: Vec<_> = fleet
+            .classes()
+            .iter()
+            .filter_map(|class| match class.reporting {
+                Reporting::Aligned { jitter } => Some(jitter),
+                Reporting::Spread => None,
+            })
+            .collect();
+        jitters.sort_unstable();
+        jitters.dedup();
+        let weighings = weighings(fleet, &jitters);
+        let heaviest = Heaviest::of(fleet, goals, keys);
+        Self { fleet, heaviest, restore: goals.restore, jitters, weighings }
+    }
+
+    pub(crate) fn at(&self, shards: NonZeroU32) -> AtShards<'_> {
+        let weights = self.heaviest.weigh(&self.fleet.counts(1.0), shards, &self.weighings);
+        AtShards { scale: self, shards, weights }
+    }
+
+    /// Loads that those of [`at`](Self::at) are almost certainly not below, where those are much
+    /// work.
+    pub(crate) fn roughly(&self, shards: NonZeroU32, times: f64) -> Option<Loads> {
+        let counts = self.fleet.counts(1.0);
+        let weights = self.heaviest.weigh_roughly(&counts, shards, &self.weighings)?;
+        Some(self.loads(&weights, times))
+    }
+
+    /// The loads of a shard with its fair share of `times` as many devices. None of
+    /// [`at`](Self::at) is below.
+    pub(crate) fn fair(&self, shards: NonZeroU32, times: f64) -> Loads {
+        self.loads(&Heaviest::fair(&self.fleet.counts(1.0), shards, &self.weighings), times)
+    }
+
+    /// Records a second of each shard, before packing.
+    pub(crate) fn records_by_shard(&self, shards: NonZeroU32, seed: u64) -> Vec<f64> {
+        let classes = self.fleet.classes().iter();
+        let weights: Vec<_> = classes.map(Class::device_records_per_s).collect();
+        self.heaviest.weigh_each(&self.fleet.counts(1.0), shards, &weights, seed)
+    }
+
+    /// Whether the loads are known to fall with every shard more.
+    pub(crate) fn falls_with_shards(&self) -> bool {
+        self.heaviest.falls_with_shards()
+    }
+
+    fn loads(&self, weights: &[f64], times: f64) -> Loads {
+        let mut weights = weights.iter().map(|weight| weight * times);
+        let mut next = || weights.next().unwrap_or(0.0);
+        let (devices, records_per_s, bytes_per_s) = (next(), next(), next());
+        let spread = Flow { records_per_s: next(), bytes_per_s: next() };
+        let (restored_records, restored_bytes) = (next(), next());
+        let restored = self.restore.map(|restore| {
+            let wave = |amount| vec![Wave { amount, jitter: restore.jitter }];
+            Waves { records: wave(restored_records), bytes: wave(restored_bytes) }
+        });
+        let mut aligned = Waves::default();
+        for jitter in self.jitters.iter().copied() {
+            aligned.records.push(Wave { amount: next(), jitter });
+            aligned.bytes.push(Wave { amount: next(), jitter });
+        }
+        Loads { devices, records_per_s, bytes_per_s, spread, restored, aligned }
+    }
+}
+
+impl AtShards<'_> {
+    /// The loads if there were `times` as many devices.
+    pub(crate) fn grown(&self, times: f64) -> Loads {
+        let Scale { fleet, heaviest, weighings, .. } = self.scale;
+        if heaviest.counts_anew() {
+            let weights = heaviest.weigh(&fleet.counts(times), self.shards, weighings);
+            self.scale.loads(&weights, 1.0)
+        } else {
+            self.scale.loads(&self.weights, times)
+        }
+    }
+}
+
+/// In the order in which [`Scale::loads`] takes them up.
+fn weighings(fleet: &Fleet, jitters: &[Duration]) -> Vec<Vec<f64>> {
+    let classes = fleet.classes();
+    let mut weighings: Vec<Vec<f64>> = Vec::new();
+    let mut weigh = |of: &dyn Fn(&Class) -> f64| {
+        weighings.push(classes.iter().map(of).collect());
+    };
+    let record_bytes: &dyn Fn(&Class) -> f64 = &Class::record_bytes;
+    weigh(&|_| 1.0);
+    weigh(&|class| class.device_records_per_s());
+    weigh(&|class| class.device_records_per_s() * record_bytes(class));
+    let spread = |class: &Class| match class.reporting {
+        Reporting::Spread => class.device_records_per_s(),
+        Reporting::Aligned { .. } => 0.0,
+    };
+    weigh(&spread);
+    weigh(&|class| spread(class) * record_bytes(class));
+    weigh(&|class| f64::from(class.buffered));
+    weigh(&|class| f64::from(class.buffered) * record_bytes(class));
+    for jitter in jitters.iter().copied() {
+        let in_wave = |class: &Class| {
+            if class.reporting == (Reporting::Aligned { jitter }) { 1.0 } else { 0.0 }
+        };
+        weigh(&in_wave);
+        weigh(&|class| in_wave(class) * record_bytes(class));
+    }
+    weighings
+}
