@@ -27,7 +27,7 @@ mod tests {
             region = 'us-east-1'\n";
         let whole = answer.text.replace("[stream]\n", rest);
         let config = Config::parse(&whole).unwrap();
-        assert_eq!(config.stream.shards.map(std::num::NonZeroU32::get), Some(29));
+        assert_eq!(config.stream.shards, Some(29));
         assert_eq!((config.pace.mode, config.pace.instances), (PaceMode::Shards, Some(4)));
         assert!((config.pace.fraction - 0.85).abs() < 1e-9);
         assert_eq!(config.batch.linger.as_millis(), 70);
