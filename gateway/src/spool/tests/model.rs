@@ -207,7 +207,10 @@ impl Caller {
             assert!(self.tried[&entry.seq].contains(entry), "{entry:?} comes from nowhere");
         }
         self.unsure.extend(read.keys().filter(|seq| !self.owed.contains_key(seq)));
-        self.settled.retain(|seq| !read.contains_key(seq));
+        // A power cut may take what was never kept, and what was settled of it: then the seqs are
+        // given out again.
+        let next = self.spool.next_seq();
+        self.settled.retain(|seq| *seq < next && !read.contains_key(seq));
         self.owed = read;
         let lost = self.spool.take_lost();
         corrupted + lost.iter().map(|range| range.end.0 - range.start.0).sum::<u64>()
