@@ -1,9 +1,12 @@
 //! The command on top of the arithmetic: `tidegate plan`, and the `shard-estimator` program.
 //!
 //! What is asked is [`Arguments`]: flags, a file of a plan, or a recorded trace; [`answer`] reads
-//! those, plans, and writes a table, JSON, or settings for the gateway. In the order in which a
-//! question meets them: `quantity` and `written` (what flags and keys say), `sheet` (a file), `trace`,
-//! `question` (all of it, checked), `report` (the numbers), `table` and `settings` (as texts).
+//! those, plans, and writes a table, a page, JSON, or settings for the gateway. In the order in which
+//! a question meets them: `quantity` and `written` (what flags and keys say), `sheet` (a file),
+//! `trace` and `observed` (what devices were seen to do), `question` (all of it, checked), `report`
+//! (the numbers), `figures` (in words), and `table`, `html` and `settings` (as texts).
+//!
+//! Who watches a broker fills an [`Observed`] and asks [`answer_observed`].
 //!
 //! ```
 //! use clap::Parser;
@@ -31,11 +34,16 @@ use std::process::ExitCode;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+pub use self::observed::{Observed, Seen};
+pub use self::quantity::time;
 use self::question::Question;
 use self::report::{Planned, Reverse};
 use self::trace::BytesAre;
 use self::written::{ClassKeys, GoalKeys};
 
+mod figures;
+mod html;
+mod observed;
 mod quantity;
 mod question;
 mod report;
@@ -58,7 +66,8 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
     /// Instead of devices: what they sent, one JSON object on a line, {"ts", "device", "bytes"}, in
-    /// any order. ts is RFC 3339 or milliseconds since 1970. Read twice, never held.
+    /// any order; device is the partition key. ts is RFC 3339 or milliseconds since 1970. Never held
+    /// whole, and a pipe will do.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     /// What the trace's bytes are; a line {"bytes_are": "record"} in it says the same.
@@ -88,6 +97,8 @@ enum Format {
     Json,
     /// What the gateway's configuration says of the stream and the pace.
     Toml,
+    /// One page with charts, to read, print or hand on.
+    Html,
 }
 
 /// What is answered.
@@ -131,8 +142,27 @@ const EXIT_ABOVE_MAX: u8 = 3;
 /// answer could not be written.
 #[must_use]
 pub fn run(arguments: &Arguments) -> ExitCode {
-    let today = jiff::Timestamp::now().to_zoned(TimeZone::UTC).date();
-    let (written, code) = match answer(arguments, today) {
+    tell(answer(arguments, today()))
+}
+
+/// The same about devices that were observed, and not described.
+#[must_use]
+pub fn run_observed(arguments: &Arguments, observed: Observed) -> ExitCode {
+    tell(answer_observed(arguments, observed, today()))
+}
+
+/// Says on standard error what is wrong with a question; the exit code is 64.
+#[must_use]
+pub fn refuse(faults: Faults) -> ExitCode {
+    tell(Err(faults))
+}
+
+fn today() -> Date {
+    jiff::Timestamp::now().to_zoned(TimeZone::UTC).date()
+}
+
+fn tell(answer: Result<Answer, Faults>) -> ExitCode {
+    let (written, code) = match answer {
         Ok(Answer { text, is_above_max: false }) => (print(&text), ExitCode::SUCCESS),
         Ok(Answer { text, is_above_max: true }) => (print(&text), EXIT_ABOVE_MAX.into()),
         Err(faults) => (writeln!(io::stderr(), "{faults}"), EXIT_FAULTS.into()),
@@ -153,23 +183,48 @@ fn print(text: &str) -> io::Result<()> {
 /// # Errors
 /// Everything that is wrong with the question, as far as it can be seen in one run.
 pub fn answer(arguments: &Arguments, today: Date) -> Result<Answer, Faults> {
-    let question = Question::of(arguments, today)?;
+    to(&Question::of(arguments, None, today)?, arguments)
+}
+
+/// The same about devices that were observed, and not described.
+///
+/// # Errors
+/// As [`answer`]; and when what was observed says too little.
+pub fn answer_observed(
+    arguments: &Arguments,
+    observed: Observed,
+    today: Date,
+) -> Result<Answer, Faults> {
+    to(&Question::of(arguments, Some(observed), today)?, arguments)
+}
+
+/// Finds what can be found wrong with a question about devices that are yet to be observed.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(arguments: &Arguments) -> Result<(), Faults> {
+    Question::check(arguments)
+}
+
+fn to(question: &Question, arguments: &Arguments) -> Result<Answer, Faults> {
     if let Some(shards) = arguments.shards {
         let text = match arguments.format {
             Format::Table => {
-                table::of_reverse(&question, &Reverse::of(&question, shards), arguments.explain)
+                table::of_reverse(question, &Reverse::of(question, shards), arguments.explain)
             }
-            Format::Json => json(&Reverse::of(&question, shards))?,
-            Format::Toml => settings::of(&question, shards)?,
+            Format::Json => json(&Reverse::of(question, shards))?,
+            Format::Toml => settings::of(question, shards)?,
+            Format::Html => html::of_reverse(question, &Reverse::of(question, shards))?,
         };
         return Ok(Answer { text, is_above_max: false });
     }
-    let planned = Planned::of(&question)?;
+    let planned = Planned::of(question)?;
     let shards = planned.plan.shards;
     let text = match arguments.format {
-        Format::Table => table::of_plan(&question, &planned, arguments.explain),
+        Format::Table => table::of_plan(question, &planned, arguments.explain),
         Format::Json => json(&planned)?,
-        Format::Toml => settings::of(&question, shards)?,
+        Format::Toml => settings::of(question, shards)?,
+        Format::Html => html::of_plan(question, &planned)?,
     };
     let is_above_max = arguments.max_shards_ok.is_some_and(|max| shards > max);
     Ok(Answer { text, is_above_max })

@@ -1,4 +1,5 @@
-//! The `shard-estimator` program: `tidegate plan` without a gateway around it.
+//! The `shard-estimator` program: `tidegate plan` without a gateway around it, which therefore cannot
+//! watch a broker.
 
 use std::process::ExitCode;
 
@@ -6,7 +7,11 @@ use clap::Parser;
 
 /// How many shards a Kinesis stream needs, why, and what it costs.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(
+    version,
+    about,
+    after_help = "To plan by watching a broker, ask the gateway: tidegate plan --config FILE --for 10m"
+)]
 struct Program {
     #[command(flatten)]
     arguments: shard_estimator::cli::Arguments,

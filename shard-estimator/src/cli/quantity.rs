@@ -28,8 +28,11 @@ pub(super) enum Aggregate {
     Into(Packing),
 }
 
-/// `15min`, `1h 30min`, `250ms`, `7d`.
-pub(super) fn time(text: &str) -> Checked<Duration> {
+/// Reads a time as people write it: `15min`, `1h 30min`, `250ms`, `7d`.
+///
+/// # Errors
+/// The end of a sentence that begins with what was asked for: what is allowed.
+pub fn time(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let days = text.strip_suffix('d').and_then(|days| days.trim_end().parse::<u32>().ok());
     let time = match days {

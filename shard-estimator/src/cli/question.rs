@@ -4,8 +4,9 @@ use std::path::Path;
 use jiff::civil::Date;
 use serde::Serialize;
 
+use super::observed::{Known, Observed};
 use super::sheet::Sheet;
-use super::trace::{self, Trace};
+use super::trace;
 use super::written::{ClassKeys, GoalKeys};
 use super::{Arguments, Faults};
 use crate::{Class, Estimator, Fleet, Prices, Region, Warning};
@@ -43,22 +44,42 @@ impl Said {
 const PRICES: &str = include_str!("../../../configs/prices.toml");
 const REGION_DEFAULT: &str = "us-east-1";
 
-impl Question {
-    /// Reads what the arguments name.
-    pub(super) fn of(arguments: &Arguments, today: Date) -> Result<Self, Faults> {
+/// What is asked of any devices.
+struct Asked {
+    classes: Vec<ClassKeys>,
+    keys: GoalKeys,
+    prices: Prices,
+    region_name: String,
+    region: Region,
+}
+
+impl Asked {
+    fn read(arguments: &Arguments) -> Result<Self, Faults> {
         let sheet = match &arguments.plan {
             Some(file) => Sheet::read(&file.display().to_string(), &text(file)?)?,
             None => Sheet::default(),
         };
         let keys = arguments.goals.clone().or(sheet.goals);
-        let devices = devices(arguments, sheet.classes);
-        let (devices, goals) = both(devices, keys.goals())?;
-        let fleet = Fleet::new(devices.classes).map_err(|faults| Faults::of(&faults))?;
-        let estimator = Estimator::new(fleet, goals).map_err(|faults| Faults::of(&faults))?;
         let prices = prices(keys.prices.as_deref())?;
         let region_name = keys.region.clone().unwrap_or_else(|| REGION_DEFAULT.to_owned());
         let region = *prices.region(&region_name).map_err(Faults::one)?;
-        let mut warnings: Vec<_> = devices.warnings.iter().map(Said::of).collect();
+        Ok(Self { classes: sheet.classes, keys, prices, region_name, region })
+    }
+}
+
+impl Question {
+    /// Reads what the arguments name; the devices are those that were observed, if they were.
+    pub(super) fn of(
+        arguments: &Arguments,
+        observed: Option<Observed>,
+        today: Date,
+    ) -> Result<Self, Faults> {
+        let Asked { classes, keys, prices, region_name, region } = Asked::read(arguments)?;
+        let devices = devices(arguments, observed, classes);
+        let (devices, goals) = both(devices, keys.goals())?;
+        let fleet = Fleet::new(devices.classes).map_err(|faults| Faults::of(&faults))?;
+        let estimator = Estimator::new(fleet, goals).map_err(|faults| Faults::of(&faults))?;
+        let mut warnings: Vec<_> = devices.doubts.iter().map(Said::of).collect();
         warnings.extend(Warning::of_prices(&prices, today).iter().map(Said::of));
         let peak = keys.on_demand_peak.map(f64::from);
         warnings.extend(
@@ -66,18 +87,52 @@ impl Question {
         );
         Ok(Self { estimator, keys, region_name, region, prices_date: prices.as_of, warnings })
     }
+
+    /// Finds what is wrong whatever will be observed.
+    pub(super) fn check(arguments: &Arguments) -> Result<(), Faults> {
+        let Asked { classes, keys, .. } = Asked::read(arguments)?;
+        keys.goals()?;
+        is_observed_alone(arguments, &classes)
+    }
 }
 
-/// From the trace, or else from flags and file.
-fn devices(arguments: &Arguments, written: Vec<ClassKeys>) -> Result<Trace, Faults> {
-    let flags = arguments.class.clone();
-    if let Some(file) = &arguments.trace {
-        return if written.is_empty() && flags.is_empty() {
-            trace::read(file, arguments.bytes_are)
-        } else {
-            Err(Faults::one("trace and devices are both given: the trace says which there are"))
-        };
+/// Whether nothing else says which devices there are.
+fn is_observed_alone(arguments: &Arguments, written: &[ClassKeys]) -> Result<(), Faults> {
+    if arguments.trace.is_some() {
+        return Err(Faults::one("a broker is watched and a trace is given: choose one"));
     }
+    if !written.is_empty() || !arguments.class.is_empty() {
+        return Err(Faults::one(
+            "a broker is watched and devices are given: it shows which there are",
+        ));
+    }
+    Ok(())
+}
+
+/// Those observed, or else those of the trace, or else those of flags and file.
+fn devices(
+    arguments: &Arguments,
+    observed: Option<Observed>,
+    written: Vec<ClassKeys>,
+) -> Result<Known, Faults> {
+    if let Some(observed) = observed {
+        is_observed_alone(arguments, &written)?;
+        return observed.known().map_err(Faults::one);
+    }
+    let Some(file) = &arguments.trace else {
+        return of_classes(arguments.class.clone(), written);
+    };
+    if !written.is_empty() || !arguments.class.is_empty() {
+        return Err(Faults::one(
+            "trace and devices are both given: the trace says which there are",
+        ));
+    }
+    let known = trace::read(file, arguments.bytes_are)?.known();
+    known.map_err(|fault| Faults::one(format_args!("{}: {fault}", file.display())))
+}
+
+/// Each class as the file has it, or the one that flags and file describe together.
+fn of_classes(flags: ClassKeys, written: Vec<ClassKeys>) -> Result<Known, Faults> {
     let classes = match written.len() {
         0 => vec![flags],
         1 => written.into_iter().map(|class| flags.clone().or(class)).collect(),
@@ -93,11 +148,7 @@ fn devices(arguments: &Arguments, written: Vec<ClassKeys>) -> Result<Trace, Faul
         .into_iter()
         .filter_map(|class| class.class().map_err(|Faults(more)| faults.extend(more)).ok());
     let classes: Vec<Class> = classes.collect();
-    if faults.is_empty() {
-        Ok(Trace { classes, warnings: Vec::new() })
-    } else {
-        Err(Faults(faults))
-    }
+    if faults.is_empty() { Ok(Known { classes, doubts: Vec::new() }) } else { Err(Faults(faults)) }
 }
 
 /// Both, or the faults of both.

@@ -3,20 +3,25 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// `250 ms`, `1.92 s`, `42.0 min`, `3.76 h` or `12.0 d`.
+use crate::number::thousands;
+
+/// `250 ms`, `1.92 s`, `15 min`, `3.76 h` or `12.5 d`.
 pub(super) fn time(time: Duration) -> String {
     let s = time.as_secs_f64();
-    if s < 0.9995 {
-        format!("{:.0} ms", 1_000.0 * s)
+    let (number, unit) = if s < 0.9995 {
+        (format!("{:.0}", 1_000.0 * s), "ms")
     } else if s < 60.0 {
-        format!("{s:.2} s")
+        (format!("{s:.2}"), "s")
     } else if s < 3_600.0 {
-        format!("{:.1} min", s / 60.0)
+        (format!("{:.1}", s / 60.0), "min")
     } else if s < 172_800.0 {
-        format!("{:.2} h", s / 3_600.0)
+        (format!("{:.2}", s / 3_600.0), "h")
     } else {
-        format!("{:.1} d", s / 86_400.0)
-    }
+        (format!("{:.1}", s / 86_400.0), "d")
+    };
+    // Whole numbers are what people wrote.
+    let whole = number.strip_suffix(".00").or(number.strip_suffix(".0"));
+    format!("{} {unit}", whole.unwrap_or(&number))
 }
 
 /// The same, where `None` is for ever.
@@ -44,15 +49,20 @@ pub(super) fn bits_per_s(bits: f64) -> String {
     }
 }
 
-/// `20000`, `55.6`, `0.889`.
+/// `20,000`, `55.6`, `0.889`.
 pub(super) fn number(number: f64) -> String {
     if number >= 1_000.0 {
-        format!("{number:.0}")
+        grouped(number)
     } else if number >= 10.0 {
         format!("{number:.1}")
     } else {
         format!("{number:.3}")
     }
+}
+
+/// A count: `999`, `72,000,000`.
+pub(super) fn grouped(count: f64) -> String {
+    thousands(&format!("{count:.0}"))
 }
 
 /// `71.1 %`.
@@ -92,14 +102,17 @@ mod tests {
 
     #[test]
     fn measures_are_written_in_the_unit_that_people_use() {
-        let times = [(100, "100 ms"), (1_922, "1.92 s"), (900_000, "15.0 min")];
+        let times = [(100, "100 ms"), (1_922, "1.92 s"), (900_000, "15 min")];
         for (ms, words) in times {
             assert_eq!(time(Duration::from_millis(ms)), words);
         }
-        assert_eq!(time(Duration::from_secs(14_400)), "4.00 h");
+        assert_eq!(time(Duration::from_secs(14_400)), "4 h");
         assert_eq!(wait(None), "never");
         assert_eq!((bytes(100.0), bytes(1536.0)), ("100 B".to_owned(), "1.5 KiB".to_owned()));
         assert_eq!(bits_per_s(32_000.0), "32.0 kbit/s");
+        for (count, words) in [(0.0, "0"), (999.4, "999"), (1e3, "1,000"), (72e6, "72,000,000")] {
+            assert_eq!(grouped(count), words);
+        }
     }
 
     #[test]

@@ -112,13 +112,16 @@ fn one_shard_less_is_said_to_break_what_it_breaks_and_one_more_what_it_buys() {
     let text = answered(&format!("{FLEET} --outage 1h --drain 4h"));
     assert!(text.contains("32 shards, because of drain."), "{text}");
     assert!(text.contains("One shard less would save $10.95 a month and break drain ("), "{text}");
-    assert!(text.contains("One shard more would cost $10.95 a month more: records"), "{text}");
+    assert!(
+        text.contains("One shard more would cost $10.95 a month more and buy records"),
+        "{text}"
+    );
 }
 
 #[test]
 fn a_number_of_shards_is_asked_in_reverse() {
     let text = answered(&format!("{FLEET} --shards 29"));
-    assert!(text.contains("29 shards carry 20"), "{text}");
+    assert!(text.contains("29 shards carry 20,"), "{text}");
     let answer = json_of(&format!("{FLEET} --shards 20 --outage 1h"));
     assert!(answer["carried"]["times"].as_f64().unwrap() < 0.8);
     assert_eq!(answer["carried"]["outage"], 0.0);
