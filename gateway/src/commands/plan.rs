@@ -19,6 +19,7 @@ mod watch;
 
 /// What is asked.
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub struct Arguments {
     #[command(flatten)]
     question: cli::Arguments,

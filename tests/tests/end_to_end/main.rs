@@ -12,6 +12,7 @@ mod kills;
 mod order;
 mod outages;
 mod payloads;
+mod plans;
 mod spool;
 mod stops;
 mod streams;
