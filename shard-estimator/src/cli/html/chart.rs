@@ -101,10 +101,11 @@ impl Chart {
             let text = |paint: Paint| (FONT, FONT_SIZE).into_font().color(&paint.rgb());
             let (x, y) = (&self.x, &self.y);
             let mut chart = ChartBuilder::on(&root)
+                .margin_left(8)
                 .margin_top(14)
                 .margin_right(18)
                 .x_label_area_size(50)
-                .y_label_area_size(82)
+                .y_label_area_size(78)
                 .build_cartesian_2d(x.clone(), y.clone())?;
             chart
                 .configure_mesh()

@@ -16,3 +16,14 @@ const ROOM: f64 = 1.15;
 fn per_cent_short(part: f64) -> String {
     format!("{:.0} %", 100.0 * part)
 }
+
+/// `0.5`, `2`, `800`, `12k`, `2.4M`.
+fn short(number: f64) -> String {
+    let (number, unit) = match number {
+        _ if number >= 1e6 => (number / 1e6, "M"),
+        _ if number >= 1e4 => (number / 1e3, "k"),
+        _ => (number, ""),
+    };
+    let digits = format!("{number:.2}");
+    format!("{}{unit}", digits.trim_end_matches('0').trim_end_matches('.'))
+}

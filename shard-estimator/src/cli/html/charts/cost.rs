@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 use super::super::chart::{Axis, Chart, Paint, Shape, Side};
-use super::ROOM;
+use super::{ROOM, short};
 use crate::bill::{Bill, Cost};
 use crate::cli::figures::costs::{PARTS, name, parts};
 use crate::cli::question::Question;
 use crate::cli::report::Planned;
-use crate::cli::words::{grouped, shards};
+use crate::cli::words::shards;
 use crate::number::real;
 
 /// What the months cost with fewer and more shards, and which are too few.
@@ -127,6 +127,6 @@ pub(in crate::cli::html) fn cost_by_mode(bill: &Bill) -> Option<Chart> {
 fn dollars(totals: impl Iterator<Item = f64>) -> Axis {
     let highest = totals.fold(0.01, f64::max);
     Axis::round("US dollars a month", (0.0, highest * ROOM), |dollars| {
-        if highest < 5.0 { format!("${dollars:.2}") } else { format!("${}", grouped(dollars)) }
+        if highest < 5.0 { format!("${dollars:.2}") } else { format!("${}", short(dollars)) }
     })
 }

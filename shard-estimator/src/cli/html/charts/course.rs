@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::chart::{Axis, Chart, Paint, Shape};
-use super::ROOM;
+use super::{ROOM, short};
 use crate::cli::question::Question;
 use crate::cli::report::Planned;
 use crate::cli::words::{shards, time, wait};
@@ -113,15 +113,4 @@ pub(in crate::cli::html) fn shards_by_month(
             (Paint::Fifth, format!("the horizon: {horizon} months")),
         ],
     })
-}
-
-/// `0.5`, `2`, `800`, `12k`, `2.4M`.
-fn short(number: f64) -> String {
-    let (number, unit) = match number {
-        _ if number >= 1e6 => (number / 1e6, "M"),
-        _ if number >= 1e4 => (number / 1e3, "k"),
-        _ => (number, ""),
-    };
-    let digits = format!("{number:.2}");
-    format!("{}{unit}", digits.trim_end_matches('0').trim_end_matches('.'))
 }
