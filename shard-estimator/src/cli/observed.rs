@@ -6,6 +6,7 @@
 //! and moments of a class are those of the sample, and counts are still exact.
 
 use std::collections::{BTreeMap, HashMap};
+use std::f64::consts::SQRT_2;
 use std::fmt;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use self::phase::Phase;
 use self::sample::{Sample, Sampled};
+use super::words::time;
 use crate::number::real;
 use crate::{Class, Devices, Reporting, Sizes};
 
@@ -38,8 +40,6 @@ pub struct Observed {
     seen: Seen,
     devices: HashMap<Box<str>, Device>,
     readings: u64,
-    /// First and last, in milliseconds since 1970.
-    moments_ms: Option<(i64, i64)>,
     sample: Sample,
     left_out: u64,
     first_left_out: Option<String>,
@@ -51,7 +51,28 @@ struct Device {
     /// In the order in which they were first seen, from 0.
     number: u32,
     readings: u64,
+    /// In milliseconds since 1970.
+    first_ms: i64,
+    last_ms: i64,
     largest_bytes: u32,
+}
+
+impl Device {
+    fn span_ms(&self) -> u64 {
+        self.last_ms.abs_diff(self.first_ms)
+    }
+
+    /// The group of devices that send about equally often; `None` for one seen at one moment only.
+    ///
+    /// The nearest power of two of the period, in microseconds: none of those that people choose is
+    /// half-way between two.
+    fn pace(&self) -> Option<u32> {
+        /// A thousand centuries: its square can still be counted.
+        const LONGEST_US: u128 = 1 << 62;
+        let period_us = u128::from(self.span_ms()) * 1_000 / u128::from(self.readings - 1).max(1);
+        let period_us = period_us.min(LONGEST_US);
+        (2 * period_us.pow(2)).checked_ilog2().map(|twice| twice / 2)
+    }
 }
 
 /// The classes of an observed fleet, and what speaks against relying on them.
@@ -110,7 +131,6 @@ impl Observed {
             seen,
             devices: HashMap::new(),
             readings: 0,
-            moments_ms: None,
             sample: Sample::default(),
             left_out: 0,
             first_left_out: None,
@@ -124,12 +144,20 @@ impl Observed {
         let number = match self.devices.get_mut(key) {
             Some(device) => {
                 device.readings += 1;
+                device.first_ms = device.first_ms.min(at_ms);
+                device.last_ms = device.last_ms.max(at_ms);
                 device.largest_bytes = device.largest_bytes.max(bytes);
                 device.number
             }
             None => match u32::try_from(self.devices.len()) {
                 Ok(number) if self.devices.len() < DEVICES_MAX => {
-                    let device = Device { number, readings: 1, largest_bytes: bytes };
+                    let device = Device {
+                        number,
+                        readings: 1,
+                        first_ms: at_ms,
+                        last_ms: at_ms,
+                        largest_bytes: bytes,
+                    };
                     self.devices.insert(key.into(), device);
                     number
                 }
@@ -142,8 +170,6 @@ impl Observed {
             },
         };
         self.readings += 1;
-        let (first, last) = self.moments_ms.unwrap_or((at_ms, at_ms));
-        self.moments_ms = Some((first.min(at_ms), last.max(at_ms)));
         self.sample.take(Sampled { device: number, at_ms, bytes });
     }
 
@@ -164,40 +190,41 @@ impl Observed {
     /// # Errors
     /// When nothing can be known from what was seen, and why.
     pub(super) fn known(self) -> Result<Known, String> {
-        let window_s = self.window_s().ok_or_else(|| self.nothing_known())?;
+        if self.devices.values().all(|device| device.span_ms() == 0) {
+            return Err(self.nothing_known());
+        }
+        let window_ms = self.window_ms();
         let doubts = self.doubts();
-        let mut groups = BTreeMap::<u32, Group>::new();
-        let mut group_of = vec![0; self.devices.len()];
+        let mut groups = BTreeMap::<Option<u32>, Group>::new();
+        let mut pace_of = vec![None; self.devices.len()];
         for (key, device) in self.devices {
-            let pace = device.readings.ilog2();
-            if let Some(group_of) = group_of.get_mut(device.number as usize) {
-                *group_of = pace;
+            let pace = device.pace();
+            if let Some(pace_of) = pace_of.get_mut(device.number as usize) {
+                *pace_of = pace;
             }
             groups.entry(pace).or_default().add(key, device);
         }
         for group in groups.values_mut() {
-            group.phase = Phase::near(group.period(window_s));
+            group.phase = Phase::near(group.period(window_ms));
         }
         for sampled in self.sample.into_inner() {
-            let group = group_of.get(sampled.device as usize).and_then(|pace| groups.get_mut(pace));
-            if let Some(group) = group {
+            let pace = pace_of.get(sampled.device as usize);
+            if let Some(group) = pace.and_then(|pace| groups.get_mut(pace)) {
                 group.sample(sampled);
             }
         }
-        let fastest_first = groups.into_iter().rev();
-        let classes = fastest_first.filter_map(|(pace, group)| group.class(1 << pace, window_s));
+        // The slowest last, and those without a pace behind them.
+        let unpaced = groups.remove_entry(&None);
+        let groups = groups.into_iter().chain(unpaced);
+        let classes = groups.filter_map(|(pace, group)| group.class(pace, window_ms));
         Ok(Known { classes: classes.collect(), doubts })
     }
 
-    /// How long was looked: from the first to the last moment, and, because a fence has one post
-    /// more than gaps, one period of the fastest device.
-    fn window_s(&self) -> Option<f64> {
-        let (first_ms, last_ms) = self.moments_ms?;
-        let span_ms = last_ms.checked_sub(first_ms).filter(|span_ms| *span_ms > 0)?;
-        let readings = self.devices.values().map(|device| device.readings);
-        let most = readings.max().filter(|most| *most > 1)?;
-        let span_s = real(u64::try_from(span_ms).ok()?) / 1_000.0;
-        Some(span_s * real(most) / real(most - 1))
+    /// From the first to the last moment.
+    fn window_ms(&self) -> u64 {
+        let firsts = self.devices.values().map(|device| device.first_ms).min();
+        let lasts = self.devices.values().map(|device| device.last_ms).max();
+        firsts.zip(lasts).map_or(0, |(first, last)| last.abs_diff(first))
     }
 
     fn nothing_known(&self) -> String {
@@ -234,11 +261,13 @@ impl Observed {
     }
 }
 
-/// Devices that send about equally often: less than twice as often as any other of them.
+/// Devices that send about equally often.
 #[derive(Default)]
 struct Group {
     keys: Vec<Box<str>>,
     readings: u64,
+    /// Of each device from its first to its last reading, together.
+    spans_ms: u64,
     largest_bytes: u32,
     sizes: BTreeMap<u32, u64>,
     phase: Option<Phase>,
@@ -248,6 +277,7 @@ impl Group {
     fn add(&mut self, key: Box<str>, device: Device) {
         self.keys.push(key);
         self.readings += device.readings;
+        self.spans_ms = self.spans_ms.saturating_add(device.span_ms());
         self.largest_bytes = self.largest_bytes.max(device.largest_bytes);
     }
 
@@ -258,21 +288,25 @@ impl Group {
         }
     }
 
-    fn period(&self, window_s: f64) -> Duration {
-        let devices = real(self.keys.len() as u64);
-        Duration::try_from_secs_f64(window_s * devices / real(self.readings))
-            .unwrap_or(Duration::MAX)
+    /// A device with n readings shows n - 1 periods; one that was seen at one moment may have a
+    /// period as long as all was looked at, which is `window_ms`.
+    fn period(&self, window_ms: u64) -> Duration {
+        let devices = self.keys.len() as u64;
+        let (ms, periods) = match self.spans_ms {
+            0 => (real(window_ms) * real(devices), self.readings),
+            spans_ms => (real(spans_ms), self.readings - devices),
+        };
+        Duration::try_from_secs_f64(ms / real(periods) / 1_000.0).unwrap_or(Duration::MAX)
     }
 
-    /// `least` is how many readings each device has at least, which no other group shares.
-    fn class(mut self, least: u64, window_s: f64) -> Option<Class> {
-        let period = self.period(window_s);
+    fn class(mut self, pace: Option<u32>, window_ms: u64) -> Option<Class> {
+        let period = self.period(window_ms);
         // The largest record decides whether a stream takes it, and a sample may have missed it.
         self.sizes.entry(self.largest_bytes).or_insert(1);
         let mut keys: Vec<_> = self.keys.into_iter().map(String::from).collect();
         keys.sort_unstable();
         Some(Class {
-            name: format!("devices of {least} readings or more"),
+            name: pace.map_or_else(|| "devices seen once".to_owned(), name),
             reporting: self.phase.and_then(|phase| phase.reporting()).unwrap_or(Reporting::Spread),
             devices: Devices::Known(keys),
             period,
@@ -280,4 +314,11 @@ impl Group {
             buffered: 0,
         })
     }
+}
+
+/// A name that no other group has.
+fn name(pace: u32) -> String {
+    let us = f64::from(pace).exp2();
+    let from = Duration::from_secs_f64(us / 1e6 / SQRT_2);
+    format!("devices of {} to {}", time(from), time(2 * from))
 }

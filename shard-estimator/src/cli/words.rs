@@ -40,12 +40,14 @@ pub(super) fn bytes(bytes: f64) -> String {
     )
 }
 
-/// `32 kbit/s`, `1.4 Mbit/s`.
+/// `32.0 kbit/s`, `1.4 Mbit/s`, `10.8 Gbit/s`.
 pub(super) fn bits_per_s(bits: f64) -> String {
     if bits < 1e6 {
         format!("{:.1} kbit/s", bits / 1e3)
-    } else {
+    } else if bits < 1e9 {
         format!("{:.1} Mbit/s", bits / 1e6)
+    } else {
+        format!("{:.1} Gbit/s", bits / 1e9)
     }
 }
 
@@ -72,7 +74,8 @@ pub(super) fn per_cent(part: f64) -> String {
 
 /// `1 shard`, `2 shards`.
 pub(super) fn shards(shards: NonZeroU32) -> String {
-    format!("{shards} {}", if shards.get() == 1 { "shard" } else { "shards" })
+    let count = grouped(f64::from(shards.get()));
+    format!("{count} {}", if shards.get() == 1 { "shard" } else { "shards" })
 }
 
 /// Rows in columns: the first on the left, all others on the right.

@@ -184,6 +184,8 @@ fn a_quantity_that_is_none_is_refused_where_it_is_typed() {
     refused("--period 15", &["with its unit"]);
     refused("--target-util NaN", &["must be a number"]);
     refused("--target-util 1.2", &["at most 1"]);
+    refused("--limiter 1.1", &["at most 1"]);
+    refused("--period=-1s", &["with its unit"]);
     refused("--devices=-5", &["whole number"]);
     refused("--devices 99999999999", &["whole number"]);
     refused("--placement weighted", &["md5", "golden", "even"]);

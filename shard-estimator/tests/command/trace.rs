@@ -1,8 +1,15 @@
 //! Plans from recorded traces.
 
 use std::fmt::Write;
+use std::fs;
+use std::process::Command;
+use std::thread;
 
-use super::{answered, file, json_of, refused, warned};
+use clap::Parser;
+use serde_json::Value;
+use shard_estimator::cli::{Observed, Seen, answer_observed};
+
+use super::{Program, TODAY, answered, file, json_of, refused, warned};
 
 /// So many devices, one reading of `bytes` every `period_ms` from `phase` of the device on, for
 /// `periods`.
@@ -42,6 +49,65 @@ fn a_trace_gives_classes_periods_and_sizes() {
     assert!((bins[1]["share"].as_f64().unwrap() - 1.0 / 60.0).abs() < 1e-9);
     assert_eq!(classes[0]["reporting"], "spread");
     assert_eq!(answer["warnings"].as_array().map(Vec::len), Some(0), "{}", answer["warnings"]);
+}
+
+#[test]
+fn a_few_readings_show_the_period_whatever_the_phases() {
+    let few = recorded("a", 1_000, 10_000, 3, |device| device * 10);
+    let joined = recorded("b", 500, 10_000, 2, |device| device * 20);
+    let (_folder, path) = file(&format!("{few}{joined}"));
+    let answer = json_of(&format!("--trace {path}"));
+    let classes = answer["inputs"]["classes"].as_array().unwrap();
+    assert_eq!(classes.len(), 1, "who came later sends as often: {classes:?}");
+    assert_eq!(classes[0]["period"], 10.0);
+    assert!((answer["records_per_s"].as_f64().unwrap() - 150.0).abs() < 1e-6);
+}
+
+#[test]
+fn more_readings_than_are_kept_are_counted_all_the_same_and_the_largest_is_not_missed() {
+    let mut observed = Observed::new(Seen::InTrace);
+    for n in 0..3_000_000_u32 {
+        let (device, at_ms) = (n % 1_000, 100 * i64::from(n / 1_000) + i64::from(n % 1_000) / 10);
+        let bytes = if n == 7_777 { 900_000 } else { [200, 200, 800][n as usize / 7 % 3] };
+        observed.add(at_ms, &format!("veh-{device}"), bytes);
+    }
+    let program = Program::parse_from(["plan", "--format", "json"]);
+    let answer = answer_observed(&program.arguments, observed, TODAY).expect("a plan");
+    let answer: Value = serde_json::from_str(&answer.text).expect("JSON");
+    assert!((answer["records_per_s"].as_f64().unwrap() - 10_000.0).abs() < 1e-6);
+    let bins = answer["inputs"]["classes"][0]["sizes"]["bins"].as_array().unwrap();
+    let bytes: Vec<_> = bins.iter().map(|bin| bin["bytes"].as_u64().unwrap()).collect();
+    assert_eq!(bytes, [200, 800, 900_000]);
+    assert!((bins[1]["share"].as_f64().unwrap() - 1.0 / 3.0).abs() < 0.002, "{bins:?}");
+}
+
+#[test]
+fn a_trace_can_come_through_a_pipe() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("every Unix has it");
+    assert!(made.success());
+    let text = recorded("a", 20, 1_000, 30, |device| device * 50);
+    let writing = thread::spawn({
+        let (pipe, text) = (pipe.clone(), text.clone());
+        move || fs::write(pipe, text).expect("somebody reads")
+    });
+    let through_pipe = answered(&format!("--trace {}", pipe.display()));
+    writing.join().expect("all was read");
+    let (_folder, path) = file(&text);
+    assert_eq!(through_pipe, answered(&format!("--trace {path}")));
+}
+
+#[test]
+fn moments_beyond_all_time_are_borne() {
+    let (_folder, path) = file(&format!(
+        "{{\"ts\":{},\"device\":\"a\",\"bytes\":9}}\n{{\"ts\":0,\"device\":\"a\",\"bytes\":9}}\n\
+         {{\"ts\":{},\"device\":\"b\",\"bytes\":9}}\n{{\"ts\":{},\"device\":\"b\",\"bytes\":9}}",
+        i64::MAX,
+        i64::MIN,
+        i64::MAX,
+    ));
+    assert!(answered(&format!("--trace {path}")).contains("1 shard, the least"));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::bill::{Bill, Cost};
 use crate::cli::figures::costs::{PARTS, name, parts};
 use crate::cli::question::Question;
 use crate::cli::report::Planned;
-use crate::cli::words::shards;
+use crate::cli::words::{grouped, shards};
 use crate::number::real;
 
 /// What the months cost with fewer and more shards, and which are too few.
@@ -56,13 +56,11 @@ pub(in crate::cli::html) fn cost_by_shards(
     }
     let total = planned.bill.provisioned?.total();
     let at = (f64::from(pick), total.0);
+    let above = (at.0, 0.93 * y.ends().1);
+    shapes.push(Shape::Line { points: vec![at, above], paint: Paint::Ink });
     shapes.push(Shape::Dot { at, paint: Paint::Ink });
-    shapes.push(Shape::Note {
-        at,
-        side: Side::Above,
-        text: format!("{pick}: {total}"),
-        paint: Paint::Ink,
-    });
+    let text = format!("{}: {total}", grouped(at.0));
+    shapes.push(Shape::Note { at: above, side: Side::Above, text, paint: Paint::Ink });
     Some(Chart {
         title: "What a month costs, by shards",
         about: format!(

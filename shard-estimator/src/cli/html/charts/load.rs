@@ -25,8 +25,10 @@ pub(in crate::cli::html) fn load_by_shard(question: &Question, outlook: &Outlook
     let x = Axis::whole("shards, the hottest first", (0.0, count));
     let y = Axis::round("of a shard's limit", (0.0, highest * ROOM), per_cent_short);
     let target = goals.target.get();
+    // Between very many bars it would be finer than a pixel.
+    let gap = if placed.len() > 60 { 0.0 } else { 0.1 * width };
     let bar = |&(at, used): &(f64, f64)| Shape::Bar {
-        x: (at + 0.1 * width, at + 0.9 * width),
+        x: (at + gap, at + width - gap),
         y: (0.0, used),
         paint: Paint::First,
     };
