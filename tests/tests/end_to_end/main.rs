@@ -14,6 +14,7 @@ mod order;
 mod outages;
 mod pace;
 mod payloads;
+mod plans;
 mod shards;
 mod spool;
 mod stops;

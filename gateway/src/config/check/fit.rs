@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::config::file::{Table, size};
+use shard_estimator::size;
+
+use crate::config::file::Table;
 use crate::config::{Config, Partitioning};
 use crate::limits::{REQUEST_COPIES, WIRE_BYTES_PER_8};
 
