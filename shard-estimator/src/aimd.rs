@@ -35,9 +35,8 @@ const CALM_MIN: Duration = Duration::from_secs(3);
 /// Refusals that mean that the floor is too much, in percent of the records tried.
 const PRESSING_PERCENT: u64 = 5;
 
-/// Refusals that mean that it is far too much: many who do not know each other begin at once. Below
-/// that haste does harm: a stream that refuses a fifth whatever it is sent would be sent next to
-/// nothing within half a minute.
+/// Refusals that mean that it is far too much, however little of it is used: many who do not know each
+/// other begin at once.
 const OVERRUN_PERCENT: u64 = 33;
 
 /// Most time that one observation can earn an increase for: a limiter that is said to bind now need
@@ -97,9 +96,11 @@ impl Aimd {
     /// The ceiling is `fraction` for a gateway that is known to be alone, the whole limit for all
     /// others, who may find their neighbours idle.
     ///
-    /// With `instances` unknown it begins with `fraction`, and the floor is half the limit. It is halved
-    /// for every 10 s in which 5 % of the records were throttled; when it was a third of them it falls
-    /// to half of what was accepted at once. It comes back as the factor does.
+    /// With `instances` unknown it begins with `fraction`, and the floor is half the limit, or half
+    /// of what was accepted when more than 5 % of the records were throttled. That comes at once for
+    /// whoever uses the half of what he may, or if a third was throttled, and else by halves, and no
+    /// further than it is used: what refuses a fifth whatever it is sent must not be starved. The
+    /// floor comes back as the factor does.
     #[must_use]
     pub fn new(instances: Option<NonZeroU32>, fraction: Factor, now: Duration) -> Self {
         let fair_share = fraction.scaled(1, instances.map_or(1, NonZeroU32::get));
@@ -156,9 +157,12 @@ impl Aimd {
         let measured = self.tally.is_complete(now);
         if measured {
             let share = self.tally.share();
+            // Whoever uses less than half of what the factor allows is not helped by a little less.
+            let needed = self.tally.used(now).doubled();
             match self.tally.throttled_percent() {
                 OVERRUN_PERCENT.. => self.floor.give_way(share.scaled(1, 2), now),
-                PRESSING_PERCENT.. => self.floor.sink(now),
+                PRESSING_PERCENT.. if needed < self.factor => self.floor.sink(needed, now),
+                PRESSING_PERCENT.. => self.floor.give_way(share.scaled(1, 2), now),
                 _ => {}
             }
             factor = factor.min(share);

@@ -44,10 +44,10 @@ impl Floor {
         }
     }
 
-    /// Falls to half, if it may and did not move for long.
-    pub(super) fn sink(&mut self, now: Duration) {
+    /// Falls to half, but not below `least`, if it may and did not move for long.
+    pub(super) fn sink(&mut self, least: Factor, now: Duration) {
         if self.moved_at.is_some_and(|moved_at| now.saturating_sub(moved_at) >= SINK_PERIOD) {
-            self.give_way(self.now.scaled(1, 2), now);
+            self.give_way(self.now.scaled(1, 2).max(least), now);
         }
     }
 

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::{DECREASE, Verdicts};
 use crate::Factor;
+use crate::limits::SHARD_RECORDS_PER_S;
 
 /// Shortest time that is counted: a shard that counts strictly by the second refuses at the end of
 /// each.
@@ -50,6 +51,14 @@ impl Tally {
     /// How much was refused, in percent of the records tried.
     pub(super) fn throttled_percent(&self) -> u64 {
         u64::from(self.throttled) * 100 / u64::from(self.tried().max(1))
+    }
+
+    /// What part of the limit on records was tried.
+    pub(super) fn used(&self, now: Duration) -> Factor {
+        const _: () = assert!(SHARD_RECORDS_PER_S == 1_000, "one in a millisecond");
+        let ms =
+            u32::try_from(now.saturating_sub(self.start).as_millis()).unwrap_or(u32::MAX).max(1);
+        Factor::WHOLE.scaled(self.tried().clamp(1, ms), ms)
     }
 
     fn tried(&self) -> u32 {

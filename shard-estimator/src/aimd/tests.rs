@@ -185,17 +185,18 @@ fn a_learned_floor_gives_way_under_refusals_and_comes_back_with_the_factor() {
     let few = Verdicts { accepted: 97, throttled: 3 };
     hear(&mut aimd, &mut now, few, 60);
     assert_eq!(floor(&aimd), 500);
-    // A tenth: half of it in ten seconds, and no haste.
+    // A tenth of a hundred a second: by halves, and not below the two hundred that are not overrun.
     let many = Verdicts { accepted: 90, throttled: 10 };
     hear(&mut aimd, &mut now, many, 9);
     assert_eq!(floor(&aimd), 250);
-    hear(&mut aimd, &mut now, many, 21);
-    assert!((62..=125).contains(&floor(&aimd)), "{}", floor(&aimd));
-    // A half: half of what is accepted, but no refusals bring it below half a thousandth.
-    let most = Verdicts { accepted: 50, throttled: 50 };
-    hear(&mut aimd, &mut now, most, 3);
-    assert!(floor(&aimd) < 50, "{}", floor(&aimd));
-    hear(&mut aimd, &mut now, most, 60);
+    hear(&mut aimd, &mut now, many, 120);
+    assert!((200..205).contains(&floor(&aimd)), "{}", floor(&aimd));
+    // A tenth of all that it may: half of what is accepted, at once. But no refusals bring it below
+    // half a thousandth.
+    let all = Verdicts { accepted: 180, throttled: 20 };
+    hear(&mut aimd, &mut now, all, 3);
+    assert!(floor(&aimd) < 100, "{}", floor(&aimd));
+    hear(&mut aimd, &mut now, all, 60);
     assert_eq!(aimd.bounds().0, Factor::new(0.000_5).expect("a factor"));
     // None: it comes back, as far as half of what the factor finds.
     hear(&mut aimd, &mut now, ACCEPTED, 600);
