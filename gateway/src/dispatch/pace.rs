@@ -6,11 +6,12 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use shard_estimator::{Aimd, Factor, OpenShard, Sighting, Verdicts};
+use shard_estimator::{Aimd, Factor, Flow, Meter, OpenShard, Sighting, Verdicts};
 
 use crate::config::{self, Config, Order, PaceMode};
 use crate::deliver::{Trouble, Verdict};
 use crate::limits::CALM_AFTER;
+use crate::metrics::{ShardLoad, StreamLoad};
 use crate::queue::{Admission, Gate, Taken};
 use crate::record::PartitionKey;
 
@@ -19,10 +20,12 @@ mod limiter;
 mod shard_map;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use feedback::Feedback;
 use limiter::ShardLimit;
 use shard_map::{Predicted, ShardMap};
+use usage::{Usage, throttled};
 
 /// The pace of one stream.
 #[derive(Debug)]
@@ -43,6 +46,7 @@ pub struct Pace {
 struct Shard {
     name: Predicted,
     limit: Limit,
+    usage: Usage,
     refused_at: Option<Instant>,
     /// Until when nothing is drawn, because a draw was refused.
     closed_until: Option<Instant>,
@@ -84,6 +88,7 @@ impl Pace {
             before.remove(&name).unwrap_or_else(|| Shard {
                 name,
                 limit: Limit::of(name, settings, age, now),
+                usage: Usage::new(age),
                 refused_at: None,
                 closed_until: None,
             })
@@ -98,19 +103,24 @@ impl Pace {
         for (taken, verdict) in records {
             let heard = heard.entry(self.map.predict(taken.key.hash_key())).or_default();
             match verdict {
-                Verdict::Accepted(_) => heard.accepted += 1,
+                Verdict::Accepted(_) => {
+                    heard.accepted += 1;
+                    heard.bytes += taken.bytes() as u64;
+                }
                 Verdict::Throttled => heard.throttled += 1,
                 Verdict::Unavailable => heard.failed += 1,
                 Verdict::Unheard | Verdict::Refused(_) => {}
             }
         }
         let since_start = now.saturating_duration_since(self.started);
-        for (shard, Heard { accepted, throttled, failed }) in heard {
+        for (shard, Heard { accepted, bytes, throttled, failed }) in heard {
             let Some(shard) = self.shards.get_mut(shard) else { continue };
             // A record that failed while others were accepted is overtaken like a throttled one.
             if throttled > 0 || (failed > 0 && accepted > 0) {
                 shard.refused_at = Some(now);
             }
+            shard.usage.sent.add(accepted, bytes, since_start);
+            shard.usage.refused.add(throttled, 0, since_start);
             let verdicts = Verdicts { accepted, throttled };
             match &mut shard.limit {
                 Limit::None => {}
@@ -140,6 +150,38 @@ impl Pace {
         }
     }
 
+    /// Notes that there is a record more to send, of `bytes`, data and key.
+    pub fn offered(&mut self, key: &PartitionKey, bytes: usize, now: Instant) {
+        let since_start = now.saturating_duration_since(self.started);
+        if let Some(shard) = self.shards.get_mut(self.map.predict(key.hash_key())) {
+            shard.usage.offered.add(1, bytes as u64, since_start);
+        }
+    }
+
+    /// What the stream is used for, with its hottest shards, at most `most`.
+    #[must_use]
+    pub fn load(&self, most: usize, now: Instant) -> StreamLoad {
+        let now = now.saturating_duration_since(self.started);
+        let sum = |of: fn(&Usage) -> &Meter| {
+            self.shards.iter().map(|shard| of(&shard.usage).flow(now)).fold(Flow::default(), plus)
+        };
+        let mut hottest: Vec<_> = self
+            .shards
+            .iter()
+            .map(|shard| (shard.usage.offered.flow(now).used(), shard))
+            .filter(|(used, shard)| self.shards.len() == 1 || shard.is_told_apart() || *used > IDLE)
+            .collect();
+        hottest.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        let told_apart = hottest.iter().filter(|(_, shard)| shard.is_told_apart());
+        StreamLoad {
+            shards: u32::try_from(self.shards.len() - 1).ok().filter(|shards| *shards > 0),
+            hottest_used: told_apart.map(|(used, _)| *used).next(),
+            offered: sum(|usage| &usage.offered),
+            throttled: throttled(sum(|usage| &usage.sent), sum(|usage| &usage.refused)),
+            hottest: hottest.into_iter().take(most).map(|(_, shard)| shard.load(now)).collect(),
+        }
+    }
+
     /// Whether the stream should be asked for its shards now. The answer goes to [`Self::listed`].
     pub fn asks_for_shards(&mut self, now: Instant) -> bool {
         self.map.asks(now.saturating_duration_since(self.started))
@@ -150,6 +192,30 @@ impl Pace {
         if self.map.listed(list, now.saturating_duration_since(self.started)) {
             self.align(now);
         }
+    }
+}
+
+/// What is used less than this part of a shard is not used.
+const IDLE: f64 = 1e-6;
+
+fn plus(one: Flow, other: Flow) -> Flow {
+    Flow {
+        records_per_s: one.records_per_s + other.records_per_s,
+        bytes_per_s: one.bytes_per_s + other.bytes_per_s,
+    }
+}
+
+impl Shard {
+    fn is_told_apart(&self) -> bool {
+        self.name != Predicted::Any
+    }
+
+    fn load(&self, now: Duration) -> ShardLoad {
+        let factor = match &self.limit {
+            Limit::Sized(limit) => Some(limit.factor().get()),
+            Limit::None | Limit::Learned(_) => None,
+        };
+        self.usage.load(self.name.to_string(), factor, now)
     }
 }
 
@@ -173,6 +239,8 @@ impl Limit {
 #[derive(Debug, Default)]
 struct Heard {
     accepted: u32,
+    /// Of those, data and keys.
+    bytes: u64,
     throttled: u32,
     failed: u32,
 }

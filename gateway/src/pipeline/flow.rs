@@ -1,6 +1,5 @@
 //! The flow: everything between the connections and the stream, on one task.
 
-use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{interval, timeout};
+use tokio::time::timeout;
 
 use crate::books::Stop;
 use crate::config::{Config, SpoolMode};
@@ -19,24 +18,28 @@ use crate::dead_letter::{Directory, Letter, Origin, Payload, REFUSED_BY_STREAM, 
 use crate::deliver::{Answer, Stream, deliver};
 use crate::dispatch::{Dispatcher, Next};
 use crate::limits::SPOOL_CLOSE_MAX;
-use crate::metrics::{Conservation, Counters};
+use crate::metrics::{Counters, Delays};
 use crate::normalise::Normaliser;
 use crate::queue::Incoming;
 use crate::record::RecordSlot;
 use crate::route::{Routed, Router};
 use crate::source::{Intake, Publish};
 
-use super::bookkeeping::{Bookkeeping, Moment, Opening};
+use super::bookkeeping::{Bookkeeping, Opening};
 use super::clock;
 use super::forecast::Observer;
 use super::letters::{Commit, Letters};
 use super::listing::Listing;
 use super::settlement::Settlement;
 use super::spooling::{Done, Spooling, count_corrupted};
-use super::{Drained, Ended, FORECAST_EVERY, FORECASTS_PER_LEDGER};
+use super::watching::Watching;
+use super::{Drained, Ended};
 
+mod telling;
 #[cfg(test)]
 mod tests;
+
+pub(super) use telling::Occasions;
 
 /// The stages between the connections and the stream.
 pub(super) struct Flow<'a, S> {
@@ -57,7 +60,10 @@ pub(super) struct Flow<'a, S> {
     /// What the books must make room for before it is taken in.
     waiting: Option<Intake>,
     observer: Observer,
+    watching: Watching,
+    delays: Delays,
     reports: u32,
+    spool_bytes_max: u64,
     drain_max: Duration,
     /// When a stop is over at the latest, once there is one.
     deadline: Option<Instant>,
@@ -99,7 +105,10 @@ impl<'a, S: Stream> Flow<'a, S> {
             books: Bookkeeping::open(&config.state_dir, opening, now, clock::unix_ms()),
             waiting: None,
             observer: Observer::new(now, found.unsettled),
+            watching: Watching::new(config, now),
+            delays: Delays::default(),
             reports: 0,
+            spool_bytes_max: config.spool.bytes_max,
             drain_max: config.drain_max,
             deadline: None,
         })
@@ -109,12 +118,11 @@ impl<'a, S: Stream> Flow<'a, S> {
     pub(super) async fn run(
         mut self,
         mut intake: mpsc::Receiver<Intake>,
+        mut occasions: Occasions,
         stopping: watch::Sender<bool>,
         stop: impl Future<Output = ()>,
     ) -> Ended {
         let mut stop = pin!(stop);
-        let mut report_due = interval(FORECAST_EVERY);
-        report_due.reset();
         let mut taking_in = true;
         let drained = loop {
             let now = clock::now();
@@ -141,7 +149,7 @@ impl<'a, S: Stream> Flow<'a, S> {
                     stopping.send_replace(true);
                     self.deadline = Some(now + self.drain_max);
                 }
-                _ = report_due.tick() => self.report(now),
+                occasion = occasions.next() => self.tell(occasion, now),
                 () = due(&self.settlement, wake) => {}
             }
         };
@@ -194,41 +202,6 @@ impl<'a, S: Stream> Flow<'a, S> {
         self.deadline.is_some_and(|deadline| deadline <= now).then_some(Drained::TimedOut)
     }
 
-    /// Tells the log how the spool drains, which dead letters went, and now and then the books.
-    fn report(&mut self, now: Instant) {
-        self.letters.report(now);
-        self.observer.say(now, self.custody.spooled(), self.spooling.bytes());
-        self.reports += 1;
-        if self.reports.is_multiple_of(FORECASTS_PER_LEDGER) {
-            self.counters.log(&self.conservation());
-        }
-    }
-
-    fn conservation(&self) -> Conservation {
-        self.counters.conservation(self.custody.exposed(), self.custody.spooled())
-    }
-
-    fn moment(&self) -> Moment {
-        let (ledger, beside) = (self.conservation(), self.counters.beside());
-        Moment { unix_ms: clock::unix_ms(), ledger, beside }
-    }
-
-    /// Writes a checkpoint of the books if one is due.
-    fn keep_books(&mut self, now: Instant) {
-        let waiting = self.waiting.as_ref().map_or(0, |intake| intake.publishes.len());
-        let expected = self.counters.received.get() + waiting as u64;
-        if self.books.is_due(now, expected, &self.conservation()) {
-            self.books.start(now, self.moment(), expected);
-        }
-    }
-
-    fn checkpointed(&mut self, written: io::Result<()>) {
-        self.books.finish(written, clock::now());
-        if let Some(intake) = self.waiting.take() {
-            self.take_in(intake);
-        }
-    }
-
     fn take_in(&mut self, intake: Intake) {
         let expected = self.counters.received.get() + intake.publishes.len() as u64;
         if !self.books.covers(expected) {
@@ -266,6 +239,8 @@ impl<'a, S: Stream> Flow<'a, S> {
         for record in records {
             let key = self.router.key(&record, topic);
             let stripe = self.striping.of(&key);
+            self.watching.count(&key, record.data.len());
+            self.dispatcher.offered(&key, key.as_str().len() + record.data.len(), now);
             let routed = Routed { key, data: record.data, rx_ts_ms, receipt };
             let incoming = self.custody.receive(routed, stripe, now);
             self.queue(incoming);
@@ -340,6 +315,7 @@ impl<'a, S: Stream> Flow<'a, S> {
         self.counters.unheard.add(outcome.unheard);
         self.counters.repeated.add(outcome.repeated);
         self.ended(outcome.accepted);
+        self.count_delays(&outcome.accepted_rx_ts_ms);
         for (key, record, reason) in outcome.refused {
             let letter = Letter {
                 at_ms: record.rx_ts_ms,

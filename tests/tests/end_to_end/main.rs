@@ -9,6 +9,7 @@ mod dead_letters;
 mod directories;
 mod doors;
 mod kills;
+mod metrics;
 mod order;
 mod outages;
 mod payloads;

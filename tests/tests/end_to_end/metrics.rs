@@ -1,0 +1,125 @@
+//! What a running gateway shows, and what it tells of its plan.
+
+use std::time::Duration;
+
+use tests::fleet::Load;
+use tests::metrics::{Page, get};
+use tests::mosquitto;
+use tests::patience::in_time;
+use tidegate::rehearsal::stream::Settings;
+use tokio::time::{sleep, timeout};
+
+use super::world::World;
+
+const SERVED: &str = "metrics are served";
+const BROKEN: &str = "the plan no longer holds";
+
+/// Where the metrics of a run are.
+async fn url(run: &tests::installation::Run) -> String {
+    run.field(SERVED, "url").await.as_str().expect("a URL").to_owned()
+}
+
+#[tokio::test]
+async fn page_shows_what_the_ledger_counts_and_balances_at_every_moment() {
+    let world = World::new().await.set("metrics.listen", "\"127.0.0.1:0\"");
+    let run = world.gateway.start().await;
+    let url = url(&run).await;
+    let load = Load { devices: 40, ..Load::new(3_000, 1_000) };
+    let looking = async {
+        let mut pages = 0;
+        loop {
+            let page = Page::of(&get(&url).await);
+            let value = |name| page.value(name);
+            let came = value("records_received_total") + value("records_recovered_total");
+            let ended = value("records_delivered_total")
+                + value("records_dead_lettered_total")
+                + value("records_corrupted_total");
+            let held = value("records_in_flight") + value("records_spooled");
+            assert!((came - ended - held).abs() < 0.5, "{came} came, {ended} ended, {held} held");
+            pages += 1;
+            if value("records_delivered_total") >= 3_000.0 {
+                return (pages, page);
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let both = async { tokio::join!(load.publish(world.broker.port), looking) };
+    let (published, (pages, page)) = in_time("all is delivered", both).await;
+    world.all_arrive(&published).await;
+    assert!(pages > 20, "it was looked at {pages} times");
+    assert!((page.value("record_data_bytes_count") - 3_000.0).abs() < 0.5);
+    assert!((page.value("publish_to_accepted_seconds_count") - 3_000.0).abs() < 0.5);
+    assert!((page.value("partition_keys") - 40.0).abs() < 1.5);
+    assert!((page.value("stream_shards") - 4.0).abs() < 0.5);
+    let offered = page.value("offered_records_per_second");
+    assert!((100.0..1_100.0).contains(&offered), "{offered} records/s after three seconds");
+    run.stop().await.books();
+}
+
+#[tokio::test]
+async fn what_is_not_asked_for_as_it_should_be_is_told_so() {
+    let world = World::new().await.set("metrics.listen", "\"127.0.0.1:0\"");
+    let run = world.gateway.start().await;
+    let url = url(&run).await;
+    let elsewhere = url.replace("/metrics", "/");
+    assert!(get(&elsewhere).await.starts_with("HTTP/1.1 404 Not Found"));
+    let page = get(&url).await;
+    assert!(page.starts_with("HTTP/1.1 200 OK"), "{page}");
+    assert!(page.contains("application/openmetrics-text; version=1.0.0"), "{page}");
+    run.stop().await.books();
+}
+
+#[tokio::test]
+async fn address_that_is_taken_ends_the_start_with_its_name() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let world = World::new().await.set("metrics.listen", &format!("{address:?}"));
+    let ended = world.gateway.launch().end().await;
+    assert_eq!(ended.code, Some(1));
+    let told = format!("metrics.listen: cannot listen on {address}");
+    assert!(ended.log.iter().any(|line| line.contains(&told)), "{:?}", ended.log);
+}
+
+/// Who holds on to connections keeps nobody else out for long, and never the records.
+#[tokio::test]
+async fn connections_that_say_nothing_keep_no_record_waiting() {
+    let world = World::new().await.set("metrics.listen", "\"127.0.0.1:0\"");
+    let run = world.gateway.start().await;
+    let url = url(&run).await;
+    let address = url.trim_start_matches("http://").trim_end_matches("/metrics").to_owned();
+    let silent: Vec<_> =
+        (0..20).map(|_| std::net::TcpStream::connect(&address).expect("it listens")).collect();
+    let published = Load::new(500, 500).publish(world.broker.port).await;
+    let arrived = timeout(Duration::from_secs(5), world.all_arrive(&published)).await;
+    arrived.expect("nothing waits for those who say nothing");
+    assert!(get(&url).await.contains("tidegate_records_delivered_total 500"));
+    drop(silent);
+    run.stop().await.books();
+}
+
+/// A stream of two shards is sent three shards' worth: by the plan, more than two at 0.8 each.
+#[tokio::test]
+async fn stream_that_is_too_small_is_told_with_the_number_of_shards_that_would_do() {
+    let stream = Settings { shards: 2, ..Settings::default() };
+    let world = World::with(mosquitto::Settings::patient(), stream)
+        .await
+        .set("stream.shards", "2")
+        .set("plan.warn_after_s", "10")
+        .set("metrics.listen", "\"127.0.0.1:0\"");
+    let run = world.gateway.start().await;
+    let url = url(&run).await;
+    let load = Load { devices: 1_000, ..Load::new(60_000, 2_400) };
+    let told = async {
+        let needed = run.field(BROKEN, "shards_needed").await;
+        let page = Page::of(&get(&url).await);
+        (needed, page)
+    };
+    let (_, (needed, page)) = tokio::join!(load.publish(world.broker.port), told);
+    // 2,400 records/s of 1,000 keys: 0.8 × 1,000 a shard need 3, and hashing one more.
+    assert_eq!(needed, 4);
+    assert_eq!(run.field(BROKEN, "shards").await, 2);
+    assert!(page.value("plan_holds") < 0.5);
+    assert!(page.value("hottest_shard_offered_ratio") > 0.8);
+    assert_eq!(run.times_said(BROKEN), 1);
+    run.stop().await;
+}
