@@ -2,9 +2,9 @@ use std::num::NonZeroU32;
 
 use crate::limits::SHARDS_MAX;
 use crate::number::count_up;
-use crate::{Constraint, Estimator, Goals, Seen};
+use crate::{Arrivals, Constraint, Estimator, Goals};
 
-/// How many shards what a gateway has to send would need.
+/// How many shards it would take to send what comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advice {
     /// So many; `None` if no number would do.
@@ -14,20 +14,24 @@ pub struct Advice {
 }
 
 impl Advice {
-    /// Plans for what was seen. `present` is how many shards there are, and the part of its limits
+    /// Plans for what came in a window. `present` is how many shards there are, and the part of its limits
     /// that there is to send to the hottest of them: hashing may have been less kind than a plan
     /// assumes, and then the shards that there are tell more than the estimate.
     ///
     /// Takes milliseconds for equal devices and up to seconds where there are hot keys among
     /// thousands of others: not for a thread that has better to do.
     #[must_use]
-    pub fn of<K>(seen: &Seen<K>, goals: &Goals, present: Option<(NonZeroU32, f64)>) -> Self {
+    pub fn of<K>(
+        arrivals: &Arrivals<K>,
+        goals: &Goals,
+        present: Option<(NonZeroU32, f64)>,
+    ) -> Self {
         let nothing_helps = Self { shards: None, binding: Vec::new() };
         let target = goals.target.get();
-        if seen.hottest_key_used() > target {
+        if arrivals.hottest_key_used() > target {
             return nothing_helps;
         }
-        let planned = seen.fleet().and_then(|fleet| {
+        let planned = arrivals.fleet().and_then(|fleet| {
             let plan = Estimator::new(fleet, goals.clone()).ok()?.plan().ok()?;
             Some((plan.shards, plan.binding))
         });
@@ -50,7 +54,7 @@ mod tests {
     use crate::{HashKey, Traffic};
 
     /// What is seen of a second in which devices sent records of 320 bytes, a hundred each.
-    fn seen(devices: u32, hot_records: u32) -> Seen<u32> {
+    fn seen(devices: u32, hot_records: u32) -> Arrivals<u32> {
         let second = Duration::from_secs(1);
         let mut traffic = Traffic::new(second, Duration::ZERO);
         for record in 0..devices * 100 {
@@ -61,7 +65,7 @@ mod tests {
             traffic.add(HashKey::of("hot"), &u32::MAX, 20, 300);
         }
         traffic.pass(second);
-        traffic.seen().cloned().unwrap()
+        traffic.arrivals().cloned().unwrap()
     }
 
     fn shards(n: u32) -> Option<NonZeroU32> {

@@ -73,7 +73,7 @@
 //!
 //! - [`Meter`]: how much flows, on average and at its peak; [`Flow::used`] of a shard's limits;
 //! - [`Traffic`]: what there is to send, in bounded memory: [`SizeCounts`], [`KeyCount`], [`HotKeys`];
-//!   [`Seen::fleet`] is a fleet to plan for;
+//!   [`Arrivals::fleet`] is a fleet to plan for;
 //! - [`Watch`]: tells when the plan no longer holds, and [`Advice`] how many shards would.
 
 pub mod bill;
@@ -82,6 +82,7 @@ pub mod limits;
 
 mod advice;
 mod aimd;
+mod arrivals;
 mod aws;
 mod budget;
 mod check;
@@ -117,6 +118,7 @@ mod watch;
 
 pub use advice::Advice;
 pub use aimd::{Aimd, Limiter, Verdicts};
+pub use arrivals::Arrivals;
 pub use aws::AwsFormula;
 pub use budget::Budget;
 pub use check::{Check, Constraint, Wait};
@@ -143,6 +145,6 @@ pub use shard_id::ShardId;
 pub use shard_ranges::ShardRanges;
 pub use size_counts::{SIZE_EDGES, SizeCounts};
 pub use sizes::{Bin, Sizes};
-pub use traffic::{Seen, Traffic};
+pub use traffic::Traffic;
 pub use warning::Warning;
 pub use watch::{News, Signs, Strain, Watch};

@@ -1,17 +1,12 @@
 use std::mem;
 use std::time::Duration;
 
-use crate::number::{count_up, real};
-use crate::{
-    Class, Devices, Fleet, Flow, HashKey, HotKey, HotKeys, KeyCount, Reporting, SizeCounts, Sizes,
-};
+use crate::{Arrivals, HashKey, HotKeys, KeyCount, SizeCounts};
 
 /// Keys that are seen again within this are counted as devices, and those of the stretch before.
 const KEYS_SEEN_WITHIN: Duration = Duration::from_secs(3_600);
 /// Most keys that a fleet is told of one by one.
 const HOT_IN_FLEET: usize = 10;
-/// Keys that take a smaller part of a shard are one of many.
-const HOT_USED_MIN: f64 = 0.02;
 
 /// What there is to send, in bounded memory (about 40 KiB): how much, how large, of how many keys
 /// and of which most.
@@ -30,8 +25,8 @@ pub struct Traffic<K> {
     /// How long a window is, and since when the present one lasts.
     window_lasts: Duration,
     window_since: Duration,
-    /// The last that was full.
-    seen: Option<Seen<K>>,
+    /// Of the last window that was full.
+    arrivals: Option<Arrivals<K>>,
 }
 
 /// What is counted at present.
@@ -40,21 +35,6 @@ struct Window<K> {
     sizes: SizeCounts,
     key_bytes: u64,
     hot: HotKeys<K>,
-}
-
-/// What came in a window.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Seen<K> {
-    /// How long it was.
-    pub lasted: Duration,
-    /// The data of its records.
-    pub sizes: SizeCounts,
-    /// Bytes of their keys.
-    pub key_bytes: u64,
-    /// The keys that load their shards most, the hottest first.
-    pub hottest: Vec<HotKey<K>>,
-    /// How many keys are in use, about: of this window or an hour or two before.
-    pub keys: f64,
 }
 
 impl<K: Clone> Traffic<K> {
@@ -71,7 +51,7 @@ impl<K: Clone> Traffic<K> {
             window: nothing,
             window_lasts: window,
             window_since: now,
-            seen: None,
+            arrivals: None,
         }
     }
 
@@ -95,7 +75,7 @@ impl<K: Clone> Traffic<K> {
             let (sizes, key_bytes) = (mem::take(sizes), mem::take(key_bytes));
             let hottest = hot.hottest(HOT_IN_FLEET);
             hot.clear();
-            self.seen = Some(Seen { lasted, sizes, key_bytes, hottest, keys });
+            self.arrivals = Some(Arrivals { lasted, sizes, key_bytes, hottest, keys });
             self.window_since = now;
         }
         if now.saturating_sub(self.keys_since) >= KEYS_SEEN_WITHIN {
@@ -116,10 +96,10 @@ impl<K: Clone> Traffic<K> {
         self.key_bytes
     }
 
-    /// The last window that was full.
+    /// What came in the last window that was full.
     #[must_use]
-    pub fn seen(&self) -> Option<&Seen<K>> {
-        self.seen.as_ref()
+    pub fn arrivals(&self) -> Option<&Arrivals<K>> {
+        self.arrivals.as_ref()
     }
 
     /// About how many keys were seen in the last one to two hours.
@@ -131,85 +111,15 @@ impl<K: Clone> Traffic<K> {
     }
 }
 
-impl<K> Seen<K> {
-    /// What came, all keys together.
-    #[must_use]
-    pub fn flow(&self) -> Flow {
-        self.in_a_second(self.sizes.records(), self.sizes.bytes + self.key_bytes)
-    }
-
-    /// What came of one of its hottest keys, at least.
-    #[must_use]
-    pub fn flow_of(&self, key: &HotKey<K>) -> Flow {
-        self.in_a_second(key.records, key.bytes)
-    }
-
-    /// The part of one shard's limits that the hottest key takes by itself, at least. Above 1 no
-    /// number of shards can take it.
-    #[must_use]
-    pub fn hottest_key_used(&self) -> f64 {
-        self.hottest.iter().map(|key| self.flow_of(key).used()).fold(0.0, f64::max)
-    }
-
-    /// What came as a fleet to plan for: the keys that load a shard noticeably each by itself, and
-    /// all others as devices that are alike. `None` if there is nothing to plan for.
-    #[must_use]
-    pub fn fleet(&self) -> Option<Fleet> {
-        let hot: Vec<_> =
-            self.hottest.iter().filter(|key| self.flow_of(key).used() >= HOT_USED_MIN).collect();
-        let records = self.sizes.records();
-        let key_bytes = count_up(real(self.key_bytes) / real(records.max(1))).max(1);
-        let rest = records.saturating_sub(hot.iter().map(|key| key.records).sum());
-        let mut classes = Vec::new();
-        if rest > 0 {
-            let devices = count_up((self.keys - real(hot.len() as u64)).max(1.0));
-            classes.push(Class {
-                name: "devices".to_owned(),
-                devices: Devices::Counted { devices, key_bytes },
-                period: self.period(f64::from(devices), rest)?,
-                sizes: self.sizes.sizes()?,
-                reporting: Reporting::Spread,
-                buffered: 0,
-            });
-        }
-        for (place, key) in hot.into_iter().enumerate() {
-            let data_bytes = real(key.bytes) / real(key.records) - f64::from(key_bytes);
-            classes.push(Class {
-                name: format!("hot key {}", place + 1),
-                devices: Devices::Counted { devices: 1, key_bytes },
-                period: self.period(1.0, key.records)?,
-                sizes: Sizes::histogram([(count_up(data_bytes).max(1), 1)])?,
-                reporting: Reporting::Spread,
-                buffered: 0,
-            });
-        }
-        Fleet::new(classes).ok()
-    }
-
-    /// How long a device waits between two records, if so many sent so many.
-    fn period(&self, devices: f64, records: u64) -> Option<Duration> {
-        let period_s = self.lasted.as_secs_f64() * devices / real(records);
-        Duration::try_from_secs_f64(period_s).ok()
-    }
-
-    fn in_a_second(&self, records: u64, bytes: u64) -> Flow {
-        let lasted_s = self.lasted.as_secs_f64();
-        if lasted_s > 0.0 {
-            Flow { records_per_s: real(records) / lasted_s, bytes_per_s: real(bytes) / lasted_s }
-        } else {
-            Flow::default()
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Flow;
 
     const MINUTE: Duration = Duration::from_secs(60);
 
     /// What is seen of a minute in which devices sent records of 300 bytes, key and data.
-    fn seen(devices: u32, records_each: u32, hot: &[(&'static str, u32)]) -> Seen<String> {
+    fn seen(devices: u32, records_each: u32, hot: &[(&'static str, u32)]) -> Arrivals<String> {
         let mut traffic = Traffic::new(MINUTE, Duration::ZERO);
         let mut add = |name: &str, records| {
             for _ in 0..records {
@@ -221,10 +131,10 @@ mod tests {
             (0..devices).for_each(|device| add(&format!("device/{device:07}"), 1));
         }
         traffic.pass(MINUTE - Duration::from_millis(1));
-        assert_eq!(traffic.seen(), None, "the window is not full");
+        assert_eq!(traffic.arrivals(), None, "the window is not full");
         traffic.pass(MINUTE);
-        assert_eq!(traffic.sizes().records(), traffic.seen().unwrap().sizes.records());
-        traffic.seen().cloned().unwrap()
+        assert_eq!(traffic.sizes().records(), traffic.arrivals().unwrap().sizes.records());
+        traffic.arrivals().cloned().unwrap()
     }
 
     #[test]

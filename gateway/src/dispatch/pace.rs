@@ -195,8 +195,9 @@ impl Pace {
     }
 }
 
-/// What is used less than this part of a shard is not used.
-const IDLE: f64 = 1e-6;
+/// A record a second: what is used less, after it was used before shards were told apart, is on its
+/// way to nothing.
+const IDLE: f64 = 1e-3;
 
 fn plus(one: Flow, other: Flow) -> Flow {
     Flow {

@@ -4,7 +4,9 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use shard_estimator::{Advice, Factor, Flow, Goals, News, Seen, Signs, Strain, Traffic, Watch};
+use shard_estimator::{
+    Advice, Arrivals, Factor, Flow, Goals, HotKey, News, Signs, Strain, Traffic, Watch,
+};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{info, warn};
 
@@ -39,7 +41,7 @@ pub(super) struct Backlog {
 struct Warning {
     strains: Vec<Strain>,
     load: StreamLoad,
-    seen: Option<Seen<PartitionKey>>,
+    arrivals: Option<Arrivals<PartitionKey>>,
     goals: Goals,
     hottest_keys: usize,
 }
@@ -79,7 +81,7 @@ impl Watching {
         }
         let signs = Signs {
             hottest_shard_used: load.hottest_used,
-            hottest_key_used: self.traffic.seen().map_or(0.0, Seen::hottest_key_used),
+            hottest_key_used: self.traffic.arrivals().map_or(0.0, Arrivals::hottest_key_used),
             throttled: load.throttled,
             spooled: backlog.spooled,
             open: backlog.open,
@@ -91,7 +93,7 @@ impl Watching {
                 let warning = Warning {
                     strains,
                     load: load.clone(),
-                    seen: self.traffic.seen().cloned(),
+                    arrivals: self.traffic.arrivals().cloned(),
                     goals: self.goals.clone(),
                     hottest_keys: self.hottest_keys,
                 };
@@ -102,7 +104,7 @@ impl Watching {
 
     /// The hottest keys of the last window that was full, as many as may be named.
     pub(super) fn hottest_keys(&self) -> Vec<(String, Flow)> {
-        named(self.traffic.seen(), self.hottest_keys)
+        named(self.traffic.arrivals(), self.hottest_keys)
     }
 
     pub(super) fn plan(&self) -> PlanShown {
@@ -125,10 +127,10 @@ impl Watching {
 impl Warning {
     /// Tells the log, with advice; finding that takes up to seconds.
     fn tell(&self) {
-        let Self { strains, load, seen, goals, hottest_keys } = self;
+        let Self { strains, load, arrivals, goals, hottest_keys } = self;
         let present = load.shards.and_then(NonZeroU32::new).zip(load.hottest_used);
-        let advice = seen.as_ref().map(|seen| Advice::of(seen, goals, present));
-        let flow = seen.as_ref().map(Seen::flow).unwrap_or_default();
+        let advice = arrivals.as_ref().map(|arrivals| Advice::of(arrivals, goals, present));
+        let flow = arrivals.as_ref().map(Arrivals::flow).unwrap_or_default();
         warn!(
             because = ?strains,
             advice = advice_for(strains, advice.as_ref()),
@@ -139,16 +141,16 @@ impl Warning {
             records_per_s = flow.records_per_s.round(),
             bytes_per_s = flow.bytes_per_s.round(),
             throttled = hundredths(load.throttled),
-            hottest_keys = ?named(seen.as_ref(), *hottest_keys),
+            hottest_keys = ?named(arrivals.as_ref(), *hottest_keys),
             "the plan no longer holds"
         );
     }
 }
 
-fn named(seen: Option<&Seen<PartitionKey>>, most: usize) -> Vec<(String, Flow)> {
-    let Some(seen) = seen else { return Vec::new() };
-    let named = |hot| (seen.flow_of(hot), hot.key.as_str().to_owned());
-    seen.hottest.iter().take(most).map(named).map(|(flow, name)| (name, flow)).collect()
+fn named(arrivals: Option<&Arrivals<PartitionKey>>, most: usize) -> Vec<(String, Flow)> {
+    let Some(arrivals) = arrivals else { return Vec::new() };
+    let named = |hot: &HotKey<PartitionKey>| (hot.key.to_string(), arrivals.flow_of(hot));
+    arrivals.hottest.iter().take(most).map(named).collect()
 }
 
 /// What to do, for the first of the reasons that says it.

@@ -123,3 +123,39 @@ async fn stream_that_is_too_small_is_told_with_the_number_of_shards_that_would_d
     assert_eq!(run.times_said(BROKEN), 1);
     run.stop().await;
 }
+
+/// One device has more to send than a shard should carry; there are shards enough.
+#[tokio::test]
+async fn key_that_no_number_of_shards_can_carry_is_told_by_name() {
+    let world = World::new().await.set("plan.warn_after_s", "10");
+    let run = world.gateway.start().await;
+    let load = Load { devices: 1, ..Load::new(25_000, 1_000) };
+    let (_, keys) =
+        tokio::join!(load.publish(world.broker.port), run.field(BROKEN, "hottest_keys"));
+    assert!(keys.to_string().contains("sites/"), "{keys}");
+    let field = async |name| run.field(BROKEN, name).await;
+    assert!(field("because").await.to_string().contains("Key"));
+    assert!(field("advice").await.to_string().contains("more shards cannot help"));
+    assert!(field("shards_needed").await.is_null());
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn stream_that_is_large_enough_is_not_warned_of() {
+    let world = World::new()
+        .await
+        .set("plan.warn_after_s", "10")
+        .set("metrics.listen", "\"127.0.0.1:0\"")
+        .set("metrics.hottest_keys", "0");
+    let run = world.gateway.start().await;
+    let url = url(&run).await;
+    let load = Load { devices: 200, ..Load::new(20_000, 1_000) };
+    load.publish(world.broker.port).await;
+    let text = get(&url).await;
+    let page = Page::of(&text);
+    assert!(page.value("plan_holds") > 0.5);
+    assert!((0.2..0.6).contains(&page.value("hottest_shard_offered_ratio")));
+    assert!(!text.contains("key=\""), "no key is named");
+    assert_eq!(run.times_said(BROKEN), 0);
+    run.stop().await.books();
+}
