@@ -77,7 +77,8 @@ pub struct Mqtt {
     pub version: MqttVersion,
     /// User name and password.
     pub login: Option<Login>,
-    /// How long the broker keeps the session of an absent gateway (MQTT 5).
+    /// How long the broker keeps the session of an absent gateway (MQTT 5). Zero, which is never
+    /// configured, ends it with the connection, in either version: for who only looks on.
     pub session_expiry: Duration,
     /// How many unacknowledged publishes the broker may have with us. MQTT 5 tells it so; more than
     /// that is not read.

@@ -10,7 +10,7 @@ use crate::loads::{AtShards, Loads, Scale};
 use crate::number::count_down;
 use crate::placement::{SortedKeys, golden_keys};
 use crate::{
-    Check, Constraint, Fleet, GoalFault, Goals, Growth, Outage, Outlook, Placement, Sent,
+    Check, Class, Constraint, Fleet, GoalFault, Goals, Growth, Outage, Outlook, Placement, Sent,
     longest_outage,
 };
 
@@ -143,7 +143,19 @@ impl Estimator {
     /// ranges: a picture, where keys are not known, of one play of hashing.
     #[must_use]
     pub fn records_by_shard(&self, shards: NonZeroU32) -> Vec<f64> {
-        self.scale().records_by_shard(shards, self.goals.seed)
+        self.scale().by_shard(shards, self.goals.seed, Class::device_records_per_s)
+    }
+
+    /// What each of so many shards is sent, as a part of its nearer limit, records or bytes: the same
+    /// picture as [`records_by_shard`](Self::records_by_shard), packed.
+    #[must_use]
+    pub fn used_by_shard(&self, shards: NonZeroU32) -> Vec<f64> {
+        let (scale, carry, seed) = (self.scale(), self.carry(), self.goals.seed);
+        let bytes_per_s = |class: &Class| class.device_records_per_s() * class.record_bytes();
+        let records = scale.by_shard(shards, seed, Class::device_records_per_s);
+        let bytes = scale.by_shard(shards, seed, bytes_per_s);
+        let used = |(records, bytes)| carry.used_of_limit(carry.flow(records, bytes));
+        records.into_iter().zip(bytes).map(used).collect()
     }
 
     /// What so many shards can carry without breaking a goal, growth left aside.

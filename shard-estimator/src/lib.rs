@@ -1,4 +1,5 @@
-//! What a Kinesis data stream takes, and how much of it is ours: pure arithmetic, no clock, no I/O.
+//! What a Kinesis data stream takes, and how much of it is ours: pure arithmetic, no clock, no I/O,
+//! but for `cli`, the command on top of it.
 //!
 //! Three questions are answered with the same numbers: how many shards to buy, what may be sent to
 //! each of them, and whether they are still enough. For the first, read in this order:
@@ -75,10 +76,15 @@
 //! - [`Traffic`]: what there is to send, in bounded memory: [`SizeCounts`], [`KeyCount`], [`HotKeys`];
 //!   [`Arrivals::fleet`] is a fleet to plan for;
 //! - [`Watch`]: tells when the plan no longer holds, and [`Advice`] how many shards would.
+//!
+//! Beside them, [`size`] reads and writes sizes in bytes as people do.
 
 pub mod bill;
 pub mod burst;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod limits;
+pub mod size;
 
 mod advice;
 mod aimd;

@@ -84,10 +84,15 @@ impl<'a> Scale<'a> {
         self.loads(&Heaviest::fair(&self.fleet.counts(1.0), shards, &self.weighings), times)
     }
 
-    /// Records a second of each shard, before packing.
-    pub(crate) fn records_by_shard(&self, shards: NonZeroU32, seed: u64) -> Vec<f64> {
-        let classes = self.fleet.classes().iter();
-        let weights: Vec<_> = classes.map(Class::device_records_per_s).collect();
+    /// What each shard gets of what `of` says of a device of a class; the same seed gives each device
+    /// the same place.
+    pub(crate) fn by_shard(
+        &self,
+        shards: NonZeroU32,
+        seed: u64,
+        of: impl Fn(&Class) -> f64,
+    ) -> Vec<f64> {
+        let weights: Vec<_> = self.fleet.classes().iter().map(of).collect();
         self.heaviest.weigh_each(&self.fleet.counts(1.0), shards, &weights, seed)
     }
 

@@ -36,6 +36,12 @@ pub(crate) fn within(need: f64, room: f64) -> bool {
     need <= room * (1.0 + 1e-6)
 }
 
+/// Digits with a comma after every third from the end.
+pub(crate) fn thousands(digits: &str) -> String {
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().collect();
+    String::from_utf8_lossy(&groups.join(&b',')).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

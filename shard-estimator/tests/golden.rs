@@ -321,7 +321,7 @@ fn the_floor_of_advantage_is_ten_mebibytes_a_second_at_the_standard_price() {
     let building = estimator(&golden["scenarios"]["building"]["input"]);
     let bill = Bill::of(&building, shards(1), &prices().regions["us-east-1"]);
     let floor = bill.advantage.expect("its prices are known").total();
-    assert_eq!(floor.to_string(), "$3079.69");
+    assert_eq!(floor.to_string(), "$3,079.69");
     let standard = Factor::new(0.12).expect("dollars in and out").get();
     let mib_per_s = floor.0 / standard * 1024.0 / (730.0 * 3600.0);
     rounds_to("AWS's own advice", mib_per_s, 10.0, 6);

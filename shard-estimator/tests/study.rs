@@ -80,12 +80,12 @@ fn the_fleet_s_costs_and_outcomes_are_those_of_the_study() {
     for (n, usd, hot, drain_hashed, drain_even) in [
         (20, "$954.84", 1.103, None, None),
         (23, "$987.69", 0.967, None, Some(29.0)),
-        (25, "$1009.59", 0.894, Some(149.0), Some(8.0)),
-        (27, "$1031.49", 0.832, Some(12.2), Some(4.66)),
-        (29, "$1053.39", 0.779, Some(6.44), Some(3.29)),
-        (32, "$1086.24", 0.711, Some(3.76), Some(2.27)),
-        (40, "$1173.84", 0.579, Some(1.80), Some(1.25)),
-        (60, "$1392.84", 0.400, Some(0.80), Some(0.59)),
+        (25, "$1,009.59", 0.894, Some(149.0), Some(8.0)),
+        (27, "$1,031.49", 0.832, Some(12.2), Some(4.66)),
+        (29, "$1,053.39", 0.779, Some(6.44), Some(3.29)),
+        (32, "$1,086.24", 0.711, Some(3.76), Some(2.27)),
+        (40, "$1,173.84", 0.579, Some(1.80), Some(1.25)),
+        (60, "$1,392.84", 0.400, Some(0.80), Some(0.59)),
     ] {
         let bill = Bill::of(&hashed, shards(n), &prices.regions["us-east-1"]);
         let total = bill.provisioned.expect("its prices are known").total();

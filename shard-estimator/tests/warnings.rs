@@ -152,7 +152,7 @@ fn fan_out_that_costs_more_than_the_stream_is_said() {
     };
     let warnings = of_bill(vehicles.clone(), with(2), 29, "us-east-1");
     let (fan_out, put) = warnings.split_at(1);
-    says(fan_out, &["$1938.35", "$1053.39", "share reads"]);
+    says(fan_out, &["$1,938.35", "$1,053.39", "share reads"]);
     says(put, &["packing"]);
     assert_eq!(of_bill(vehicles.clone(), with(1), 29, "us-east-1"), put, "$969 on $1,053");
     let many = of_plan(Class { sizes: sizes(&[(400, 1)]), ..vehicles }, with(21), None);
@@ -236,7 +236,7 @@ fn firehose_bills_small_records_fivefold() {
     let vehicles = Class { sizes: sizes(&[(1_024, 1)]), ..vehicles() };
     let region = prices().regions["us-east-1"];
     let bill = Bill::of(&estimator(vehicles, Goals::default()), shards(29), &region);
-    assert_eq!(bill.firehose.expect("its price is known").to_string(), "$7268.14");
+    assert_eq!(bill.firehose.expect("its price is known").to_string(), "$7,268.14");
 }
 
 #[test]

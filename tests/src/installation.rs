@@ -125,6 +125,13 @@ impl Installation {
         self
     }
 
+    /// Whatever it does gets a SIGINT after three seconds.
+    #[must_use]
+    pub fn interrupted_after_3_s(mut self) -> Self {
+        self.runner = &["timeout", "--preserve-status", "--signal=INT", "3"];
+        self
+    }
+
     /// Starts the gateway and waits until all its filters are subscribed.
     pub async fn start(&self) -> Run {
         let run = self.launch();

@@ -7,6 +7,7 @@
 //! - [`moto`]: somebody else's Kinesis; ours is [`tidegate::rehearsal::stream`].
 //! - [`fleet`]: devices that publish. [`reading`]: what they publish, and what arrived of it.
 //! - [`metrics`]: what the gateway shows.
+//! - [`browser`]: who reads a page.
 //! - [`process`], [`patience`]: how the parts are watched, and how long. [`effort`]: how hard they are
 //!   tried.
 //!
@@ -14,6 +15,7 @@
 //! words of every process.
 #![expect(clippy::missing_panics_doc, reason = "panicking is how a test fails")]
 
+pub mod browser;
 pub mod certificates;
 pub mod effort;
 pub mod fleet;

@@ -94,6 +94,22 @@ impl Mosquitto {
         self.process.times_said(&format!("Sending PUBLISH to {client} (d1"))
     }
 
+    /// Waits until a client whose name begins like this has subscribed, since the last start. Known
+    /// to a [talkative](Settings::talkative) broker.
+    pub async fn is_asked_by(&self, client: &str) {
+        self.process.says(&format!("Received SUBSCRIBE from {client}")).await;
+    }
+
+    /// Whether every session of MQTT 3 whose client has such a name is one that ends with its
+    /// connection; there was one at least.
+    #[must_use]
+    pub fn forgets(&self, client: &str) -> bool {
+        let said = self.process.said();
+        let mut connects = said.iter().filter(|line| line.contains(&format!(" as {client}")));
+        connects.next().is_some_and(|line| line.contains(", c1,"))
+            && connects.all(|line| line.contains(", c1,"))
+    }
+
     /// Stops in order, so that what is persistent is written.
     pub async fn stop(&mut self) {
         self.process.signal(Signal::Terminate);

@@ -20,8 +20,9 @@ use super::{Dialect, Request};
 #[derive(Debug)]
 pub(super) struct Subscriptions {
     wanted: Vec<Subscription>,
-    /// The file that remembers, between runs, what the broker was asked for.
-    memory: PathBuf,
+    /// The file that remembers, between runs, what the broker was asked for; none for a session
+    /// that ends with its connection.
+    memory: Option<PathBuf>,
     /// How many filters were asked for and not answered, and how many unsubscribed likewise.
     unanswered: (usize, usize),
     /// When to ask again because the broker refused a filter, in milliseconds since 1970.
@@ -45,7 +46,7 @@ impl Subscriptions {
             .collect();
         Self {
             wanted,
-            memory: state_dir.join(file_name(client_id)),
+            memory: (!mqtt.session_expiry.is_zero()).then(|| state_dir.join(file_name(client_id))),
             unanswered: (0, 0),
             again_ms: None,
         }
@@ -114,8 +115,10 @@ impl Subscriptions {
 
     /// The filters that an earlier run asked for and this one does not want.
     fn unwanted(&self) -> Vec<String> {
-        let remembered: BTreeSet<String> = fs::read(&self.memory)
-            .ok()
+        let remembered: BTreeSet<String> = self
+            .memory
+            .as_ref()
+            .and_then(|memory| fs::read(memory).ok())
             .and_then(|text| serde_json::from_slice(&text).ok())
             .unwrap_or_default();
         let wanted: BTreeSet<&str> = self.wanted.iter().map(|s| s.filter.as_str()).collect();
@@ -140,15 +143,16 @@ impl Subscriptions {
     }
 
     fn write(&self, besides: &[String]) -> io::Result<()> {
+        let Some(memory) = &self.memory else { return Ok(()) };
         let wanted = self.wanted.iter().map(|subscription| &subscription.filter);
         let filters: BTreeSet<&String> = wanted.chain(besides).collect();
         let text = serde_json::to_vec(&filters)?;
-        if fs::read(&self.memory).is_ok_and(|old| old == text) {
+        if fs::read(memory).is_ok_and(|old| old == text) {
             return Ok(());
         }
-        let fresh = self.memory.with_extension("new");
+        let fresh = memory.with_extension("new");
         fs::write(&fresh, text)?;
-        fs::rename(fresh, &self.memory)
+        fs::rename(fresh, memory)
     }
 }
 

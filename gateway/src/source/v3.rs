@@ -24,6 +24,8 @@ pub(super) const TAKEN_OVER: &str = "another client connected with our client id
 /// Protocol version 3.1.1.
 pub(super) struct V3 {
     client_id: String,
+    /// Whether the broker forgets us with the connection.
+    clean_session: bool,
     will: Option<LastWill>,
     packet_bytes_max: usize,
 }
@@ -32,6 +34,7 @@ impl V3 {
     pub(super) fn new(mqtt: &Mqtt, client_id: &str, status_topic: Option<&str>) -> Self {
         Self {
             client_id: client_id.to_owned(),
+            clean_session: mqtt.session_expiry.is_zero(),
             will: status_topic.map(|topic| LastWill::new(topic, OFFLINE, QoS::AtLeastOnce, true)),
             packet_bytes_max: usize::try_from(mqtt.packet_bytes_max).unwrap_or(usize::MAX),
         }
@@ -42,7 +45,7 @@ impl Dialect for V3 {
     fn hello(&self, login: Option<(String, String)>, keep_alive: Duration, out: &mut BytesMut) {
         let mut connect = Connect::new(&self.client_id);
         connect.keep_alive = u16::try_from(keep_alive.as_secs()).unwrap_or(u16::MAX);
-        connect.clean_session = false;
+        connect.clean_session = self.clean_session;
         connect.last_will.clone_from(&self.will);
         connect.login = login.map(|(username, password)| Login::new(username, password));
         put(&Packet::Connect(connect), out);

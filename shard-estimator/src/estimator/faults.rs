@@ -1,7 +1,6 @@
 use super::carry::Carry;
 use crate::limits::{
-    FAN_OUT_ADVANTAGE_MAX, RECORD_BYTES_CEILING, RETENTION_MAX, RETENTION_MIN, SHARD_BYTES_PER_S,
-    SHARD_READS_PER_S, SHARD_RECORDS_PER_S,
+    FAN_OUT_ADVANTAGE_MAX, RECORD_BYTES_CEILING, RETENTION_MAX, RETENTION_MIN, SHARD_READS_PER_S,
 };
 use crate::number::within;
 use crate::placement::{Heaviest, PLAYED_RISK_MIN};
@@ -89,8 +88,7 @@ fn of_device(class: &Class, goals: &Goals, carry: &Carry<'_>) -> Option<GoalFaul
     let records_per_s = class.device_records_per_s();
     let sent = carry.flow(records_per_s, records_per_s * class.record_bytes());
     let name = || class.name.clone();
-    let used = (sent.records_per_s / f64::from(SHARD_RECORDS_PER_S))
-        .max(sent.bytes_per_s / f64::from(SHARD_BYTES_PER_S));
+    let used = carry.used_of_limit(sent);
     if !within(used, 1.0) {
         return Some(GoalFault::DeviceAboveShard {
             class: name(),

@@ -13,6 +13,7 @@ mod metrics;
 mod order;
 mod outages;
 mod payloads;
+mod plans;
 mod shards;
 mod spool;
 mod stops;

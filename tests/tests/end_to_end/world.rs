@@ -43,6 +43,12 @@ impl World {
         self
     }
 
+    /// A gateway whose commands are interrupted.
+    pub(super) fn interrupted_after_3_s(mut self) -> Self {
+        self.gateway = self.gateway.interrupted_after_3_s();
+        self
+    }
+
     /// A gateway that keeps next to nothing of its spool in memory.
     pub(super) fn with_little_memory(self) -> Self {
         self.set("memory_bytes_max", "\"6 MiB\"").set("mqtt.packet_bytes_max", "\"64 KiB\"")

@@ -1,0 +1,102 @@
+//! `tidegate plan`: how many shards to buy. The estimator's own command, which can also watch a
+//! broker.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use shard_estimator::cli;
+use tokio::time::sleep;
+use tracing::info;
+
+use crate::config::Config;
+
+use super::configuration;
+use super::run::Signals;
+
+mod watch;
+
+/// What is asked.
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+pub struct Arguments {
+    #[command(flatten)]
+    question: cli::Arguments,
+    /// Instead of devices: watches the broker of this configuration, beside the gateway and without
+    /// disturbing it, and plans for the records that it would send.
+    #[arg(long, value_name = "FILE", requires = "lasts", conflicts_with = "trace")]
+    config: Option<PathBuf>,
+    /// Watches for so long; SIGINT ends it early, and what was seen until then counts.
+    #[arg(long = "for", id = "lasts", value_name = "TIME", value_parser = cli::time, requires = "config")]
+    lasts: Option<Duration>,
+}
+
+/// Answers on standard output.
+///
+/// # Errors
+/// When a broker cannot be watched. What is wrong with the question goes to standard error.
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let Arguments { question, config: Some(path), lasts: Some(lasts) } = arguments else {
+        return Ok(cli::run(&arguments.question));
+    };
+    // Before anybody waits.
+    if let Err(faults) = cli::check(question) {
+        return Ok(cli::refuse(faults));
+    }
+    let checked = Config::load(path).and_then(|config| {
+        config.check_files(&path.display().to_string())?;
+        Ok(config)
+    });
+    let config = match configuration(checked)? {
+        Ok(config) => config,
+        Err(code) => return Ok(code),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let observed = runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        info!(seconds = lasts.as_secs(), "watching the broker; SIGINT ends it early");
+        let over = async {
+            tokio::select! {
+                () = sleep(*lasts) => {}
+                () = signals.next() => info!("planning with what was seen until now"),
+            }
+        };
+        watch::watch(config, over).await
+    })?;
+    Ok(cli::run_observed(question, observed))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use shard_estimator::cli::{Arguments, answer};
+
+    use crate::config::{Config, PaceMode};
+
+    #[derive(Debug, Parser)]
+    struct Program {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    #[test]
+    fn the_settings_of_a_plan_are_read_by_the_gateway() {
+        let question = "plan --devices 20000 --period 1s --sizes 1KiB:1 --key-bytes 17 \
+            --limiter 0.85 --linger 70ms --gateways 4 --format toml";
+        let program = Program::parse_from(question.split_whitespace());
+        let answer = answer(&program.arguments, jiff::civil::date(2026, 6, 1)).unwrap();
+        let rest = "[mqtt]\nurl = 'mqtt://127.0.0.1:1883'\nclient_id = 'edge-1'\n\
+            topics = ['sites/+/devices/+/telemetry']\n[stream]\nname = 'telemetry'\n\
+            region = 'us-east-1'\n";
+        let whole = answer.text.replace("[stream]\n", rest);
+        let config = Config::parse(&whole).unwrap();
+        assert_eq!(config.stream.shards, Some(29));
+        assert_eq!((config.pace.mode, config.pace.instances), (PaceMode::Shards, Some(4)));
+        assert!((config.pace.fraction - 0.85).abs() < 1e-9);
+        assert_eq!(config.batch.linger.as_millis(), 70);
+    }
+}

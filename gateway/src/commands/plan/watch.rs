@@ -1,0 +1,123 @@
+//! Looks on at what a broker carries, with the gateway's own source, normaliser and router: what is
+//! counted are the records that would be sent, and nothing is sent.
+//!
+//! The gateway beside it is not disturbed. The client id is another one and the session ends with
+//! the connection, so that no broker keeps anything for us; QoS 0 asks no broker to wait for us; a
+//! member of a share group would take publishes away from the others, so the plain filters are
+//! subscribed. What the broker had retained is not what devices send, and does not count.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use futures_util::future::join3;
+use shard_estimator::cli::{Observed, Seen};
+use tokio::sync::{mpsc, watch};
+
+use crate::config::{Config, Mqtt, Qos, Retained, Subscription};
+use crate::limits::{INTAKE_BATCHES_MAX, SETTLED_BATCHES_MAX};
+use crate::metrics::Counters;
+use crate::normalise::Normaliser;
+use crate::route::Router;
+use crate::source::{self, Lane, Publish};
+
+/// Counts what is published until `over` is ready.
+///
+/// # Errors
+/// When the configuration cannot be relied on.
+pub(super) async fn watch(config: Config, over: impl Future<Output = ()>) -> Result<Observed> {
+    let mut counting = Counting {
+        normaliser: Normaliser::new(&config.records).context("records")?,
+        router: Router::new(config.stream.partition_key.as_deref()),
+        observed: Observed::new(Seen::AtBroker),
+        publishes: 0,
+    };
+    let (intake_tx, mut intake) = mpsc::channel(INTAKE_BATCHES_MAX);
+    let (settled, settled_rx) = mpsc::channel(SETTLED_BATCHES_MAX);
+    let (stop_tx, stop) = watch::channel(false);
+    let lane = source::run(Lane {
+        index: 0,
+        config: Arc::new(Config { mqtt: onlooker(&config.mqtt), ..config }),
+        intake: intake_tx,
+        settled: settled_rx,
+        stop,
+        counters: Arc::new(Counters::default()),
+    });
+    let count = async {
+        while let Some(batch) = intake.recv().await {
+            batch.publishes.iter().for_each(|publish| counting.count(publish));
+            let receipts = batch.publishes.iter().map(|publish| publish.receipt).collect();
+            // A connection that is gone holds nothing that could be settled.
+            drop(settled.send(receipts).await);
+        }
+        // The connection hears that nothing more will be settled, and ends.
+        drop(settled);
+    };
+    let stop = async {
+        over.await;
+        stop_tx.send_replace(true);
+    };
+    join3(Box::pin(lane), count, stop).await;
+    Ok(counting.observed)
+}
+
+/// The same broker and topics, for a client that leaves no trace.
+fn onlooker(mqtt: &Mqtt) -> Mqtt {
+    let filters = mqtt.lanes.iter().flatten();
+    let looks_at =
+        |subscription: &Subscription| Subscription { qos: Qos::AtMostOnce, ..subscription.clone() };
+    Mqtt {
+        client_id: format!("{}-plan-{:08x}", mqtt.client_id, fastrand::u32(..)),
+        lanes: vec![filters.map(looks_at).collect()],
+        share_group: None,
+        session_expiry: Duration::ZERO,
+        retained: Retained::Skip,
+        status_topic: false,
+        ..mqtt.clone()
+    }
+}
+
+/// Makes records of publishes, and counts them.
+struct Counting {
+    normaliser: Normaliser,
+    router: Router,
+    observed: Observed,
+    publishes: u64,
+}
+
+impl Counting {
+    fn count(&mut self, Publish { topic, payload, rx_ts_ms, .. }: &Publish) {
+        self.publishes += 1;
+        let named = String::from_utf8_lossy(topic);
+        match self.normaliser.normalise(topic, payload, *rx_ts_ms, self.publishes) {
+            Ok(records) => {
+                for record in records {
+                    let key = self.router.key(&record, &named);
+                    let bytes = u32::try_from(record.data.len()).unwrap_or(u32::MAX);
+                    self.observed.add(*rx_ts_ms, key.as_str(), bytes);
+                }
+            }
+            Err(reject) => self.observed.leave_out(|| format!("on {named}, {reject}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_onlooker_neither_takes_over_nor_shares_nor_leaves_a_session() {
+        let text = "[mqtt]\nurl = 'mqtt://localhost'\nclient_id = 'edge-1'\nshare_group = 'g'\n\
+            status_topic = true\nlanes = [['a/#'], ['b/+']]\n\
+            [stream]\nname = 's'\nregion = 'us-east-1'\n";
+        let mqtt = Config::parse(text).unwrap().mqtt;
+        let onlooker = onlooker(&mqtt);
+        assert!(onlooker.client_id.starts_with("edge-1-plan-"));
+        assert_eq!((onlooker.share_group, onlooker.status_topic), (None, false));
+        assert_eq!((onlooker.session_expiry, onlooker.retained), (Duration::ZERO, Retained::Skip));
+        let [lane] = &onlooker.lanes[..] else { panic!("one connection") };
+        let looks_at: Vec<_> = lane.iter().map(|one| (one.filter.as_str(), one.qos)).collect();
+        assert_eq!(looks_at, [("a/#", Qos::AtMostOnce), ("b/+", Qos::AtMostOnce)]);
+    }
+}

@@ -1,0 +1,45 @@
+//! What a month costs, by mode.
+
+use super::super::question::Question;
+use super::{Rows, row};
+use crate::bill::{Bill, Cost, Mode};
+
+/// The parts of a month's bill, in the order in which they are shown.
+pub(in crate::cli) const PARTS: [&str; 5] =
+    ["shards or stream", "in", "out", "fan-out", "retention"];
+
+/// How people call a mode.
+pub(in crate::cli) fn name(mode: Mode, cost: &Cost) -> &'static str {
+    match mode {
+        Mode::Provisioned => "provisioned",
+        Mode::OnDemand => "on demand",
+        Mode::Advantage if cost.at_floor => "advantage, at its floor",
+        Mode::Advantage => "advantage",
+    }
+}
+
+/// Dollars of each of the [`PARTS`].
+pub(in crate::cli) fn parts(cost: &Cost) -> [crate::bill::Usd; 5] {
+    [cost.capacity, cost.ingest, cost.reads, cost.fan_out, cost.retention]
+}
+
+/// Each mode with its parts.
+pub(in crate::cli) fn rows(bill: &Bill) -> Rows {
+    let head = row(["a month"]).into_iter().chain(row(PARTS)).chain(row(["total"]));
+    let modes = bill.modes().map(|(mode, cost)| {
+        let cells = parts(&cost).into_iter().chain([cost.total()]);
+        std::iter::once(name(mode, &cost).to_owned())
+            .chain(cells.map(|dollars| dollars.to_string()))
+            .collect()
+    });
+    std::iter::once(head.collect()).chain(modes).collect()
+}
+
+/// Where the prices are from, and what is not in them.
+pub(in crate::cli) fn about(question: &Question, bill: &Bill) -> String {
+    let Question { region_name, prices_date, .. } = question;
+    let firehose = bill
+        .firehose
+        .map_or_else(String::new, |cost| format!("; delivery by Firehose would add {cost}"));
+    format!("prices of {region_name}, {prices_date}{firehose}")
+}

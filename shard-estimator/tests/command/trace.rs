@@ -1,0 +1,155 @@
+//! Plans from recorded traces.
+
+use std::fmt::Write;
+use std::fs;
+use std::process::Command;
+use std::thread;
+
+use clap::Parser;
+use serde_json::Value;
+use shard_estimator::cli::{Observed, Seen, answer_observed};
+
+use super::{Program, TODAY, answered, file, json_of, refused, warned};
+
+/// So many devices, one reading of `bytes` every `period_ms` from `phase` of the device on, for
+/// `periods`.
+fn recorded(
+    name: &str,
+    devices: u64,
+    period_ms: u64,
+    periods: u64,
+    phase: impl Fn(u64) -> u64,
+) -> String {
+    let mut text = String::new();
+    for period in 0..periods {
+        for device in 0..devices {
+            let ts = 1_780_000_200_000 + period * period_ms + phase(device);
+            let bytes = if period == 0 { 5632 } else { 512 };
+            writeln!(text, "{{\"ts\":{ts},\"device\":\"{name}-{device}\",\"bytes\":{bytes}}}")
+                .expect("text can be written");
+        }
+    }
+    text
+}
+
+#[test]
+fn a_trace_gives_classes_periods_and_sizes() {
+    let fast = recorded("fast", 40, 1_000, 60, |device| device * 25);
+    let slow = recorded("slow", 90, 30_000, 2, |device| device * 333);
+    let (_folder, path) = file(&format!("{{\"bytes_are\":\"record\"}}\n{fast}{slow}"));
+    let answer = json_of(&format!("--trace {path}"));
+    let classes = answer["inputs"]["classes"].as_array().unwrap();
+    assert_eq!(classes.len(), 2);
+    let known = |class: usize| classes[class]["devices"]["known"].as_array().unwrap().len();
+    assert_eq!((known(0), known(1)), (40, 90));
+    let period = |class: usize| classes[class]["period"].as_f64().unwrap();
+    assert!((period(0) - 1.0).abs() < 0.03 && (period(1) - 30.0).abs() < 1.0, "{classes:?}");
+    let bins = classes[0]["sizes"]["bins"].as_array().unwrap();
+    assert_eq!(bins.len(), 2);
+    assert!((bins[1]["share"].as_f64().unwrap() - 1.0 / 60.0).abs() < 1e-9);
+    assert_eq!(classes[0]["reporting"], "spread");
+    assert_eq!(answer["warnings"].as_array().map(Vec::len), Some(0), "{}", answer["warnings"]);
+}
+
+#[test]
+fn a_few_readings_show_the_period_whatever_the_phases() {
+    let few = recorded("a", 1_000, 10_000, 3, |device| device * 10);
+    let joined = recorded("b", 500, 10_000, 2, |device| device * 20);
+    let (_folder, path) = file(&format!("{few}{joined}"));
+    let answer = json_of(&format!("--trace {path}"));
+    let classes = answer["inputs"]["classes"].as_array().unwrap();
+    assert_eq!(classes.len(), 1, "who came later sends as often: {classes:?}");
+    assert_eq!(classes[0]["period"], 10.0);
+    assert!((answer["records_per_s"].as_f64().unwrap() - 150.0).abs() < 1e-6);
+}
+
+#[test]
+fn more_readings_than_are_kept_are_counted_all_the_same_and_the_largest_is_not_missed() {
+    let mut observed = Observed::new(Seen::InTrace);
+    for n in 0..3_000_000_u32 {
+        let (device, at_ms) = (n % 1_000, 100 * i64::from(n / 1_000) + i64::from(n % 1_000) / 10);
+        let bytes = if n == 7_777 { 900_000 } else { [200, 200, 800][n as usize / 7 % 3] };
+        observed.add(at_ms, &format!("veh-{device}"), bytes);
+    }
+    let program = Program::parse_from(["plan", "--format", "json"]);
+    let answer = answer_observed(&program.arguments, observed, TODAY).expect("a plan");
+    let answer: Value = serde_json::from_str(&answer.text).expect("JSON");
+    assert!((answer["records_per_s"].as_f64().unwrap() - 10_000.0).abs() < 1e-6);
+    let bins = answer["inputs"]["classes"][0]["sizes"]["bins"].as_array().unwrap();
+    let bytes: Vec<_> = bins.iter().map(|bin| bin["bytes"].as_u64().unwrap()).collect();
+    assert_eq!(bytes, [200, 800, 900_000]);
+    assert!((bins[1]["share"].as_f64().unwrap() - 1.0 / 3.0).abs() < 0.002, "{bins:?}");
+}
+
+#[test]
+fn a_trace_can_come_through_a_pipe() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("every Unix has it");
+    assert!(made.success());
+    let text = recorded("a", 20, 1_000, 30, |device| device * 50);
+    let writing = thread::spawn({
+        let (pipe, text) = (pipe.clone(), text.clone());
+        move || fs::write(pipe, text).expect("somebody reads")
+    });
+    let through_pipe = answered(&format!("--trace {}", pipe.display()));
+    writing.join().expect("all was read");
+    let (_folder, path) = file(&text);
+    assert_eq!(through_pipe, answered(&format!("--trace {path}")));
+}
+
+#[test]
+fn moments_beyond_all_time_are_borne() {
+    let (_folder, path) = file(&format!(
+        "{{\"ts\":{},\"device\":\"a\",\"bytes\":9}}\n{{\"ts\":0,\"device\":\"a\",\"bytes\":9}}\n\
+         {{\"ts\":{},\"device\":\"b\",\"bytes\":9}}\n{{\"ts\":{},\"device\":\"b\",\"bytes\":9}}",
+        i64::MAX,
+        i64::MIN,
+        i64::MAX,
+    ));
+    assert!(answered(&format!("--trace {path}")).contains("1 shard, the least"));
+}
+
+#[test]
+fn the_order_of_lines_does_not_matter() {
+    let sorted = recorded("a", 20, 1_000, 30, |device| device * 50);
+    let mut lines: Vec<_> = sorted.lines().collect();
+    lines.reverse();
+    let (_one, forwards) = file(&sorted);
+    let (_other, backwards) = file(&lines.join("\n"));
+    assert_eq!(answered(&format!("--trace {forwards}")), answered(&format!("--trace {backwards}")));
+}
+
+#[test]
+fn devices_that_report_together_are_found_to_do_so() {
+    let (_folder, path) = file(&recorded("a", 50, 60_000, 4, |device| device * 20));
+    let answer = json_of(&format!("--trace {path}"));
+    let jitter = answer["inputs"]["classes"][0]["reporting"]["aligned"]["jitter"].as_f64();
+    assert!((jitter.expect("aligned") - 1.0).abs() < 0.1, "{jitter:?}");
+}
+
+#[test]
+fn what_cannot_be_read_of_a_trace_is_counted_and_told() {
+    let good = recorded("a", 20, 1_000, 30, |device| device * 50);
+    let (_folder, path) = file(&format!("nonsense\n{good}{{\"ts\":1}}\n"));
+    let trace = format!("--trace {path} --bytes-are record");
+    warned(&trace, &["2 lines of the trace are left out", "line 1"]);
+    warned(&format!("--trace {path}"), &["sizes of payloads"]);
+    assert!(!answered(&trace).contains("sizes of payloads"));
+    let (_folder, once) =
+        file(&format!("{good}{{\"ts\":1780000200000,\"device\":\"b\",\"bytes\":9}}"));
+    warned(&format!("--trace {once}"), &["shorter than two periods", "1 of which"]);
+}
+
+#[test]
+fn a_trace_that_shows_nothing_is_an_error() {
+    let (_empty, empty) = file("\n");
+    refused(&format!("--trace {empty}"), &["the trace is empty"]);
+    let (_bad, bad) = file("x\ny\n");
+    refused(&format!("--trace {bad}"), &["no line of the trace can be read", "line 1"]);
+    let (_short, short) = file("{\"ts\":5,\"device\":\"a\",\"bytes\":1}");
+    refused(&format!("--trace {short}"), &["too short"]);
+    refused("--trace /nowhere", &["/nowhere"]);
+    refused(&format!("--trace {short} --devices 5"), &["trace and devices are both given"]);
+    refused("--devices 5 --bytes-are record", &["--trace"]);
+}
