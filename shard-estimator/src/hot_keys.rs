@@ -26,7 +26,8 @@ pub struct HotKeys<K> {
 
 #[derive(Debug, Clone)]
 struct Counter<K> {
-    key: K,
+    /// From its second record on: to name each of many that come once would cost more than counting.
+    key: Option<K>,
     /// What is left of its cost.
     cost: u64,
     records: u64,
@@ -55,12 +56,15 @@ impl<K: Clone> HotKeys<K> {
     pub fn add(&mut self, place: HashKey, key: &K, bytes: u64) {
         let cost = cost(bytes);
         self.total += cost;
-        let counter = self.counters.entry(place).or_insert_with(|| Counter {
-            key: key.clone(),
+        let counter = self.counters.entry(place).or_insert(Counter {
+            key: None,
             cost: 0,
             records: 0,
             bytes: 0,
         });
+        if counter.records == 1 {
+            counter.key = Some(key.clone());
+        }
         counter.cost += cost;
         counter.records += 1;
         counter.bytes += bytes;
@@ -69,16 +73,16 @@ impl<K: Clone> HotKeys<K> {
         }
     }
 
-    /// The keys that cost most, the dearest first, at most `most`.
+    /// The keys that cost most, the dearest first, at most `most`, and none that came only once.
     #[must_use]
     pub fn hottest(&self, most: usize) -> Vec<HotKey<K>> {
         let mut counters: Vec<_> = self.counters.iter().collect();
         counters.sort_unstable_by(|(a, one), (b, other)| (other.cost, b).cmp(&(one.cost, a)));
         let hot = |(_, counter): (_, &Counter<K>)| {
             let Counter { key, records, bytes, .. } = counter.clone();
-            HotKey { key, records, bytes }
+            Some(HotKey { key: key?, records, bytes })
         };
-        counters.into_iter().take(most).map(hot).collect()
+        counters.into_iter().filter_map(hot).take(most).collect()
     }
 
     /// Forgets all.
@@ -129,7 +133,7 @@ mod tests {
             *counted = (counted.0 + cost(*bytes), counted.1 + 1, counted.2 + bytes);
             assert!(known.counters.len() <= 2 * HOT_KEYS);
         }
-        assert_eq!(known.total, truth.values().map(|(cost, ..)| cost).sum());
+        assert_eq!(known.total, truth.values().map(|(cost, ..)| cost).sum::<u64>());
         assert!(known.missed * PARTS <= known.total, "{known:?}");
         for (key, (cost, records, bytes)) in truth {
             let counter = known.counters.get(&HashKey::of(&key.to_string()));
@@ -170,7 +174,8 @@ mod tests {
         }
         let hot = |key, records, bytes| HotKey { key, records, bytes };
         let two = [hot("large", 30, 600_000), hot("many", 300, 30_000)];
-        assert_eq!(known.hottest(2), two);
+        assert_eq!(known.hottest(1), two[..1]);
+        assert_eq!(known.hottest(9), two, "what came once is no hot key");
         known.clear();
         assert_eq!(known.hottest(2), []);
     }

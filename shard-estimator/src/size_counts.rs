@@ -45,6 +45,15 @@ impl SizeCounts {
         self.bytes += bytes as u64;
     }
 
+    /// Those of both.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        let mut both = *self;
+        both.counts.iter_mut().zip(other.counts).for_each(|(count, more)| *count += more);
+        both.bytes += other.bytes;
+        both
+    }
+
     /// How many records there were.
     #[must_use]
     pub fn records(&self) -> u64 {

@@ -15,7 +15,7 @@ const HOT_IN_FLEET: usize = 10;
 /// to send, not what it took. Time is the time since any moment, the same for all calls.
 #[derive(Debug, Clone)]
 pub struct Traffic<K> {
-    /// Since the beginning, like the bytes of keys.
+    /// Before the present window, like the bytes of keys.
     sizes: SizeCounts,
     key_bytes: u64,
     keys: KeyCount,
@@ -58,8 +58,6 @@ impl<K: Clone> Traffic<K> {
     /// Counts a record: its key, where that hashes to, and the bytes of both parts.
     pub fn add(&mut self, place: HashKey, key: &K, key_bytes: usize, data_bytes: usize) {
         let bytes = (key_bytes + data_bytes) as u64;
-        self.sizes.add(data_bytes);
-        self.key_bytes += key_bytes as u64;
         self.keys.add(place);
         self.window.sizes.add(data_bytes);
         self.window.key_bytes += key_bytes as u64;
@@ -73,6 +71,8 @@ impl<K: Clone> Traffic<K> {
             let keys = self.keys();
             let Window { sizes, key_bytes, hot } = &mut self.window;
             let (sizes, key_bytes) = (mem::take(sizes), mem::take(key_bytes));
+            self.sizes = self.sizes.plus(&sizes);
+            self.key_bytes += key_bytes;
             let hottest = hot.hottest(HOT_IN_FLEET);
             hot.clear();
             self.arrivals = Some(Arrivals { lasted, sizes, key_bytes, hottest, keys });
@@ -86,14 +86,14 @@ impl<K: Clone> Traffic<K> {
 
     /// The data of all records since the beginning.
     #[must_use]
-    pub fn sizes(&self) -> &SizeCounts {
-        &self.sizes
+    pub fn sizes(&self) -> SizeCounts {
+        self.sizes.plus(&self.window.sizes)
     }
 
     /// Bytes of all their keys.
     #[must_use]
     pub fn key_bytes(&self) -> u64 {
-        self.key_bytes
+        self.key_bytes + self.window.key_bytes
     }
 
     /// What came in the last window that was full.

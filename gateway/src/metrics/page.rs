@@ -52,6 +52,12 @@ impl Collector for Shown {
             self.hottest_keys.iter().map(|(key, flow)| (key.as_str(), flow.records_per_s)),
         )?;
         page.gauges(
+            "hot_key_bytes_per_second",
+            "Their bytes, data and keys, likewise.",
+            "key",
+            self.hottest_keys.iter().map(|(key, flow)| (key.as_str(), flow.bytes_per_s)),
+        )?;
+        page.gauges(
             "hot_key_used_ratio",
             "The part of one shard's limits that they take; above 1 no number of shards can help.",
             "key",
@@ -153,6 +159,11 @@ fn plan(shown: &Shown, plan: &PlanShown, page: &mut Page<'_>) -> Result<(), Erro
             f64::from(u8::from(plan.holds)),
         ),
         ("plan_target_ratio", "The part of its limits that a shard is planned for.", plan.target),
+        (
+            "pace_fraction_ratio",
+            "The part of its limits that a shard is sent at most by a gateway that is alone.",
+            plan.fraction,
+        ),
         (
             "partition_keys",
             "About how many partition keys were in use in the last one to two hours; 2 % off.",
@@ -272,7 +283,7 @@ mod tests {
             delays,
             sizes,
             key_bytes: 20,
-            plan: PlanShown { target: 0.8, holds: true, keys: 29.0 },
+            plan: PlanShown { target: 0.8, fraction: 0.9, holds: true, keys: 29.0 },
             load: StreamLoad {
                 shards: u32::try_from(shards).ok(),
                 hottest_used: Some(0.45),

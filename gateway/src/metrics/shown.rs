@@ -64,6 +64,8 @@ pub struct Held {
 pub struct PlanShown {
     /// See [`crate::config::Plan::target`].
     pub target: f64,
+    /// See [`crate::config::Pace::fraction`].
+    pub fraction: f64,
     /// As far as was told.
     pub holds: bool,
     /// About how many partition keys are in use.

@@ -110,6 +110,7 @@ impl Watching {
     pub(super) fn plan(&self) -> PlanShown {
         PlanShown {
             target: self.goals.target.get(),
+            fraction: self.goals.fraction.get(),
             holds: self.watch.holds(),
             keys: self.traffic.keys(),
         }

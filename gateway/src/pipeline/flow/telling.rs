@@ -125,7 +125,7 @@ impl<S: Stream> Flow<'_, S> {
                 spool_bytes_max: self.spool_bytes_max,
             },
             delays: self.delays,
-            sizes: *traffic.sizes(),
+            sizes: traffic.sizes(),
             key_bytes: traffic.key_bytes(),
             plan: self.watching.plan(),
             load: self.dispatcher.load(SHARDS_SHOWN_MAX, now),
