@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use tests::fleet::Load;
+use tests::installation::{Answered, Run};
 use tests::metrics::{Page, get};
 use tests::mosquitto;
 use tests::patience::in_time;
 use tidegate::rehearsal::stream::Settings;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
 use super::world::World;
@@ -15,7 +19,7 @@ const SERVED: &str = "metrics are served";
 const BROKEN: &str = "the plan no longer holds";
 
 /// Where the metrics of a run are.
-async fn url(run: &tests::installation::Run) -> String {
+async fn url(run: &Run) -> String {
     run.field(SERVED, "url").await.as_str().expect("a URL").to_owned()
 }
 
@@ -111,17 +115,20 @@ async fn stream_that_is_too_small_is_told_with_the_number_of_shards_that_would_d
     let load = Load { devices: 1_000, ..Load::new(60_000, 2_400) };
     let told = async {
         let needed = run.field(BROKEN, "shards_needed").await;
-        let page = Page::of(&get(&url).await);
-        (needed, page)
+        let asked = ["plan", "--from-metrics", &url, "--for", "2s"];
+        let (page, plan) = tokio::join!(get(&url), world.gateway.ask_alone(&asked));
+        (needed, Page::of(&page), plan.text)
     };
-    let (_, (needed, page)) = tokio::join!(load.publish(world.broker.port), told);
+    let (_, (needed, page, plan)) = tokio::join!(load.publish(world.broker.port), told);
     // 2,400 records/s of 1,000 keys: 0.8 × 1,000 a shard need 3, and hashing one more.
     assert_eq!(needed, 4);
     assert_eq!(run.field(BROKEN, "shards").await, 2);
     assert!(page.value("plan_holds") < 0.5);
     assert!(page.value("hottest_shard_offered_ratio") > 0.8);
+    let verdict = "THE PLAN NO LONGER HOLDS: the stream has 2 shards, and needs 4.";
+    assert!(plan.contains(verdict), "{plan}");
     assert_eq!(run.times_said(BROKEN), 1);
-    run.stop().await;
+    run.kill().await;
 }
 
 /// One device has more to send than a shard should carry; there are shards enough.
@@ -137,7 +144,7 @@ async fn key_that_no_number_of_shards_can_carry_is_told_by_name() {
     assert!(field("because").await.to_string().contains("Key"));
     assert!(field("advice").await.to_string().contains("more shards cannot help"));
     assert!(field("shards_needed").await.is_null());
-    run.stop().await;
+    run.kill().await;
 }
 
 #[tokio::test]
@@ -150,7 +157,19 @@ async fn stream_that_is_large_enough_is_not_warned_of() {
     let run = world.gateway.start().await;
     let url = url(&run).await;
     let load = Load { devices: 200, ..Load::new(20_000, 1_000) };
-    load.publish(world.broker.port).await;
+    let asked = async {
+        world.stored(5_000).await;
+        let asked = ["plan", "--from-metrics", &url, "--for", "5s", "--format", "json"];
+        world.gateway.ask_alone(&asked).await.text
+    };
+    let (_, plan) = tokio::join!(load.publish(world.broker.port), asked);
+    let plan: Value = serde_json::from_str(&plan).expect("JSON");
+    assert_eq!((&plan["holding"]["holds"], &plan["holding"]["shards"]), (&true.into(), &4.into()));
+    let records_per_s = plan["records_per_s"].as_f64().expect("a rate");
+    assert!((records_per_s / 1_000.0 - 1.0).abs() < 0.1, "{records_per_s} records/s");
+    let class = &plan["inputs"]["classes"][0];
+    let devices = class["devices"]["counted"]["devices"].as_f64().expect("a number");
+    assert!((devices / 200.0 - 1.0).abs() < 0.05, "{class}");
     let text = get(&url).await;
     let page = Page::of(&text);
     assert!(page.value("plan_holds") > 0.5);
@@ -158,4 +177,44 @@ async fn stream_that_is_large_enough_is_not_warned_of() {
     assert!(!text.contains("key=\""), "no key is named");
     assert_eq!(run.times_said(BROKEN), 0);
     run.stop().await.books();
+}
+
+#[tokio::test]
+async fn plan_of_a_gateway_that_shows_nothing_says_why_and_what_to_do() {
+    let world = World::new().await.set("metrics.listen", "\"127.0.0.1:0\"");
+    let run = world.gateway.start().await;
+    let url = url(&run).await;
+    let refused = async |url: &str, code, why: &str| {
+        let answered = world.gateway.ask_alone(&["plan", "--from-metrics", url]).await;
+        let Answered { code: ended, text, log } = answered;
+        assert_eq!((ended, text.as_str()), (Some(code), ""), "{url}: {log}");
+        assert!(log.contains(why), "{url}: {log}");
+    };
+    refused(&url, 64, "received no record in that time: ask again").await;
+    refused(&url.replace("/metrics", "/elsewhere"), 1, "the answer is 404 Not Found").await;
+    refused("https://127.0.0.1:9464/metrics", 1, "over http:// only").await;
+    refused("what", 1, "http:// only").await;
+    for (page, why) in [
+        ("up 1\n", "metrics of another program than tidegate"),
+        ("<html>hello</html>", "line 1 is not in Prometheus' text format"),
+    ] {
+        refused(&serve_once(page).await, 1, why).await;
+    }
+    run.stop().await.books();
+    refused(&url, 1, "does the gateway run, and does metrics.listen say this address?").await;
+}
+
+/// Something else that answers, at the URL that is returned, once.
+async fn serve_once(page: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.expect("somebody asks");
+        let mut request = [0; 1_024];
+        let asked = socket.read(&mut request).await.expect("it asks something");
+        let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length";
+        let answer = format!("{head}: {}\r\n\r\n{page}", page.len());
+        assert!(asked > 0 && socket.write_all(answer.as_bytes()).await.is_ok());
+    });
+    format!("http://{address}/metrics")
 }
