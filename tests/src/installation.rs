@@ -148,22 +148,12 @@ impl Installation {
 
     /// Gives a command that ends by itself, beside whatever runs, and waits for its answer.
     pub async fn ask(&self, arguments: &[&str]) -> Answered {
-        self.answered(arguments, self.command(arguments)).await
+        answered(arguments, self.command(arguments)).await
     }
 
     /// The same of a command that needs no configuration.
     pub async fn ask_alone(&self, arguments: &[&str]) -> Answered {
-        self.answered(arguments, self.program(arguments)).await
-    }
-
-    async fn answered(&self, arguments: &[&str], mut command: Command) -> Answered {
-        let asked = tokio::task::spawn_blocking(move || command.output());
-        let output = in_time(&format!("{arguments:?} ends"), asked).await;
-        let output = output.expect("it does not panic").expect("it is built with this test");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it writes UTF-8");
-        let (text, log) = (text(output.stdout), text(output.stderr));
-        assert!(!log.contains("panicked at"), "{log}");
-        Answered { code: output.status.code(), text, log }
+        answered(arguments, self.program(arguments)).await
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -339,6 +329,16 @@ impl Ledger {
             unheard: count("unheard")?,
         })
     }
+}
+
+async fn answered(arguments: &[&str], mut command: Command) -> Answered {
+    let asked = tokio::task::spawn_blocking(move || command.output());
+    let output = in_time(&format!("{arguments:?} ends"), asked).await;
+    let output = output.expect("it does not panic").expect("it is built with this test");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it writes UTF-8");
+    let (text, log) = (text(output.stdout), text(output.stderr));
+    assert!(!log.contains("panicked at"), "{log}");
+    Answered { code: output.status.code(), text, log }
 }
 
 /// A TOML string; those of the suites need no escapes beyond these.

@@ -198,23 +198,24 @@ async fn plan_of_a_gateway_that_shows_nothing_says_why_and_what_to_do() {
         ("up 1\n", "metrics of another program than tidegate"),
         ("<html>hello</html>", "line 1 is not in Prometheus' text format"),
     ] {
-        refused(&serve_once(page).await, 1, why).await;
+        let (url, serving) = serve_once(page).await;
+        tokio::join!(serving, refused(&url, 1, why));
     }
     run.stop().await.books();
     refused(&url, 1, "does the gateway run, and does metrics.listen say this address?").await;
 }
 
-/// Something else that answers, at the URL that is returned, once.
-async fn serve_once(page: &'static str) -> String {
+/// Something else that answers at a URL, once.
+async fn serve_once(page: &str) -> (String, impl Future<Output = ()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");
-    tokio::spawn(async move {
+    let serving = async move {
         let (mut socket, _) = listener.accept().await.expect("somebody asks");
         let mut request = [0; 1_024];
         let asked = socket.read(&mut request).await.expect("it asks something");
         let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length";
         let answer = format!("{head}: {}\r\n\r\n{page}", page.len());
         assert!(asked > 0 && socket.write_all(answer.as_bytes()).await.is_ok());
-    });
-    format!("http://{address}/metrics")
+    };
+    (format!("http://{address}/metrics"), serving)
 }
