@@ -10,11 +10,10 @@ const STRETCH_S: u64 = 10;
 /// As many make a minute, with the one that is not over.
 const STRETCHES: usize = 7;
 
-/// How much flows: a moving average over ten seconds, and the busiest second of the last minute.
+/// How much flows: a moving average over ten seconds.
 ///
-/// Averages hide what throttles a shard, which counts by the second; single seconds hide what will.
 /// Time is the time since any moment, the same for all calls. What is counted shows when its second
-/// is over. 152 bytes.
+/// is over.
 #[derive(Debug, Clone, Copy)]
 pub struct Meter {
     /// Which is being counted.
@@ -22,14 +21,6 @@ pub struct Meter {
     /// So far in it.
     counted: Flow,
     average: Flow,
-    busiest: [Stretch; STRETCHES],
-}
-
-/// Some seconds, and how much of a shard's limits the busiest took.
-#[derive(Debug, Clone, Copy, Default)]
-struct Stretch {
-    number: u64,
-    used: f64,
 }
 
 impl Meter {
@@ -37,8 +28,7 @@ impl Meter {
     #[must_use]
     pub fn new(now: Duration) -> Self {
         let nothing = Flow::default();
-        let busiest = [Stretch::default(); STRETCHES];
-        Self { second: now.as_secs(), counted: nothing, average: nothing, busiest }
+        Self { second: now.as_secs(), counted: nothing, average: nothing }
     }
 
     /// Counts records and their bytes, data and keys.
@@ -56,30 +46,10 @@ impl Meter {
         then.average
     }
 
-    /// The part of one shard's limits that the busiest second of the last minute took.
-    #[must_use]
-    pub fn peak_used(&self, now: Duration) -> f64 {
-        let mut then = *self;
-        then.pass(now);
-        let oldest = (then.second / STRETCH_S + 1).saturating_sub(STRETCHES as u64);
-        let recent = then.busiest.iter().filter(|stretch| stretch.number >= oldest);
-        recent.map(|stretch| stretch.used).fold(0.0, f64::max)
-    }
-
-    /// Takes in the seconds that are over by `now`.
-    fn pass(&mut self, now: Duration) {
-        let over = now.as_secs().saturating_sub(self.second);
-        if over == 0 {
-            return;
-        }
-        let used = self.counted.used();
-        let number = self.second / STRETCH_S;
-        if let Some(stretch) = self.busiest.get_mut(place(number)) {
-            if stretch.number != number {
-                *stretch = Stretch { number, used: 0.0 };
-            }
-            stretch.used = stretch.used.max(used);
-        }
+    /// Takes in the seconds that are over by `now`; gives the first of them, and what was counted in
+    /// it. The others were silent.
+    fn pass(&mut self, now: Duration) -> Option<(u64, Flow)> {
+        let over = now.as_secs().checked_sub(self.second).filter(|over| *over > 0)?;
         let keeps = (-1.0 / AVERAGE_OVER_S).exp();
         let silence = (-real(over - 1) / AVERAGE_OVER_S).exp();
         let fold = |average: f64, counted: f64| (counted + (average - counted) * keeps) * silence;
@@ -87,8 +57,64 @@ impl Meter {
             records_per_s: fold(self.average.records_per_s, self.counted.records_per_s),
             bytes_per_s: fold(self.average.bytes_per_s, self.counted.bytes_per_s),
         };
-        self.counted = Flow::default();
-        self.second = now.as_secs();
+        let counted = std::mem::take(&mut self.counted);
+        Some((std::mem::replace(&mut self.second, now.as_secs()), counted))
+    }
+}
+
+/// A [`Meter`] that knows the busiest second of the last minute too: averages hide what throttles a
+/// shard, which counts by the second.
+#[derive(Debug, Clone, Copy)]
+pub struct PeakMeter {
+    meter: Meter,
+    busiest: [Stretch; STRETCHES],
+}
+
+/// Some seconds, and how much of a shard's limits the busiest took.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stretch {
+    number: u64,
+    used: f64,
+}
+
+impl PeakMeter {
+    /// Nothing was counted before `now`.
+    #[must_use]
+    pub fn new(now: Duration) -> Self {
+        Self { meter: Meter::new(now), busiest: [Stretch::default(); STRETCHES] }
+    }
+
+    /// Counts records and their bytes, data and keys.
+    pub fn add(&mut self, records: u32, bytes: u64, now: Duration) {
+        self.pass(now);
+        self.meter.add(records, bytes, now);
+    }
+
+    /// The moving average.
+    #[must_use]
+    pub fn flow(&self, now: Duration) -> Flow {
+        self.meter.flow(now)
+    }
+
+    /// The part of one shard's limits that the busiest second of the last minute took.
+    #[must_use]
+    pub fn peak_used(&self, now: Duration) -> f64 {
+        let mut then = *self;
+        then.pass(now);
+        let oldest = (now.as_secs() / STRETCH_S + 1).saturating_sub(STRETCHES as u64);
+        let recent = then.busiest.iter().filter(|stretch| stretch.number >= oldest);
+        recent.map(|stretch| stretch.used).fold(0.0, f64::max)
+    }
+
+    fn pass(&mut self, now: Duration) {
+        let Some((second, counted)) = self.meter.pass(now) else { return };
+        let number = second / STRETCH_S;
+        if let Some(stretch) = self.busiest.get_mut(place(number)) {
+            if stretch.number != number {
+                *stretch = Stretch { number, used: 0.0 };
+            }
+            stretch.used = stretch.used.max(counted.used());
+        }
     }
 }
 
@@ -134,7 +160,7 @@ mod tests {
 
     #[test]
     fn the_busiest_second_is_remembered_for_a_minute_and_no_longer() {
-        let mut meter = Meter::new(at(0.0));
+        let mut meter = PeakMeter::new(at(0.0));
         for second in 0..200_u32 {
             let records = if second == 5 { 900 } else { 100 };
             meter.add(records, 0, at(f64::from(second)));
@@ -152,7 +178,7 @@ mod tests {
 
     #[test]
     fn bytes_count_where_they_are_more_of_the_limit_than_records() {
-        let mut meter = Meter::new(at(0.0));
+        let mut meter = PeakMeter::new(at(0.0));
         meter.add(100, 1 << 20, at(0.5));
         assert!((meter.peak_used(at(1.0)) - 1.0).abs() < 1e-9);
     }

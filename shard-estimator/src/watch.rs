@@ -1,12 +1,17 @@
 use std::time::Duration;
 
 use crate::Factor;
+use crate::number::real;
 
 /// A plan that was warned of and does not hold yet is warned of again after this.
 const REPEATED_AFTER: Duration = Duration::from_secs(3_600);
 /// Refused attempts, as a part of all, that speak against a plan: gateways that share a stream without
 /// being told so cause each other fewer.
 const THROTTLED_MAX: f64 = 0.05;
+
+/// Records on the disk that are a backlog, in seconds of what comes: fewer are on their way through it,
+/// or of a shard that was late for a moment.
+const BACKLOG_S: f64 = 30.0;
 
 /// What a gateway sees of its stream at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,6 +24,8 @@ pub struct Signs {
     pub throttled: f64,
     /// Records on local disk.
     pub spooled: u64,
+    /// Records that come in a second.
+    pub offered_per_s: f64,
     /// Whether the stream takes calls at all.
     pub open: bool,
 }
@@ -45,6 +52,18 @@ pub enum News {
     Holds,
 }
 
+/// What was in the spool while the stream is there.
+#[derive(Debug, Clone, Copy)]
+struct Backlog {
+    /// As of `since`, in records.
+    spooled: u64,
+    since: Duration,
+    /// Half a patience before that.
+    before: Option<u64>,
+    /// Whether it was no less then than at both.
+    stays: bool,
+}
+
 /// Tells when a plan no longer holds: when something speaks against it without a break for as long
 /// as the patience lasts. Told once, and again every hour; and once when nothing spoke against it
 /// for as long.
@@ -61,8 +80,7 @@ pub struct Watch {
     since: [(Strain, Option<Duration>); 4],
     /// Since when nothing does.
     calm_since: Option<Duration>,
-    /// The fewest records that were in the spool since the stream is there, and when.
-    spool: Option<(u64, Duration)>,
+    backlog: Option<Backlog>,
     told: Option<Duration>,
 }
 
@@ -73,7 +91,7 @@ impl Watch {
     pub fn new(target: Factor, patience: Duration) -> Self {
         let strains = [Strain::Key, Strain::Shard, Strain::Throttled, Strain::Backlog];
         let since = strains.map(|strain| (strain, None));
-        Self { target, patience, since, calm_since: None, spool: None, told: None }
+        Self { target, patience, since, calm_since: None, backlog: None, told: None }
     }
 
     /// Whether the plan holds, as far as was told.
@@ -115,15 +133,22 @@ impl Watch {
         (lasts && self.told.take().is_some()).then_some(News::Holds)
     }
 
-    /// Whether the spool has not got smaller for as long as the patience lasts.
+    /// Whether the spool is no smaller than half a patience ago, and a whole one ago.
     fn backlog(&mut self, signs: Signs, now: Duration) -> bool {
-        if signs.spooled == 0 || !signs.open {
-            self.spool = None;
+        let Signs { spooled, offered_per_s, open, .. } = signs;
+        if !open || spooled == 0 || real(spooled) < offered_per_s * BACKLOG_S {
+            self.backlog = None;
             return false;
         }
-        let fewest = self.spool.filter(|(fewest, _)| *fewest <= signs.spooled);
-        let (_, since) = *self.spool.insert(fewest.unwrap_or((signs.spooled, now)));
-        now.saturating_sub(since) >= self.patience
+        let new = Backlog { spooled, since: now, before: None, stays: false };
+        let backlog = self.backlog.get_or_insert(new);
+        if now.saturating_sub(backlog.since) >= self.patience / 2 {
+            let less = |then: u64| spooled < then;
+            let stays =
+                backlog.before.is_some_and(|before| !less(before)) && !less(backlog.spooled);
+            *backlog = Backlog { spooled, since: now, before: Some(backlog.spooled), stays };
+        }
+        backlog.stays
     }
 }
 
@@ -136,6 +161,7 @@ mod tests {
         hottest_key_used: 0.1,
         throttled: 0.0,
         spooled: 0,
+        offered_per_s: 0.0,
         open: true,
     };
     const HOT: Signs = Signs { hottest_shard_used: Some(0.85), ..CALM };
@@ -210,8 +236,21 @@ mod tests {
             let signs = Signs { spooled: 1_000 - s / 60, ..CALM };
             assert_eq!(watch.see(signs, Duration::from_secs(s)), None);
         }
+        // Another fills for half of the patience, and drains long.
+        let mut watch = self::watch();
+        for s in (3_000_u64..4_200).step_by(5) {
+            let from_the_peak = s.abs_diff(3_150);
+            let signs = Signs { spooled: 90_000 - 60 * from_the_peak, ..CALM };
+            assert_eq!(watch.see(signs, Duration::from_secs(s)), None, "{s} s");
+        }
         let away = Signs { spooled: 5_000, open: false, ..CALM };
-        assert_eq!(told(&mut watch, &[(3_000, 9_000, away)]), []);
+        assert_eq!(told(&mut watch, &[(4_200, 9_000, away)]), []);
+    }
+
+    #[test]
+    fn records_on_their_way_through_the_spool_are_no_backlog() {
+        let passing = Signs { spooled: 2_000, offered_per_s: 1_000.0, ..CALM };
+        assert_eq!(told(&mut watch(), &[(0, 9_000, passing)]), []);
     }
 
     #[test]

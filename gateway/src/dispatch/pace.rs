@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use shard_estimator::{Aimd, Factor, Flow, Meter, OpenShard, Sighting, Verdicts};
+use shard_estimator::{Aimd, Factor, Flow, OpenShard, Sighting, Verdicts};
 
 use crate::config::{self, Config, Order, PaceMode};
 use crate::deliver::{Trouble, Verdict};
@@ -162,9 +162,11 @@ impl Pace {
     #[must_use]
     pub fn load(&self, most: usize, now: Instant) -> StreamLoad {
         let now = now.saturating_duration_since(self.started);
-        let sum = |of: fn(&Usage) -> &Meter| {
-            self.shards.iter().map(|shard| of(&shard.usage).flow(now)).fold(Flow::default(), plus)
+        let sum = |of: &dyn Fn(&Usage) -> Flow| {
+            self.shards.iter().map(|shard| of(&shard.usage)).fold(Flow::default(), plus)
         };
+        let (sent, refused) =
+            (sum(&|usage| usage.sent.flow(now)), sum(&|usage| usage.refused.flow(now)));
         let mut hottest: Vec<_> = self
             .shards
             .iter()
@@ -176,8 +178,8 @@ impl Pace {
         StreamLoad {
             shards: u32::try_from(self.shards.len() - 1).ok().filter(|shards| *shards > 0),
             hottest_used: told_apart.map(|(used, _)| *used).next(),
-            offered: sum(|usage| &usage.offered),
-            throttled: throttled(sum(|usage| &usage.sent), sum(|usage| &usage.refused)),
+            offered: sum(&|usage| usage.offered.flow(now)),
+            throttled: throttled(sent, refused),
             hottest: hottest.into_iter().take(most).map(|(_, shard)| shard.load(now)).collect(),
         }
     }

@@ -84,6 +84,7 @@ impl Watching {
             hottest_key_used: self.traffic.arrivals().map_or(0.0, Arrivals::hottest_key_used),
             throttled: load.throttled,
             spooled: backlog.spooled,
+            offered_per_s: load.offered.records_per_s,
             open: backlog.open,
         };
         match self.watch.see(signs, now) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shard_estimator::{Flow, Meter};
+use shard_estimator::{Flow, Meter, PeakMeter};
 
 use crate::metrics::ShardLoad;
 
@@ -11,13 +11,13 @@ use crate::metrics::ShardLoad;
 #[derive(Debug)]
 pub(super) struct Usage {
     pub(super) offered: Meter,
-    pub(super) sent: Meter,
+    pub(super) sent: PeakMeter,
     pub(super) refused: Meter,
 }
 
 impl Usage {
     pub(super) fn new(now: Duration) -> Self {
-        Self { offered: Meter::new(now), sent: Meter::new(now), refused: Meter::new(now) }
+        Self { offered: Meter::new(now), sent: PeakMeter::new(now), refused: Meter::new(now) }
     }
 
     pub(super) fn load(&self, name: String, factor: Option<f64>, now: Duration) -> ShardLoad {
