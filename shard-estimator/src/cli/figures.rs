@@ -293,8 +293,9 @@ pub(super) fn carried(reverse: &Reverse) -> Vec<String> {
         number(carried.times),
         number(carried.records_per_s),
     );
-    let outage = carried.outage.map(|outage| {
-        format!("The longest outage that is caught up with in time: {}.", time(outage))
+    let outage = carried.outage.map(|outage| match outage {
+        Duration::ZERO => "They do not catch up after any outage: more comes than goes.".to_owned(),
+        outage => format!("The longest outage that is caught up with in time: {}.", time(outage)),
     });
     std::iter::once(carries).chain(outage).collect()
 }

@@ -17,7 +17,7 @@ mod chart;
 mod charts;
 
 /// Rows of tiles are about equally long, and no longer than this.
-const TILES_IN_ROW: usize = 6;
+const TILES_IN_ROW: usize = 4;
 
 const STYLE: &str = include_str!("html/page.css");
 

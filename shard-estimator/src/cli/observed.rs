@@ -43,6 +43,7 @@ pub struct Observed {
     sample: Sample,
     left_out: u64,
     first_left_out: Option<String>,
+    missed: u64,
     are_payloads: bool,
 }
 
@@ -95,6 +96,11 @@ pub(super) enum Doubt {
         /// Which was the first, and what is wrong with it.
         first: String,
     },
+    /// More came than could be taken up.
+    Missed {
+        /// How many.
+        publishes: u64,
+    },
     /// Sizes of something else.
     Payloads,
     /// Too short for the slowest devices.
@@ -110,6 +116,11 @@ impl fmt::Display for Doubt {
             Self::LeftOut { count, of, first } => {
                 write!(f, "{count} {of} are left out; the first: {first}")
             }
+            Self::Missed { publishes } => write!(
+                f,
+                "{publishes} publishes came faster than they could be counted: the fleet sends more \
+                 than is planned for here: watch from a faster machine, or less of the topics"
+            ),
             Self::Payloads => f.write_str(
                 "the trace has sizes of payloads, and records have an id and times besides: record \
                  those, and say bytes_are record",
@@ -134,6 +145,7 @@ impl Observed {
             sample: Sample::default(),
             left_out: 0,
             first_left_out: None,
+            missed: 0,
             are_payloads: false,
         }
     }
@@ -178,6 +190,11 @@ impl Observed {
     pub fn leave_out(&mut self, why: impl FnOnce() -> String) {
         self.left_out += 1;
         self.first_left_out.get_or_insert_with(why);
+    }
+
+    /// Notes that so many publishes came and were not even looked at.
+    pub fn miss(&mut self, publishes: u64) {
+        self.missed += publishes;
     }
 
     /// Notes that the sizes are those of payloads, not of records.
@@ -231,7 +248,8 @@ impl Observed {
         let (empty, unreadable) = match self.seen {
             Seen::InTrace => ("the trace is empty", "no line of the trace can be read"),
             Seen::AtBroker => (
-                "nothing was published on the topics of the configuration",
+                "nothing was seen on the topics of the configuration: the log says whether the broker \
+                 was reached",
                 "no record can be made of what was published",
             ),
         };
@@ -252,6 +270,7 @@ impl Observed {
         let once = self.devices.values().filter(|device| device.readings == 1).count() as u64;
         [
             self.first_left_out.as_ref().map(left_out),
+            (self.missed > 0).then_some(Doubt::Missed { publishes: self.missed }),
             self.are_payloads.then_some(Doubt::Payloads),
             (once > 0).then_some(Doubt::Short { devices: once }),
         ]

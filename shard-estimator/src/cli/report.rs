@@ -154,20 +154,23 @@ pub(super) struct Reverse {
     pub(super) carried: Carried,
     /// A month of them.
     pub(super) bill: Bill,
-    /// What is odd about the question.
+    /// What speaks against them.
     pub(super) warnings: Vec<Said>,
 }
 
 impl Reverse {
     pub(super) fn of(question: &Question, shards: NonZeroU32) -> Self {
-        let Question { estimator, region, warnings, .. } = question;
+        let Question { estimator, region, .. } = question;
+        let bill = Bill::of(estimator, shards, region);
+        let mut warnings: Vec<_> = Warning::of_bill(&bill, region).iter().map(Said::of).collect();
+        warnings.extend(question.warnings.iter().cloned());
         Self {
             schema_version: SCHEMA_VERSION,
             inputs: Inputs::of(question),
             outlook: estimator.outlook(shards),
             carried: estimator.carried(shards),
-            bill: Bill::of(estimator, shards, region),
-            warnings: warnings.clone(),
+            bill,
+            warnings,
         }
     }
 }

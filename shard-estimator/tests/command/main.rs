@@ -246,6 +246,7 @@ fn what_speaks_against_a_plan_is_said_with_advice() {
     warned(large, &["above 1 MiB"]);
     let many = "--devices 900000 --period 1s --sizes 1KiB:1 --region ap-northeast-1";
     warned(many, &["above the region's quota of 1000"]);
+    warned(&format!("{many} --shards 1001"), &["1001 shards are above the region's quota"]);
     let question = Program::parse_from(
         std::iter::once("plan").chain("--devices 1 --period 1s --sizes 9:1".split(' ')),
     );

@@ -82,6 +82,20 @@ fn more_readings_than_are_kept_are_counted_all_the_same_and_the_largest_is_not_m
 }
 
 #[test]
+fn what_a_watch_left_out_or_missed_is_told() {
+    let mut observed = Observed::new(Seen::AtBroker);
+    (0..100).for_each(|n| observed.add(1_000 * n, "a", 300));
+    (0..3).for_each(|n| observed.leave_out(|| format!("publish {n} is no JSON")));
+    observed.miss(12);
+    let program = Program::parse_from(["plan"]);
+    let text = answer_observed(&program.arguments, observed, TODAY).expect("a plan").text;
+    assert!(text.contains("! 3 publishes are left out; the first: publish 0 is no JSON"), "{text}");
+    assert!(text.contains("! 12 publishes came faster than they could be counted"), "{text}");
+    let nothing = answer_observed(&program.arguments, Observed::new(Seen::AtBroker), TODAY);
+    assert!(nothing.is_err_and(|faults| faults.to_string().contains("nothing was seen")));
+}
+
+#[test]
 fn a_trace_can_come_through_a_pipe() {
     let folder = tempfile::tempdir().expect("a folder");
     let pipe = folder.path().join("pipe");

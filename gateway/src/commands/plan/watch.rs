@@ -35,13 +35,14 @@ pub(super) async fn watch(config: Config, over: impl Future<Output = ()>) -> Res
     let (intake_tx, mut intake) = mpsc::channel(INTAKE_BATCHES_MAX);
     let (settled, settled_rx) = mpsc::channel(SETTLED_BATCHES_MAX);
     let (stop_tx, stop) = watch::channel(false);
+    let counters = Arc::new(Counters::default());
     let lane = source::run(Lane {
         index: 0,
         config: Arc::new(Config { mqtt: onlooker(&config.mqtt), ..config }),
         intake: intake_tx,
         settled: settled_rx,
         stop,
-        counters: Arc::new(Counters::default()),
+        counters: Arc::clone(&counters),
     });
     let count = async {
         while let Some(batch) = intake.recv().await {
@@ -55,9 +56,13 @@ pub(super) async fn watch(config: Config, over: impl Future<Output = ()>) -> Res
     };
     let stop = async {
         over.await;
+        // What is left out from now on is left out on purpose.
+        let missed = counters.dropped_qos_0.get();
         stop_tx.send_replace(true);
+        missed
     };
-    join3(Box::pin(lane), count, stop).await;
+    let ((), (), missed) = join3(Box::pin(lane), count, stop).await;
+    counting.observed.miss(missed);
     Ok(counting.observed)
 }
 

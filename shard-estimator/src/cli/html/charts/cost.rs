@@ -124,7 +124,7 @@ pub(in crate::cli::html) fn cost_by_mode(bill: &Bill) -> Option<Chart> {
 
 fn dollars(totals: impl Iterator<Item = f64>) -> Axis {
     let highest = totals.fold(0.01, f64::max);
-    Axis::round("US dollars a month", (0.0, highest * ROOM), |dollars| {
-        if highest < 5.0 { format!("${dollars:.2}") } else { format!("${}", short(dollars)) }
-    })
+    let short = short(highest);
+    let label = |dollars| format!("${}", short(dollars));
+    Axis::round("US dollars a month", (0.0, highest * ROOM), label)
 }

@@ -27,8 +27,8 @@ pub(in crate::cli::html) fn backlog(outlooks: &[(Paint, &Outlook)]) -> Option<Ch
         .collect();
     let highest = curves.iter().flat_map(|(.., points)| points).map(|(_, waits)| *waits);
     let highest = highest.fold(0.0, f64::max);
-    let x = Axis::round("hours since the outage began", (0.0, x_end), short);
-    let y = Axis::round("records waiting, hottest shard", (0.0, highest * ROOM), short);
+    let x = Axis::round("hours since the outage began", (0.0, x_end), short(x_end));
+    let y = Axis::round("records waiting, hottest shard", (0.0, highest * ROOM), short(highest));
     let mut shapes = vec![Shape::Bar { x: (0.0, gone), y: y.ends(), paint: Paint::Shade }];
     shapes.push(Shape::plumb(gone + within_h, &y, Paint::Limit));
     let mut legend = vec![
