@@ -101,39 +101,43 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn write(&self) -> Result<String, Faults> {
-        let Self { question, bill, .. } = self;
-        let mut figures = String::new();
+        let mut charts = String::new();
         for (n, chart) in self.charts.iter().enumerate() {
-            figures += &chart.figure(&format!("chart-{n}"))?;
+            charts += &chart.figure(&format!("chart-{n}"))?;
         }
-        let tables: String = self.tables.iter().map(|(title, rows)| table(title, rows)).collect();
-        let costs = table("What a month costs, by mode", &costs::rows(bill));
-        let prices = paragraphs(&[capital(&costs::about(question, bill)) + "."]);
-        let formulas = formulas::of(question, self.outlook, bill);
         let (title, headline) = (escaped(&self.title), escaped(&self.headline));
+        let (style, tiles, figures) = (chart::style(), self.tiles(), self.figures());
+        let (fleet, said) = (list(&fleet(self.question)), paragraphs(&self.said));
+        let (warnings, formulas) = (warnings(self.warnings), self.formulas());
+        let Question { region_name, prices_date, .. } = self.question;
+        let (version, region) = (env!("CARGO_PKG_VERSION"), escaped(region_name));
         Ok(format!(
             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
              <meta name=\"color-scheme\" content=\"light dark\">\n\
-             <title>Kinesis capacity: {title}</title>\n<style>\n{}{STYLE}</style></head>\n<body><main>\n\
-             <header><p class=\"kicker\">Capacity of a Kinesis data stream</p>\n\
-             <h1>{title}</h1><p class=\"headline\">{headline}</p>\n{}</header>\n{}\n\
-             <section class=\"said\">{}</section>\n\
-             <section class=\"charts\"><h2>In pictures</h2>\n<div>{figures}</div></section>\n\
-             <section><h2>In figures</h2>\n{tables}{costs}{prices}{}</section>\n{}\
-             <section class=\"formulas\"><h2>How it is calculated</h2>\n<dl>{}</dl></section>\n\
-             <footer>shard-estimator {}, prices of {}, {}</footer>\n</main></body></html>\n",
-            chart::style(),
-            list(&fleet(question)),
-            self.tiles(),
-            paragraphs(&self.said),
-            paragraphs(&self.machine),
-            warnings(self.warnings),
-            formulas.iter().map(formula).collect::<String>(),
-            env!("CARGO_PKG_VERSION"),
-            escaped(&question.region_name),
-            question.prices_date,
+             <title>Kinesis capacity: {title}</title>\n<style>\n{style}{STYLE}</style></head>\n\
+             <body><main>\n<header><p class=\"kicker\">Capacity of a Kinesis data stream</p>\n\
+             <h1>{title}</h1><p class=\"headline\">{headline}</p>\n{fleet}</header>\n\
+             {tiles}\n<section class=\"said\">{said}</section>\n\
+             <section class=\"charts\"><h2>In pictures</h2>\n<div>{charts}</div></section>\n\
+             <section><h2>In figures</h2>\n{figures}</section>\n{warnings}\
+             <section><h2>How it is calculated</h2>\n<dl>{formulas}</dl></section>\n\
+             <footer>shard-estimator {version}, prices of {region}, {prices_date}</footer>\n\
+             </main></body></html>\n"
         ))
+    }
+
+    /// What the pictures show, exactly.
+    fn figures(&self) -> String {
+        let tables: String = self.tables.iter().map(|(title, rows)| table(title, rows)).collect();
+        let costs = table("What a month costs, by mode", &costs::rows(self.bill));
+        let prices = capital(&costs::about(self.question, self.bill)) + ".";
+        format!("{tables}{costs}{}{}", paragraphs(&[prices]), paragraphs(&self.machine))
+    }
+
+    fn formulas(&self) -> String {
+        let formulas = formulas::of(self.question, self.outlook, self.bill);
+        formulas.iter().map(formula).collect()
     }
 
     /// The few figures that everybody asks for.

@@ -64,7 +64,7 @@ pub(in crate::cli::html) fn cost_by_shards(
     Some(Chart {
         title: "What a month costs, by shards",
         about: format!(
-            "{} cost {total} a month. Of {from} to {to} shards, {} do not hold every goal.",
+            "{} cost {total} a month. Of the numbers from {from} to {to} that are shown, {} break a goal.",
             shards(plan.shards),
             too_few.len(),
         ),
