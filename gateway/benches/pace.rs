@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use shard_estimator::{HashKey, ShardId, ShardRanges};
+use shard_estimator::{HashKey, ShardId, ShardRanges, Traffic};
 use tidegate::config::{Config, Order};
 use tidegate::deliver::Verdict;
 use tidegate::dispatch::pace::Pace;
@@ -109,6 +109,18 @@ fn admission(criterion: &mut Criterion) {
             (HashKey::of(name), learned.draw(key, 300, now))
         });
     });
+    let (mut learned, mut now) = (pace(began), began);
+    let mut traffic = Traffic::new(Duration::from_secs(60), Duration::ZERO);
+    criterion.bench_function("pace/counting a record that there is to send", |bench| {
+        let mut next = keys.iter().cycle();
+        bench.iter(|| {
+            let key = black_box(next.next().expect("for ever"));
+            now += PAUSE;
+            traffic.add(key.hash_key(), key, 20, 280);
+            learned.offered(key, 300, now);
+        });
+    });
+    assert!(traffic.sizes().records() > 0, "it is counting that was measured");
 }
 
 criterion_group!(benches, admission);

@@ -57,8 +57,8 @@ pub enum Command {
     Spool(commands::spool::Command),
     /// What became of every record since the books began. Fails if any is unaccounted for.
     Audit(commands::audit::Arguments),
-    /// How many shards the stream needs, why, and what it costs: from flags, a file, a trace, or by
-    /// watching a broker.
+    /// How many shards the stream needs, why, and what it costs: from flags, a file, a trace, by
+    /// watching a broker, or of a gateway that runs.
     Plan(Box<commands::plan::Arguments>),
     /// Rehearse: a synthetic fleet publishes to an embedded broker, and the gateway forwards to a
     /// local stream that enforces the limits of Kinesis. Fails when anything is lost.

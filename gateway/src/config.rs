@@ -6,6 +6,7 @@
 //! What the operator wrote is never bent: two settings that contradict each other are a fault.
 //! Where only one of them was written, the other, our guess, gives way.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,6 +39,10 @@ pub struct Config {
     pub batch: Batch,
     /// How fast.
     pub pace: Pace,
+    /// What the stream was planned for.
+    pub plan: Plan,
+    /// What is shown to whoever asks.
+    pub metrics: Metrics,
     /// What waits on disk.
     pub spool: Spool,
     /// What cannot be sent.
@@ -357,4 +362,23 @@ pub enum PaceMode {
     Feedback,
     /// Nothing holds back.
     Off,
+}
+
+/// The `[plan]` table. Nothing is held back by it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The part of a shard's limits that there should be to send to it at most. Above 0, at most the
+    /// part that is used (`pace.fraction`).
+    pub target: f64,
+    /// How long a plan must not hold before that is told.
+    pub warn_after: Duration,
+}
+
+/// The `[metrics]` table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metrics {
+    /// Where they are served; nowhere when absent.
+    pub listen: Option<SocketAddr>,
+    /// How many of the hottest partition keys are named, in metrics and warnings.
+    pub hottest_keys: usize,
 }

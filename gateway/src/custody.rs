@@ -271,6 +271,18 @@ impl Custody {
         self.exposed_bytes < self.exposed_bytes_max
     }
 
+    /// Bytes of what is not safe, as far as it takes room.
+    #[must_use]
+    pub fn exposed_bytes(&self) -> usize {
+        self.exposed_bytes
+    }
+
+    /// What these may come to before nothing more is taken in.
+    #[must_use]
+    pub fn exposed_bytes_max(&self) -> usize {
+        self.exposed_bytes_max
+    }
+
     /// How many records are on the disk and not at their end.
     #[must_use]
     pub fn spooled(&self) -> u64 {

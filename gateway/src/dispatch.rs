@@ -10,6 +10,7 @@ use crate::backoff::Backoff;
 use crate::config::{Batch, Config};
 use crate::deliver::{Answer, Trouble, TroubleKind, Verdict};
 use crate::limits::NOT_ALLOWED_PAUSE_MAX;
+use crate::metrics::StreamLoad;
 use crate::queue::{Incoming, Queued, Queues, Room, Taken};
 use crate::record::{PartitionKey, RecordSlot};
 
@@ -35,6 +36,8 @@ pub enum Next {
 pub struct Outcome {
     /// Records that the stream accepted.
     pub accepted: Vec<RecordSlot>,
+    /// When the publish of each of them arrived, in milliseconds since 1970-01-01 UTC.
+    pub accepted_rx_ts_ms: Vec<i64>,
     /// Records that can never be accepted, each with the reason.
     pub refused: Vec<(PartitionKey, Queued, String)>,
     /// How many records were refused for now and wait for their next attempt.
@@ -117,6 +120,18 @@ impl Dispatcher {
     /// Queues a record.
     pub fn push(&mut self, incoming: Incoming) {
         self.queues.push(incoming);
+    }
+
+    /// Notes that there is a record more to send, of `bytes`, data and key; once for each record,
+    /// wherever it waits until it is pushed.
+    pub fn offered(&mut self, key: &PartitionKey, bytes: usize, now: Instant) {
+        self.pace.offered(key, bytes, now);
+    }
+
+    /// What the stream is used for, with its hottest shards, at most `most`.
+    #[must_use]
+    pub fn load(&self, most: usize, now: Instant) -> StreamLoad {
+        self.pace.load(most, now)
     }
 
     /// Whether the stream should be asked for its shards now. The answer goes to [`Self::listed`].
@@ -250,6 +265,7 @@ impl Dispatcher {
             match verdict {
                 Verdict::Accepted(_) => {
                     outcome.accepted.push(record.slot);
+                    outcome.accepted_rx_ts_ms.push(record.rx_ts_ms);
                     outcome.repeated += usize::from(record.unheard);
                     outcome.reordered += usize::from(!again.is_empty());
                 }

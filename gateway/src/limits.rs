@@ -138,6 +138,21 @@ pub const INSTANCES: Range = Range::new(1, 10_000, "gateways");
 /// simulation.
 pub const FRACTION: f64 = 0.9;
 
+// The plan.
+
+/// The part of its limits that the hottest shard should be used at: with 0.9 sent at most, a backlog
+/// is gone after eight times as long as it took to come.
+pub const TARGET: f64 = 0.8;
+
+/// How long a plan must not hold before that is told. A backlog at the broker after a restart, or a
+/// few minutes of devices that come back together, is no reason to buy shards.
+pub const WARN_AFTER_S: Setting = Range::new(10, 86_400, "seconds").or(300);
+
+// Metrics.
+
+/// Hottest partition keys that are named.
+pub const HOTTEST_KEYS: Setting = Range::new(0, 10, "keys").or(10);
+
 // The spool.
 
 /// Segments on disk. The default holds a quarter of an hour at 2,000 records a second, a day at 20;
@@ -165,6 +180,28 @@ pub const CALM_AFTER: Duration = Duration::from_secs(10);
 /// A limiter is rebuilt for a new rate at most this often: it starts empty, so each rebuild costs
 /// up to a burst.
 pub const LIMITER_LIFE_MIN: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether the plan still holds.
+pub const WATCH_EVERY: Duration = Duration::from_secs(5);
+
+/// The hottest keys are those of the last window that was full; there are so many in the time after
+/// which a warning is due.
+pub const WINDOWS_BEFORE_WARNING: u32 = 5;
+
+/// Shards that metrics tell apart, the hottest. Eight series each.
+pub const SHARDS_SHOWN_MAX: usize = 100;
+
+/// Connections of those who ask for metrics; further ones wait.
+pub const METRICS_CONNECTIONS_MAX: usize = 8;
+
+/// Longest time for one of them, request and answer.
+pub const METRICS_CONNECTION_MAX: Duration = Duration::from_secs(10);
+
+/// Pause after a connection for metrics that could not be accepted.
+pub const METRICS_RETRY: Duration = Duration::from_secs(1);
+
+/// Requests for metrics that may wait for the flow.
+pub const METRICS_ASKED_MAX: usize = METRICS_CONNECTIONS_MAX;
 
 /// What a publish costs in memory beside its bytes: its record's envelope, its places in ledger and
 /// queue, its partition key. Counted against the memory budget.
@@ -269,6 +306,8 @@ const _: () = assert!(
 const _: () = assert!(PACKET_BYTES.default > (RECORD_BYTES_MAX + MQTT_STRING_BYTES_MAX) as u64);
 // A payload that is kept is not longer than a record.
 const _: () = assert!(DEAD_LETTER_PAYLOAD_BYTES_MAX <= RECORD_BYTES_MAX);
+// The plan is looked at several times before a warning.
+const _: () = assert!(WATCH_EVERY.as_secs() * 2 <= WARN_AFTER_S.range.min);
 // A batch waits less than a second.
 const _: () = assert!(LINGER_MS.range.max < 1_000);
 // No session expires between two attempts to connect.

@@ -1,9 +1,18 @@
-//! Counts, and the conservation ledger made of them.
+//! Counts, and the conservation ledger made of them; what is shown of a running gateway
+//! ([`Shown`]), as a page for Prometheus, and the [`server`] for it.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
+
+mod histogram;
+mod page;
+pub mod server;
+mod shown;
+
+pub use histogram::Delays;
+pub use shown::{Attempts, Held, PlanShown, ShardLoad, Shown, StreamLoad};
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -103,6 +112,17 @@ impl Counters {
             dead_letters_dropped: self.dead_letters_dropped.get(),
             dead_letters_forwarded: self.dead_letters_forwarded.get(),
             dead_letters_refused: self.dead_letters_refused.get(),
+        }
+    }
+
+    /// How sending went.
+    #[must_use]
+    pub fn attempts(&self) -> Attempts {
+        Attempts {
+            retried: self.retried.get(),
+            reordered: self.reordered.get(),
+            calls: self.calls.get(),
+            adopted: self.adopted.get(),
         }
     }
 

@@ -16,14 +16,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinSet, spawn_blocking};
-use tracing::{Instrument, info_span};
+use tracing::{Instrument, info, info_span};
 
 use crate::config::Config;
 use crate::dead_letter::Store;
 use crate::deliver::Stream;
-use crate::limits::{INTAKE_BATCHES_MAX, SETTLED_BATCHES_MAX};
+use crate::limits::{INTAKE_BATCHES_MAX, METRICS_ASKED_MAX, SETTLED_BATCHES_MAX};
+use crate::metrics::server::{self, Asked};
 use crate::metrics::{Conservation, Counters};
 use crate::source::{self, Lane};
 use crate::state_dir;
@@ -41,10 +43,11 @@ mod settlement;
 mod spooling;
 #[cfg(test)]
 mod tests;
+mod watching;
 
 pub use sender::{Sender, Sent, Unsent};
 
-use flow::Flow;
+use flow::{Flow, Occasions};
 use forwarder::Forwarder;
 use settlement::Settlement;
 
@@ -103,6 +106,7 @@ pub async fn run(
         opened = spawn_blocking(move || open_state(&for_state)) => opened??,
         () = &mut stop => bail!("stopped before the dead letters could be used"),
     };
+    let (_metrics, asked) = serve_metrics(&config).await?;
     let mut forwarder = streams
         .letters
         .map(|stream| Forwarder::new(&config, &store, stream, Arc::clone(&counters)));
@@ -119,7 +123,7 @@ pub async fn run(
         }));
     }
     drop(intake_tx);
-    let flow = flow.run(intake_rx, stop_tx, stop);
+    let flow = flow.run(intake_rx, Occasions::new(asked), stop_tx, stop);
     // What is not forwarded by then is on the disk: no stop waits for it.
     let ended = tokio::select! {
         ended = flow => ended,
@@ -132,6 +136,20 @@ pub async fn run(
         forwarder.close().await;
     }
     Ok(ended)
+}
+
+/// Serves metrics where the configuration says, until what is returned is dropped.
+async fn serve_metrics(config: &Config) -> Result<(JoinSet<Infallible>, mpsc::Receiver<Asked>)> {
+    let (asking, asked) = mpsc::channel(METRICS_ASKED_MAX);
+    let mut server = JoinSet::new();
+    if let Some(address) = config.metrics.listen {
+        let cannot = || format!("metrics.listen: cannot listen on {address}");
+        let listener = TcpListener::bind(address).await.with_context(cannot)?;
+        let address = listener.local_addr().with_context(cannot)?;
+        info!(url = format!("http://{address}/metrics"), "metrics are served");
+        server.spawn(server::run(listener, asking));
+    }
+    Ok((server, asked))
 }
 
 async fn forward(forwarder: Option<&mut Forwarder<'_, impl Stream>>) -> Infallible {

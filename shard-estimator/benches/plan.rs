@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use shard_estimator::{
-    Class, Devices, Estimator, Fleet, Goals, Growth, Reporting, Sizes, hottest_devices,
+    Advice, Arrivals, Class, Devices, Estimator, Fleet, Goals, Growth, HashKey, Reporting, Sizes,
+    Traffic, hottest_devices,
 };
 
 fn class(name: &str, devices: Devices, period_ms: u64) -> Class {
@@ -41,6 +42,20 @@ fn estimator(classes: Vec<Class>) -> Estimator {
     Estimator::new(fleet, Goals { growth, ..Goals::default() }).expect("goals without fault")
 }
 
+/// A minute in which 20,000 keys sent twenty records each, and ten sent as much as a third of a shard
+/// takes.
+fn arrivals() -> Arrivals<u32> {
+    let minute = Duration::from_secs(60);
+    let mut traffic = Traffic::new(minute, Duration::ZERO);
+    let mut add = |key: u32| traffic.add(HashKey::of(&key.to_string()), &key, 20, 700);
+    for round in 0..2_000 {
+        (0..10).for_each(|_| (0..10).for_each(&mut add));
+        (0..200).for_each(|key| add(10 + (round * 200 + key) % 20_000));
+    }
+    traffic.pass(minute);
+    traffic.arrivals().cloned().expect("a window that is full")
+}
+
 fn all_up_to(shards: u32) -> impl Iterator<Item = NonZeroU32> {
     (1..=shards).filter_map(NonZeroU32::new)
 }
@@ -62,6 +77,12 @@ fn plan(criterion: &mut Criterion) {
     group.bench_function("100,000 devices of three classes, played", |bench| {
         let estimator = estimator(unknown());
         bench.iter(|| black_box(&estimator).plan());
+    });
+    group.bench_function("advice for 20,000 keys, ten of them hot", |bench| {
+        let arrivals = arrivals();
+        let advice = Advice::of(&arrivals, &Goals::default(), None);
+        assert!(advice.shards.is_some(), "it is planning that is measured");
+        bench.iter(|| Advice::of(black_box(&arrivals), &Goals::default(), None));
     });
     group.finish();
 

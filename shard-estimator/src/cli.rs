@@ -6,7 +6,8 @@
 //! `trace` and `observed` (what devices were seen to do), `question` (all of it, checked), `report`
 //! (the numbers), `figures` (in words), and `table`, `html` and `settings` (as texts).
 //!
-//! Who watches a broker fills an [`Observed`] and asks [`answer_observed`].
+//! Who watches a broker fills an [`Observed`] and asks [`answer_observed`]; who asks a gateway that
+//! runs makes a [`Running`] of its page of metrics, and does likewise.
 //!
 //! ```
 //! use clap::Parser;
@@ -37,7 +38,9 @@ use jiff::tz::TimeZone;
 pub use self::observed::{Observed, Seen};
 pub use self::quantity::time;
 use self::question::Question;
+pub use self::question::Witness;
 use self::report::{Planned, Reverse};
+pub use self::running::Running;
 use self::trace::BytesAre;
 use self::written::{ClassKeys, GoalKeys};
 
@@ -47,6 +50,7 @@ mod observed;
 mod quantity;
 mod question;
 mod report;
+mod running;
 mod settings;
 mod sheet;
 mod table;
@@ -147,8 +151,8 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 
 /// The same about devices that were observed, and not described.
 #[must_use]
-pub fn run_observed(arguments: &Arguments, observed: Observed) -> ExitCode {
-    tell(answer_observed(arguments, observed, today()))
+pub fn run_observed(arguments: &Arguments, witness: impl Into<Witness>) -> ExitCode {
+    tell(answer_observed(arguments, witness, today()))
 }
 
 /// Says on standard error what is wrong with a question; the exit code is 64.
@@ -192,10 +196,10 @@ pub fn answer(arguments: &Arguments, today: Date) -> Result<Answer, Faults> {
 /// As [`answer`]; and when what was observed says too little.
 pub fn answer_observed(
     arguments: &Arguments,
-    observed: Observed,
+    witness: impl Into<Witness>,
     today: Date,
 ) -> Result<Answer, Faults> {
-    to(&Question::of(arguments, Some(observed), today)?, arguments)
+    to(&Question::of(arguments, Some(witness.into()), today)?, arguments)
 }
 
 /// Finds what can be found wrong with a question about devices that are yet to be observed.

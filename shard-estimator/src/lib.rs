@@ -1,8 +1,8 @@
 //! What a Kinesis data stream takes, and how much of it is ours: pure arithmetic, no clock, no I/O,
 //! but for `cli`, the command on top of it.
 //!
-//! Two questions are answered with the same numbers: how many shards to buy, and what may be sent to
-//! each of them. For the first, read in this order:
+//! Three questions are answered with the same numbers: how many shards to buy, what may be sent to
+//! each of them, and whether they are still enough. For the first, read in this order:
 //!
 //! - [`limits`]: what the service allows, each number with its source;
 //! - [`Class`] and [`Fleet`]: which devices report how much and when; [`Sizes`] of their records;
@@ -70,6 +70,14 @@
 //! # Ok::<(), std::num::TryFromIntError>(())
 //! ```
 //!
+//! For the third, of a gateway that runs:
+//!
+//! - [`Meter`] and [`PeakMeter`]: how much flows, on average and at its peak; [`Flow::used`] of a
+//!   shard's limits;
+//! - [`Traffic`]: what there is to send, in bounded memory: [`SizeCounts`], [`KeyCount`], [`HotKeys`];
+//!   [`Arrivals::fleet`] is a fleet to plan for;
+//! - [`Watch`]: tells when the plan no longer holds, and [`Advice`] how many shards would.
+//!
 //! Beside them, [`size`] reads and writes sizes in bytes as people do.
 
 pub mod bill;
@@ -79,7 +87,9 @@ pub mod cli;
 pub mod limits;
 pub mod size;
 
+mod advice;
 mod aimd;
+mod arrivals;
 mod aws;
 mod budget;
 mod check;
@@ -89,12 +99,16 @@ mod estimator;
 mod factor;
 mod fault;
 mod fleet;
+mod flow;
 mod footprint;
 mod goals;
 mod hash_key;
+mod hot_keys;
+mod key_count;
 mod ladder;
 mod learned_map;
 mod loads;
+mod meter;
 mod number;
 mod outlook;
 mod packing;
@@ -103,10 +117,15 @@ mod prices;
 mod seconds;
 mod shard_id;
 mod shard_ranges;
+mod size_counts;
 mod sizes;
+mod traffic;
 mod warning;
+mod watch;
 
+pub use advice::Advice;
 pub use aimd::{Aimd, Limiter, Verdicts};
+pub use arrivals::Arrivals;
 pub use aws::AwsFormula;
 pub use budget::Budget;
 pub use check::{Check, Constraint, Wait};
@@ -116,16 +135,23 @@ pub use estimator::{Carried, Estimator, Plan};
 pub use factor::Factor;
 pub use fault::{FleetFault, GoalFault};
 pub use fleet::Fleet;
+pub use flow::Flow;
 pub use footprint::Footprint;
 pub use goals::{Goals, Growth, Outage, Placement, Readers, Restore};
 pub use hash_key::HashKey;
+pub use hot_keys::{HOT_KEYS, HotKey, HotKeys};
+pub use key_count::KeyCount;
 pub use ladder::ladder;
 pub use learned_map::{LearnedMap, Lesson, OpenShard, Sighting};
+pub use meter::{Meter, PeakMeter};
 pub use outlook::{Hottest, Outlook};
 pub use packing::{Keys, Packed, Packing, Sent};
 pub use placement::hottest_devices;
 pub use prices::{NoPrices, Prices, Region};
 pub use shard_id::ShardId;
 pub use shard_ranges::ShardRanges;
+pub use size_counts::{SIZE_EDGES, SizeCounts};
 pub use sizes::{Bin, Sizes};
+pub use traffic::Traffic;
 pub use warning::Warning;
+pub use watch::{News, Signs, Strain, Watch};

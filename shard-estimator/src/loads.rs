@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use crate::burst::Wave;
 use crate::placement::{Heaviest, SortedKeys};
-use crate::{Class, Fleet, Goals, Reporting, Restore};
+use crate::{Class, Fleet, Flow, Goals, Reporting, Restore};
 
 /// What the devices of the heaviest shard do, before anything is packed.
 #[derive(Debug, Clone)]
@@ -18,12 +18,6 @@ pub(crate) struct Loads {
     pub(crate) restored: Option<Waves>,
     /// What aligned devices send at once.
     pub(crate) aligned: Waves,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Flow {
-    pub(crate) records_per_s: f64,
-    pub(crate) bytes_per_s: f64,
 }
 
 /// The same waves, counted in two ways.

@@ -30,6 +30,18 @@ pub(crate) fn count_down(measure: f64) -> u32 {
     count
 }
 
+/// The whole number next to `measure`; saturates like [`count_up`].
+#[cfg(feature = "cli")]
+pub(crate) fn whole(measure: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the cast saturates, as promised"
+    )]
+    let whole = measure.round() as u64;
+    whole
+}
+
 /// Whether `need` is at most `room`, a millionth forgiven: neither sums of tenths nor periods in whole
 /// nanoseconds must cost a shard.
 pub(crate) fn within(need: f64, room: f64) -> bool {

@@ -148,26 +148,28 @@ impl Installation {
 
     /// Gives a command that ends by itself, beside whatever runs, and waits for its answer.
     pub async fn ask(&self, arguments: &[&str]) -> Answered {
-        let mut command = self.command(arguments);
-        let asked = tokio::task::spawn_blocking(move || command.output());
-        let output = in_time(&format!("{arguments:?} ends"), asked).await;
-        let output = output.expect("it does not panic").expect("it is built with this test");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it writes UTF-8");
-        let (text, log) = (text(output.stdout), text(output.stderr));
-        assert!(!log.contains("panicked at"), "{log}");
-        Answered { code: output.status.code(), text, log }
+        answered(arguments, self.command(arguments)).await
+    }
+
+    /// The same of a command that needs no configuration.
+    pub async fn ask_alone(&self, arguments: &[&str]) -> Answered {
+        answered(arguments, self.program(arguments)).await
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let path = self.dir.path().join("tidegate.toml");
         fs::write(&path, self.text()).expect("a writable directory");
+        let mut command = self.program(arguments);
+        command.arg("--config").arg(path);
+        command
+    }
+
+    fn program(&self, arguments: &[&str]) -> Command {
         let mut words = self.runner.iter().chain([&self.program]);
         let mut command = Command::new(words.next().expect("the program at least"));
         command
             .args(words)
             .args(arguments)
-            .arg("--config")
-            .arg(path)
             .current_dir(self.dir.path())
             .envs(&self.environment)
             .env_remove("RUST_LOG");
@@ -327,6 +329,16 @@ impl Ledger {
             unheard: count("unheard")?,
         })
     }
+}
+
+async fn answered(arguments: &[&str], mut command: Command) -> Answered {
+    let asked = tokio::task::spawn_blocking(move || command.output());
+    let output = in_time(&format!("{arguments:?} ends"), asked).await;
+    let output = output.expect("it does not panic").expect("it is built with this test");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it writes UTF-8");
+    let (text, log) = (text(output.stdout), text(output.stderr));
+    assert!(!log.contains("panicked at"), "{log}");
+    Answered { code: output.status.code(), text, log }
 }
 
 /// A TOML string; those of the suites need no escapes beyond these.

@@ -6,6 +6,7 @@
 //! - [`small_disk`]: a file system that fills up.
 //! - [`moto`]: somebody else's Kinesis; ours is [`tidegate::rehearsal::stream`].
 //! - [`fleet`]: devices that publish. [`reading`]: what they publish, and what arrived of it.
+//! - [`metrics`]: what the gateway shows.
 //! - [`browser`]: who reads a page.
 //! - [`process`], [`patience`]: how the parts are watched, and how long. [`effort`]: how hard they are
 //!   tried.
@@ -19,6 +20,7 @@ pub mod certificates;
 pub mod effort;
 pub mod fleet;
 pub mod installation;
+pub mod metrics;
 pub mod mosquitto;
 pub mod moto;
 pub mod patience;

@@ -1,12 +1,13 @@
 //! `tidegate plan`: how many shards to buy. The estimator's own command, which can also watch a
-//! broker.
+//! broker or ask a gateway that runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use shard_estimator::cli;
+use tokio::runtime::Runtime;
 use tokio::time::sleep;
 use tracing::info;
 
@@ -15,6 +16,7 @@ use crate::config::Config;
 use super::configuration;
 use super::run::Signals;
 
+mod metrics;
 mod watch;
 
 /// What is asked.
@@ -25,10 +27,21 @@ pub struct Arguments {
     question: cli::Arguments,
     /// Instead of devices: watches the broker of this configuration, beside the gateway and without
     /// disturbing it, and plans for the records that it would send.
-    #[arg(long, value_name = "FILE", requires = "lasts", conflicts_with = "trace")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "lasts",
+        group = "watched",
+        conflicts_with = "trace"
+    )]
     config: Option<PathBuf>,
+    /// Instead of devices: asks a running gateway for its metrics (metrics.listen), plans for what it
+    /// received since it started, or within --for, and says whether the shards that there are are
+    /// still enough.
+    #[arg(long, value_name = "URL", group = "watched", conflicts_with = "trace")]
+    from_metrics: Option<String>,
     /// Watches for so long; SIGINT ends it early, and what was seen until then counts.
-    #[arg(long = "for", id = "lasts", value_name = "TIME", value_parser = cli::time, requires = "config")]
+    #[arg(long = "for", id = "lasts", value_name = "TIME", value_parser = cli::time, requires = "watched")]
     lasts: Option<Duration>,
 }
 
@@ -37,13 +50,22 @@ pub struct Arguments {
 /// # Errors
 /// When a broker cannot be watched. What is wrong with the question goes to standard error.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let Arguments { question, config: Some(path), lasts: Some(lasts) } = arguments else {
-        return Ok(cli::run(&arguments.question));
-    };
+    let Arguments { question, config, from_metrics, lasts } = arguments;
+    if config.is_none() && from_metrics.is_none() {
+        return Ok(cli::run(question));
+    }
     // Before anybody waits.
     if let Err(faults) = cli::check(question) {
         return Ok(cli::refuse(faults));
     }
+    match (config, from_metrics, lasts) {
+        (Some(path), _, Some(lasts)) => watch_broker(question, path, *lasts),
+        (_, Some(url), lasts) => ask_gateway(question, url, *lasts),
+        _ => Ok(cli::run(question)),
+    }
+}
+
+fn watch_broker(question: &cli::Arguments, path: &Path, lasts: Duration) -> Result<ExitCode> {
     let checked = Config::load(path).and_then(|config| {
         config.check_files(&path.display().to_string())?;
         Ok(config)
@@ -52,22 +74,36 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    let observed = runtime.block_on(async {
+    let observed = runtime()?.block_on(async {
         let mut signals = Signals::listen()?;
         info!(seconds = lasts.as_secs(), "watching the broker; SIGINT ends it early");
-        let over = async {
-            tokio::select! {
-                () = sleep(*lasts) => {}
-                () = signals.next() => info!("planning with what was seen until now"),
-            }
-        };
-        watch::watch(config, over).await
+        watch::watch(config, over(lasts, &mut signals)).await
     })?;
     Ok(cli::run_observed(question, observed))
+}
+
+fn ask_gateway(question: &cli::Arguments, url: &str, lasts: Option<Duration>) -> Result<ExitCode> {
+    let running = runtime()?.block_on(async {
+        let mut signals = Signals::listen()?;
+        if let Some(lasts) = lasts {
+            info!(seconds = lasts.as_secs(), "watching the gateway; SIGINT ends it early");
+        }
+        metrics::ask(url, lasts.map(|lasts| over(lasts, &mut signals))).await
+    })?;
+    Ok(cli::run_observed(question, running))
+}
+
+fn runtime() -> Result<Runtime> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("cannot start the runtime")
+}
+
+/// Waits until the time is over, or somebody has seen enough.
+async fn over(lasts: Duration, signals: &mut Signals) {
+    tokio::select! {
+        () = sleep(lasts) => {}
+        () = signals.next() => info!("planning with what was seen until now"),
+    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Makes a [`Config`] of what is written, or a list of everything that is wrong with it.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::file::{File, Table};
-use super::{Batch, Config, Fault, Faults, Order, Pace, PaceMode};
+use super::file::{Checked, File, Table};
+use super::{Batch, Config, Fault, Faults, Metrics, Order, Pace, PaceMode, Plan};
 use crate::limits::{self, Setting};
 
 mod files;
@@ -100,6 +101,8 @@ fn config(root: &Table<'_>, state_dir: &Path) -> Config {
         records: records::read(&root.table("records")),
         batch: batch(&root.table("batch")),
         pace: pace(&root.table("pace")),
+        plan: plan(&root.table("plan")),
+        metrics: metrics(&root.table("metrics")),
         spool: storage::spool(&root.table("spool"), &state_dir),
         dead_letter: storage::dead_letter(&root.table("dead_letter"), &state_dir, &stream),
         stream,
@@ -109,6 +112,7 @@ fn config(root: &Table<'_>, state_dir: &Path) -> Config {
     fit::memory(root, &mut config);
     fit::uplink(root, &mut config);
     fit::partitioning(root, &config);
+    fit::target(root, &mut config);
     config
 }
 
@@ -126,20 +130,40 @@ fn batch(table: &Table<'_>) -> Batch {
 fn pace(table: &Table<'_>) -> Pace {
     let modes =
         [("shards", PaceMode::Shards), ("feedback", PaceMode::Feedback), ("off", PaceMode::Off)];
-    let fraction = |fraction: f64| {
-        if fraction > 0.0 && fraction <= 1.0 {
-            Ok(fraction)
-        } else {
-            Err("must be above 0 and at most 1".to_owned())
-        }
-    };
     Pace {
         mode: table.choice("mode", &modes).unwrap_or(PaceMode::Shards),
         instances: table.item("instances").and_then(|item| item.number(limits::INSTANCES)),
         fraction: table
             .item("fraction")
-            .and_then(|item| item.real(fraction))
+            .and_then(|item| item.real(part))
             .unwrap_or(limits::FRACTION),
+    }
+}
+
+fn plan(table: &Table<'_>) -> Plan {
+    Plan {
+        target: table.item("target").and_then(|item| item.real(part)).unwrap_or(limits::TARGET),
+        warn_after: seconds(table, "warn_after_s", limits::WARN_AFTER_S),
+    }
+}
+
+fn metrics(table: &Table<'_>) -> Metrics {
+    let address = |text: &str| {
+        let must = "must be an address and a port such as \"127.0.0.1:9464\"";
+        text.parse::<SocketAddr>().map_err(|_not_one| must.to_owned())
+    };
+    Metrics {
+        listen: table.text("listen", address),
+        hottest_keys: table.number("hottest_keys", limits::HOTTEST_KEYS),
+    }
+}
+
+/// A part of a whole.
+fn part(number: f64) -> Checked<f64> {
+    if number > 0.0 && number <= 1.0 {
+        Ok(number)
+    } else {
+        Err("must be above 0 and at most 1".to_owned())
     }
 }
 

@@ -6,12 +6,13 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use shard_estimator::{Aimd, Factor, OpenShard, Sighting, Verdicts};
+use shard_estimator::{Aimd, Factor, Flow, OpenShard, Sighting, Verdicts};
 use tracing::warn;
 
 use crate::config::{self, Config, Order, PaceMode, Partitioning};
 use crate::deliver::{Trouble, Verdict};
 use crate::limits::CALM_AFTER;
+use crate::metrics::{ShardLoad, StreamLoad};
 use crate::queue::{Admission, Gate, Taken};
 use crate::record::PartitionKey;
 
@@ -20,10 +21,12 @@ mod limiter;
 mod shard_map;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use feedback::Feedback;
 use limiter::ShardLimit;
 use shard_map::{Predicted, ShardMap};
+use usage::{Usage, throttled};
 
 /// The pace of one stream.
 #[derive(Debug)]
@@ -45,6 +48,7 @@ pub struct Pace {
 struct Shard {
     name: Predicted,
     limit: Limit,
+    usage: Usage,
     refused_at: Option<Instant>,
     /// Until when nothing is drawn, because a draw was refused.
     closed_until: Option<Instant>,
@@ -87,6 +91,7 @@ impl Pace {
             before.remove(&name).unwrap_or_else(|| Shard {
                 name,
                 limit: Limit::of(name, settings, age, now),
+                usage: Usage::new(age),
                 refused_at: None,
                 closed_until: None,
             })
@@ -101,19 +106,24 @@ impl Pace {
         for (taken, verdict) in records {
             let heard = heard.entry(self.map.predict(taken.key.hash_key())).or_default();
             match verdict {
-                Verdict::Accepted(_) => heard.accepted += 1,
+                Verdict::Accepted(_) => {
+                    heard.accepted += 1;
+                    heard.bytes += taken.bytes() as u64;
+                }
                 Verdict::Throttled => heard.throttled += 1,
                 Verdict::Unavailable => heard.failed += 1,
                 Verdict::Unheard | Verdict::Refused(_) => {}
             }
         }
         let since_start = now.saturating_duration_since(self.started);
-        for (shard, Heard { accepted, throttled, failed }) in heard {
+        for (shard, Heard { accepted, bytes, throttled, failed }) in heard {
             let Some(shard) = self.shards.get_mut(shard) else { continue };
             // A record that failed while others were accepted is overtaken like a throttled one.
             if throttled > 0 || (failed > 0 && accepted > 0) {
                 shard.refused_at = Some(now);
             }
+            shard.usage.sent.add(accepted, bytes, since_start);
+            shard.usage.refused.add(throttled, 0, since_start);
             let verdicts = Verdicts { accepted, throttled };
             match &mut shard.limit {
                 Limit::None => {}
@@ -150,6 +160,40 @@ impl Pace {
         }
     }
 
+    /// Notes that there is a record more to send, of `bytes`, data and key.
+    pub fn offered(&mut self, key: &PartitionKey, bytes: usize, now: Instant) {
+        let since_start = now.saturating_duration_since(self.started);
+        if let Some(shard) = self.shards.get_mut(self.map.predict(key.hash_key())) {
+            shard.usage.offered.add(1, bytes as u64, since_start);
+        }
+    }
+
+    /// What the stream is used for, with its hottest shards, at most `most`.
+    #[must_use]
+    pub fn load(&self, most: usize, now: Instant) -> StreamLoad {
+        let now = now.saturating_duration_since(self.started);
+        let sum = |of: &dyn Fn(&Usage) -> Flow| {
+            self.shards.iter().map(|shard| of(&shard.usage)).fold(Flow::default(), plus)
+        };
+        let (sent, refused) =
+            (sum(&|usage| usage.sent.flow(now)), sum(&|usage| usage.refused.flow(now)));
+        let mut hottest: Vec<_> = self
+            .shards
+            .iter()
+            .map(|shard| (shard.usage.offered.flow(now).used(), shard))
+            .filter(|(used, shard)| self.shards.len() == 1 || shard.is_told_apart() || *used > IDLE)
+            .collect();
+        hottest.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        let told_apart = hottest.iter().filter(|(_, shard)| shard.is_told_apart());
+        StreamLoad {
+            shards: u32::try_from(self.shards.len() - 1).ok().filter(|shards| *shards > 0),
+            hottest_used: told_apart.map(|(used, _)| *used).next(),
+            offered: sum(&|usage| usage.offered.flow(now)),
+            throttled: throttled(sent, refused),
+            hottest: hottest.into_iter().take(most).map(|(_, shard)| shard.load(now)).collect(),
+        }
+    }
+
     /// Whether the stream should be asked for its shards now. The answer goes to [`Self::listed`].
     pub fn asks_for_shards(&mut self, now: Instant) -> bool {
         self.map.asks(now.saturating_duration_since(self.started))
@@ -160,6 +204,31 @@ impl Pace {
         if self.map.listed(list, now.saturating_duration_since(self.started)) {
             self.align(now);
         }
+    }
+}
+
+/// A record a second: what is used less, after it was used before shards were told apart, is on its
+/// way to nothing.
+const IDLE: f64 = 1e-3;
+
+fn plus(one: Flow, other: Flow) -> Flow {
+    Flow {
+        records_per_s: one.records_per_s + other.records_per_s,
+        bytes_per_s: one.bytes_per_s + other.bytes_per_s,
+    }
+}
+
+impl Shard {
+    fn is_told_apart(&self) -> bool {
+        self.name != Predicted::Any
+    }
+
+    fn load(&self, now: Duration) -> ShardLoad {
+        let factor = match &self.limit {
+            Limit::Sized(limit) => Some(limit.factor().get()),
+            Limit::None | Limit::Learned(_) => None,
+        };
+        self.usage.load(self.name.to_string(), factor, now)
     }
 }
 
@@ -183,6 +252,8 @@ impl Limit {
 #[derive(Debug, Default)]
 struct Heard {
     accepted: u32,
+    /// Of those, data and keys.
+    bytes: u64,
     throttled: u32,
     failed: u32,
 }

@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{interval, timeout};
+use tokio::time::timeout;
 
 use crate::books::Stop;
 use crate::config::{Config, SpoolMode};
@@ -18,7 +18,7 @@ use crate::dead_letter::{Directory, Letter, Origin, Payload, REFUSED_BY_STREAM, 
 use crate::deliver::{Answer, Stream, deliver};
 use crate::dispatch::{Dispatcher, Next};
 use crate::limits::SPOOL_CLOSE_MAX;
-use crate::metrics::Counters;
+use crate::metrics::{Counters, Delays};
 use crate::normalise::Normaliser;
 use crate::queue::Incoming;
 use crate::record::RecordSlot;
@@ -33,11 +33,14 @@ use super::listing::Listing;
 use super::numbering::{self, Numbering};
 use super::settlement::Settlement;
 use super::spooling::{Done, Spooling, count_corrupted};
-use super::{Drained, Ended, FORECAST_EVERY};
+use super::watching::Watching;
+use super::{Drained, Ended};
 
-mod ledger;
+mod telling;
 #[cfg(test)]
 mod tests;
+
+pub(super) use telling::Occasions;
 
 /// The stages between the connections and the stream.
 pub(super) struct Flow<'a, S> {
@@ -59,7 +62,10 @@ pub(super) struct Flow<'a, S> {
     /// What the books must make room for before it is taken in.
     waiting: Option<Intake>,
     observer: Observer,
+    watching: Watching,
+    delays: Delays,
     reports: u32,
+    spool_bytes_max: u64,
     drain_max: Duration,
     /// When a stop is over at the latest, once there is one.
     deadline: Option<Instant>,
@@ -102,7 +108,10 @@ impl<'a, S: Stream> Flow<'a, S> {
             books: Bookkeeping::open(&config.state_dir, opening, now, clock::unix_ms()),
             waiting: None,
             observer: Observer::new(now, found.unsettled),
+            watching: Watching::new(config, now),
+            delays: Delays::default(),
             reports: 0,
+            spool_bytes_max: config.spool.bytes_max,
             drain_max: config.drain_max,
             deadline: None,
         })
@@ -112,12 +121,11 @@ impl<'a, S: Stream> Flow<'a, S> {
     pub(super) async fn run(
         mut self,
         mut intake: mpsc::Receiver<Intake>,
+        mut occasions: Occasions,
         stopping: watch::Sender<bool>,
         stop: impl Future<Output = ()>,
     ) -> Ended {
         let mut stop = pin!(stop);
-        let mut report_due = interval(FORECAST_EVERY);
-        report_due.reset();
         let mut taking_in = true;
         let drained = loop {
             let now = clock::now();
@@ -141,7 +149,7 @@ impl<'a, S: Stream> Flow<'a, S> {
                     batch.into_iter().for_each(|batch| self.take_in(batch));
                 }
                 () = &mut stop, if self.deadline.is_none() => self.stop(&stopping, now),
-                _ = report_due.tick() => self.report(now),
+                occasion = occasions.next() => self.tell(occasion, now),
                 () = due(&self.settlement, wake) => {}
             }
         };
@@ -237,6 +245,8 @@ impl<'a, S: Stream> Flow<'a, S> {
         for record in records {
             let key = self.numbering.key(self.router.text(&record, topic));
             let stripe = self.striping.of(&key);
+            self.watching.count(&key, record.data.len());
+            self.dispatcher.offered(&key, key.as_str().len() + record.data.len(), now);
             let routed = Routed { key, data: record.data, rx_ts_ms, receipt };
             let incoming = self.custody.receive(routed, stripe, now);
             self.queue(incoming);
@@ -321,6 +331,7 @@ impl<'a, S: Stream> Flow<'a, S> {
         self.counters.unheard.add(outcome.unheard);
         self.counters.repeated.add(outcome.repeated);
         self.ended(outcome.accepted);
+        self.count_delays(&outcome.accepted_rx_ts_ms);
         for (key, record, reason) in outcome.refused {
             let letter = Letter {
                 at_ms: record.rx_ts_ms,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::question::Question;
 use super::report::{Planned, Reverse};
+use super::running::Holding;
 use super::words::{bits_per_s, bytes, grouped, number, per_cent, shards, time, wait};
 use crate::bill::{Bill, Usd};
 use crate::limits::{
@@ -44,6 +45,40 @@ pub(super) fn because(planned: &Planned) -> String {
         [] => "the least that a stream can have".to_owned(),
         binding => format!("because of {}", list(binding)),
     }
+}
+
+/// Whether the shards that a running gateway has are enough.
+pub(super) fn holding(question: &Question, planned: &Planned) -> Vec<String> {
+    let Some(holding) = planned.holding else { return Vec::new() };
+    let Holding { holds, needed, hottest_used, throttled, warned, .. } = holding;
+    let planned_for = question.estimator.goals().target.get();
+    let verdict = match (holds, holding.shards) {
+        (Some(true), Some(there)) => {
+            format!("THE PLAN HOLDS: the stream has {}, and needs {needed}.", shards(there))
+        }
+        (Some(false), Some(there)) if needed > there => {
+            format!(
+                "THE PLAN NO LONGER HOLDS: the stream has {}, and needs {needed}.",
+                shards(there)
+            )
+        }
+        (Some(false), Some(there)) => format!(
+            "THE PLAN NO LONGER HOLDS, though {} should be enough: see the gateway's warning.",
+            shards(there)
+        ),
+        (None, _) | (_, None) => {
+            "The gateway does not tell shards apart: give --current-shards.".to_owned()
+        }
+    };
+    let hottest = format!(
+        "There is {} of its limits to send to the hottest shard, planned for {}; {} of the attempts \
+         are refused.",
+        per_cent(hottest_used),
+        per_cent(planned_for),
+        per_cent(throttled),
+    );
+    let warned = warned.then(|| "The gateway has warned of it in its log.".to_owned());
+    [verdict, hottest].into_iter().chain(warned).collect()
 }
 
 /// What other ways of counting say.

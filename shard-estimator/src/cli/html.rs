@@ -4,8 +4,8 @@ use self::chart::{Chart, Paint};
 use super::Faults;
 use super::figures::formulas::{self, Formula};
 use super::figures::{
-    self, BROKEN, Rows, about, allowed, because, carried, comparisons, costs, fleet, machine,
-    neighbours, outlook, used,
+    self, BROKEN, Rows, about, allowed, because, carried, comparisons, costs, fleet, holding,
+    machine, neighbours, outlook, used,
 };
 use super::question::{Question, Said};
 use super::report::{Planned, Reverse};
@@ -43,7 +43,13 @@ pub(super) fn of_plan(question: &Question, planned: &Planned) -> Result<String, 
         question,
         outlook: &plan.chosen,
         bill: &planned.bill,
-        said: [neighbours(planned), outlook(question, planned), comparisons(planned)].concat(),
+        said: [
+            holding(question, planned),
+            neighbours(planned),
+            outlook(question, planned),
+            comparisons(planned),
+        ]
+        .concat(),
         charts: drawn.into_iter().flatten().collect(),
         tables: vec![
             ("Every goal, with one shard less and more", figures::constraints(planned)),

@@ -5,6 +5,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::observed::{Known, Observed};
+use super::running::{Running, Stream};
 use super::sheet::Sheet;
 use super::trace;
 use super::written::{ClassKeys, GoalKeys};
@@ -19,8 +20,47 @@ pub(super) struct Question {
     pub(super) region_name: String,
     pub(super) region: Region,
     pub(super) prices_date: Date,
+    /// What a running gateway shows of its stream, if one was asked.
+    pub(super) stream: Option<Stream>,
     /// What is odd about the question itself.
     pub(super) warnings: Vec<Said>,
+}
+
+/// Who knows which devices there are when nobody describes them.
+#[derive(Debug)]
+pub enum Witness {
+    /// What was seen at a broker.
+    Observed(Observed),
+    /// A gateway that runs.
+    Running(Box<Running>),
+}
+
+impl From<Observed> for Witness {
+    fn from(observed: Observed) -> Self {
+        Self::Observed(observed)
+    }
+}
+
+impl From<Running> for Witness {
+    fn from(running: Running) -> Self {
+        Self::Running(Box::new(running))
+    }
+}
+
+impl Witness {
+    fn known(self) -> Result<Known, String> {
+        match self {
+            Self::Observed(observed) => observed.known(),
+            Self::Running(running) => running.known(),
+        }
+    }
+
+    fn stream(&self) -> Option<Stream> {
+        match self {
+            Self::Observed(_) => None,
+            Self::Running(running) => Some(running.stream),
+        }
+    }
 }
 
 /// A warning, for machines and for people.
@@ -68,14 +108,21 @@ impl Asked {
 }
 
 impl Question {
-    /// Reads what the arguments name; the devices are those that were observed, if they were.
+    /// Reads what the arguments name; the devices are those of a witness, if there is one. What
+    /// a gateway was told of the plan counts unless the arguments say it anew.
     pub(super) fn of(
         arguments: &Arguments,
-        observed: Option<Observed>,
+        witness: Option<Witness>,
         today: Date,
     ) -> Result<Self, Faults> {
-        let Asked { classes, keys, prices, region_name, region } = Asked::read(arguments)?;
-        let devices = devices(arguments, observed, classes);
+        let Asked { classes, mut keys, prices, region_name, region } = Asked::read(arguments)?;
+        let stream = witness.as_ref().and_then(Witness::stream);
+        if let Some(stream) = &stream {
+            keys.target_util = keys.target_util.or(stream.target);
+            keys.limiter = keys.limiter.or(stream.fraction);
+            keys.current_shards = keys.current_shards.or(stream.shards);
+        }
+        let devices = devices(arguments, witness, classes);
         let (devices, goals) = both(devices, keys.goals())?;
         let fleet = Fleet::new(devices.classes).map_err(|faults| Faults::of(&faults))?;
         let estimator = Estimator::new(fleet, goals).map_err(|faults| Faults::of(&faults))?;
@@ -85,39 +132,42 @@ impl Question {
         warnings.extend(
             peak.and_then(|peak| Warning::of_on_demand(&estimator, peak)).iter().map(Said::of),
         );
-        Ok(Self { estimator, keys, region_name, region, prices_date: prices.as_of, warnings })
+        let prices_date = prices.as_of;
+        Ok(Self { estimator, keys, region_name, region, prices_date, stream, warnings })
     }
 
     /// Finds what is wrong whatever will be observed.
     pub(super) fn check(arguments: &Arguments) -> Result<(), Faults> {
         let Asked { classes, keys, .. } = Asked::read(arguments)?;
         keys.goals()?;
-        is_observed_alone(arguments, &classes)
+        is_witness_alone(arguments, &classes)
     }
 }
 
-/// Whether nothing else says which devices there are.
-fn is_observed_alone(arguments: &Arguments, written: &[ClassKeys]) -> Result<(), Faults> {
+/// Whether nothing else than the witness says which devices there are.
+fn is_witness_alone(arguments: &Arguments, written: &[ClassKeys]) -> Result<(), Faults> {
     if arguments.trace.is_some() {
-        return Err(Faults::one("a broker is watched and a trace is given: choose one"));
+        return Err(Faults::one(
+            "a broker or a gateway is watched and a trace is given: choose one",
+        ));
     }
     if !written.is_empty() || !arguments.class.is_empty() {
         return Err(Faults::one(
-            "a broker is watched and devices are given: it shows which there are",
+            "a broker or a gateway is watched and devices are given: it shows which there are",
         ));
     }
     Ok(())
 }
 
-/// Those observed, or else those of the trace, or else those of flags and file.
+/// Those of the witness, or else those of the trace, or else those of flags and file.
 fn devices(
     arguments: &Arguments,
-    observed: Option<Observed>,
+    witness: Option<Witness>,
     written: Vec<ClassKeys>,
 ) -> Result<Known, Faults> {
-    if let Some(observed) = observed {
-        is_observed_alone(arguments, &written)?;
-        return observed.known().map_err(Faults::one);
+    if let Some(witness) = witness {
+        is_witness_alone(arguments, &written)?;
+        return witness.known().map_err(Faults::one);
     }
     let Some(file) = &arguments.trace else {
         return of_classes(arguments.class.clone(), written);

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Faults;
 use super::question::{Question, Said};
+use super::running::Holding;
 use crate::bill::Bill;
 use crate::{
     AwsFormula, Carried, Class, Constraint, Estimator, Footprint, Goals, Outlook, Placement, Plan,
@@ -48,6 +49,8 @@ pub(super) struct Planned {
     bytes_per_s: f64,
     /// The shards to buy, with one less and one more.
     pub(super) plan: Plan,
+    /// Whether the shards of a running gateway's stream are enough, if one was asked.
+    pub(super) holding: Option<Holding>,
     /// What each constraint needs by itself.
     pub(super) needs: Vec<Need>,
     /// What AWS's formula says.
@@ -86,7 +89,7 @@ pub(super) struct Month {
 
 impl Planned {
     pub(super) fn of(question: &Question) -> Result<Self, Faults> {
-        let Question { estimator, region, keys, .. } = question;
+        let Question { estimator, region, keys, stream, .. } = question;
         let (fleet, goals) = (estimator.fleet(), estimator.goals());
         let plan = estimator.plan().map_err(Faults::one)?;
         let bill_of = |shards| Bill::of(estimator, shards, region);
@@ -107,6 +110,9 @@ impl Planned {
                 fleet.per_record(|class| class.sizes.mean_bytes()),
                 goals.readers.sharing,
             ),
+            holding: stream
+                .as_ref()
+                .map(|stream| Holding::of(stream, keys.current_shards, &plan, goals.target)),
             golden_shards: golden(estimator),
             by_month: by_month(estimator),
             ladder: keys.current_shards.map(|now| ladder(now, plan.shards)).unwrap_or_default(),

@@ -3,7 +3,8 @@
 use super::figures::costs;
 use super::figures::formulas::{self, Formula};
 use super::figures::{
-    because, carried, checks, comparisons, constraints, fleet, machine, months, neighbours, outlook,
+    because, carried, checks, comparisons, constraints, fleet, holding, machine, months,
+    neighbours, outlook,
 };
 use super::question::{Question, Said};
 use super::report::{Planned, Reverse};
@@ -15,6 +16,7 @@ pub(super) fn of_plan(question: &Question, planned: &Planned, explain: bool) -> 
     let headline = format!("{}, {}.", shards(planned.plan.shards), because(planned));
     let parts = [
         lines(&fleet(question)),
+        lines(&holding(question, planned)),
         lines(&[vec![headline], comparisons(planned)].concat()),
         columns(&constraints(planned)),
         lines(&[neighbours(planned), outlook(question, planned)].concat()),

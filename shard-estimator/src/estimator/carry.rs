@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use crate::burst::{Drainage, Wave, p99_delay};
 use crate::limits::{SHARD_BYTES_PER_S, SHARD_RECORDS_PER_S};
-use crate::loads::{Flow, Loads, Waves};
+use crate::loads::{Loads, Waves};
 use crate::number::count_up;
-use crate::{Budget, Check, Fleet, Goals, Hottest, Keys, Outage, Sent, Wait, drain_time};
+use crate::{Budget, Check, Fleet, Flow, Goals, Hottest, Keys, Outage, Sent, Wait, drain_time};
 
 /// What one shard carries: holds the loads of a shard against the goals.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ mod directories;
 mod doors;
 mod golden;
 mod kills;
+mod metrics;
 mod order;
 mod outages;
 mod pace;

@@ -75,3 +75,18 @@ pub(super) fn partitioning(root: &Table<'_>, config: &Config) {
         );
     }
 }
+
+/// Nobody can plan for more than is used: a target that was not stated is the part that is used, if
+/// that is less.
+pub(super) fn target(root: &Table<'_>, config: &mut Config) {
+    let fraction = config.pace.fraction;
+    if config.plan.target <= fraction {
+        return;
+    }
+    let plan = root.table("plan");
+    if plan.states("target") {
+        plan.fault("target", format!("must be at most pace.fraction ({fraction})"));
+    } else {
+        config.plan.target = fraction;
+    }
+}

@@ -4,6 +4,7 @@ use crate::config::Config;
 
 mod faults;
 mod relations;
+mod watching;
 mod whole_files;
 
 /// What must be there, a line each, in front of a case: cases begin in line 6.

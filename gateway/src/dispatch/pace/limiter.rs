@@ -49,6 +49,11 @@ impl ShardLimit {
         self.bound = false;
     }
 
+    /// The part of the shard's limits that may be used now.
+    pub(super) fn factor(&self) -> Factor {
+        self.aimd.factor()
+    }
+
     /// Draws one record token and its size in KiB, in pieces no larger than a burst: what was
     /// drawn is kept until the record is complete, so nothing starves and nothing is wasted.
     pub(super) fn draw(&mut self, bytes: usize, now: Instant) -> Admission {

@@ -1,6 +1,7 @@
 //! Which shard a key belongs to: as stated, until the answers say otherwise; else as listed, where
 //! the key may list; and always as learned from the answers.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -26,6 +27,17 @@ pub(super) enum Predicted {
     Id(ShardId),
     /// Any: the stream is one whole, or its shards are not known.
     Any,
+}
+
+/// As metrics name it.
+impl fmt::Display for Predicted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nth(place) => place.fmt(f),
+            Self::Id(id) => id.fmt(f),
+            Self::Any => f.write_str("any"),
+        }
+    }
 }
 
 /// The shards of a stream, as last known. Time is the time since any moment.

@@ -72,7 +72,9 @@ impl Scene {
             Arc::clone(&self.counters),
         );
         let stopping = watch::channel(false).0;
-        let flow = flow.unwrap().run(intake_rx, stopping, async { drop(stopped.await) });
+        // Nobody asks for metrics.
+        let occasions = Occasions::new(mpsc::channel(1).1);
+        let flow = flow.unwrap().run(intake_rx, occasions, stopping, async { drop(stopped.await) });
         let both = join(flow, story(Doors { intake, settled, stop }));
         timeout(PATIENCE, both).await.expect("in time").0
     }

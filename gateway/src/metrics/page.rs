@@ -1,0 +1,347 @@
+//! What is shown, in the OpenMetrics text format that Prometheus reads.
+//!
+//! Series are bounded: [`SHARDS_SHOWN_MAX`](crate::limits::SHARDS_SHOWN_MAX) shards, the hottest, and
+//! ten keys. Both are as of the moment of asking: what is no longer among the hottest has no series.
+
+use std::fmt::Error;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+use shard_estimator::SIZE_EDGES;
+
+use super::{Held, PlanShown, ShardLoad, Shown};
+
+mod counts;
+
+/// Before every name.
+const PREFIX: &str = "tidegate";
+
+/// The media type of the page.
+pub(super) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+impl Shown {
+    /// All of it as text.
+    #[must_use]
+    pub fn page(self) -> String {
+        let mut registry = Registry::with_prefix(PREFIX);
+        registry.register_collector(Box::new(self));
+        let mut page = String::new();
+        // A string takes whatever is written to it.
+        if text::encode(&mut page, &registry).is_err() {
+            page.clear();
+        }
+        page
+    }
+}
+
+impl Collector for Shown {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let mut page = Page(encoder);
+        counts::write(self, &mut page)?;
+        held(&self.held, &mut page)?;
+        distributions(self, &mut page)?;
+        plan(self, &self.plan, &mut page)?;
+        shards(&self.load.hottest, &mut page)?;
+        page.gauges(
+            "hot_key_records_per_second",
+            "Records that there were to send of the hottest partition keys, at least, in the last \
+             full window of a minute or so.",
+            "key",
+            self.hottest_keys.iter().map(|(key, flow)| (key.as_str(), flow.records_per_s)),
+        )?;
+        page.gauges(
+            "hot_key_bytes_per_second",
+            "Their bytes, data and keys, likewise.",
+            "key",
+            self.hottest_keys.iter().map(|(key, flow)| (key.as_str(), flow.bytes_per_s)),
+        )?;
+        page.gauges(
+            "hot_key_used_ratio",
+            "The part of one shard's limits that they take; above 1 no number of shards can help.",
+            "key",
+            self.hottest_keys.iter().map(|(key, flow)| (key.as_str(), flow.used())),
+        )
+    }
+}
+
+/// A page that is being written.
+struct Page<'a>(DescriptorEncoder<'a>);
+
+impl Page<'_> {
+    fn counter(&mut self, name: &str, help: &str, count: u64) -> Result<(), Error> {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        metric.encode_counter::<NoLabelSet, _, u64>(&count, None)
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: f64) -> Result<(), Error> {
+        self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
+    }
+
+    /// One gauge for each value of `label`.
+    fn gauges<'v>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl Iterator<Item = (&'v str, f64)>,
+    ) -> Result<(), Error> {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (which, value) in values {
+            metric.encode_family(&[(label, which)])?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+
+    /// `buckets` have each what lies above the edge before.
+    fn histogram(
+        &mut self,
+        name: &str,
+        help: &str,
+        sum: f64,
+        buckets: &[(f64, u64)],
+    ) -> Result<(), Error> {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        let count = buckets.iter().map(|(_, count)| count).sum();
+        metric.encode_histogram::<NoLabelSet>(sum, count, buckets, None)
+    }
+}
+
+fn held(held: &Held, page: &mut Page<'_>) -> Result<(), Error> {
+    let memory = (held.exposed_bytes as u64, held.exposed_bytes_max as u64);
+    for (name, help, bytes) in [
+        ("memory_held_bytes", "Bytes of records in memory that the broker answers for.", memory.0),
+        (
+            "memory_held_limit_bytes",
+            "What these may come to before nothing more is taken in: part of memory_bytes_max.",
+            memory.1,
+        ),
+        ("spool_bytes", "Bytes of the spool's files.", held.spool_bytes),
+        ("spool_limit_bytes", "What they may come to: spool.bytes_max.", held.spool_bytes_max),
+    ] {
+        page.gauge(name, help, real(bytes))?;
+    }
+    Ok(())
+}
+
+fn distributions(shown: &Shown, page: &mut Page<'_>) -> Result<(), Error> {
+    page.histogram(
+        "publish_to_accepted_seconds",
+        "From the arrival of a publish to the acceptance of its record by the stream, whatever lay \
+         between: linger, pace, retries, spool.",
+        shown.delays.sum_s(),
+        &shown.delays.buckets(),
+    )?;
+    let edges = SIZE_EDGES.into_iter().map(f64::from);
+    let mut buckets: Vec<_> = edges.zip(shown.sizes.counts).collect();
+    buckets.push((f64::INFINITY, 0));
+    page.histogram(
+        "record_data_bytes",
+        "Data of the records received, without partition keys; among the edges are those at which \
+         billing rounds up.",
+        real(shown.sizes.bytes),
+        &buckets,
+    )?;
+    page.counter(
+        "partition_key_bytes",
+        "Partition keys of the records received; shards count them with the data.",
+        shown.key_bytes,
+    )
+}
+
+fn plan(shown: &Shown, plan: &PlanShown, page: &mut Page<'_>) -> Result<(), Error> {
+    let load = &shown.load;
+    for (name, help, value) in [
+        (
+            "plan_holds",
+            "1 while the plan holds; 0 from the warning that it does not until it does again.",
+            f64::from(u8::from(plan.holds)),
+        ),
+        ("plan_target_ratio", "The part of its limits that a shard is planned for.", plan.target),
+        (
+            "pace_fraction_ratio",
+            "The part of its limits that a shard is sent at most by a gateway that is alone.",
+            plan.fraction,
+        ),
+        (
+            "partition_keys",
+            "About how many partition keys were in use in the last one to two hours; 2 % off.",
+            plan.keys,
+        ),
+        (
+            "offered_records_per_second",
+            "Records that there are to send, averaged over some ten seconds.",
+            load.offered.records_per_s,
+        ),
+        (
+            "offered_bytes_per_second",
+            "Bytes that there are to send, data and keys, averaged likewise.",
+            load.offered.bytes_per_s,
+        ),
+        (
+            "throttled_ratio",
+            "The part of attempts that the stream refused for their rate, averaged likewise.",
+            load.throttled,
+        ),
+        (
+            "stream_shards",
+            "Shards of the stream, as stated, listed or learned; 0 while they are not told apart.",
+            f64::from(load.shards.unwrap_or(0)),
+        ),
+        (
+            "hottest_shard_offered_ratio",
+            "The part of its limits that there is to send to the hottest shard.",
+            load.hottest_used.unwrap_or(0.0),
+        ),
+    ] {
+        page.gauge(name, help, value)?;
+    }
+    Ok(())
+}
+
+/// What is shown of each shard: a name, what it means, and how it is read.
+type OfShard = (&'static str, &'static str, fn(&ShardLoad) -> Option<f64>);
+
+fn shards(shards: &[ShardLoad], page: &mut Page<'_>) -> Result<(), Error> {
+    const SERIES: [OfShard; 8] = [
+        ("shard_offered_ratio", "The part of the shard's limits that there is to send.", |shard| {
+            Some(shard.offered.used())
+        }),
+        ("shard_sent_ratio", "The part of its limits that the shard accepts.", |shard| {
+            Some(shard.sent.used())
+        }),
+        (
+            "shard_sent_peak_ratio",
+            "The part of its limits that the busiest second of the last minute took.",
+            |shard| Some(shard.peak_used),
+        ),
+        (
+            "shard_budget_ratio",
+            "The part of its limits that this gateway may send at present.",
+            |shard| shard.factor,
+        ),
+        ("shard_budget_used_ratio", "What is sent, as a part of what may be.", |shard| {
+            Some(shard.sent.used() / shard.factor?)
+        }),
+        ("shard_throttled_ratio", "The part of attempts that the shard refuses.", |shard| {
+            Some(shard.throttled)
+        }),
+        ("shard_records_per_second", "Records that the shard accepts.", |shard| {
+            Some(shard.sent.records_per_s)
+        }),
+        ("shard_bytes_per_second", "Bytes that it accepts, data and keys.", |shard| {
+            Some(shard.sent.bytes_per_s)
+        }),
+    ];
+    for (name, help, value) in SERIES {
+        let values = shards.iter().filter_map(|shard| Some((shard.name.as_str(), value(shard)?)));
+        page.gauges(name, help, "shard", values)?;
+    }
+    Ok(())
+}
+
+/// Exact up to 2^53, which bytes and records of one process do not reach.
+fn real(count: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]
+    let real = count as f64;
+    real
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use shard_estimator::{Flow, SizeCounts};
+
+    use super::*;
+    use crate::metrics::{Attempts, Beside, Conservation, Delays, StreamLoad};
+
+    const FLOW: Flow = Flow { records_per_s: 450.0, bytes_per_s: 100_000.0 };
+
+    fn shard(name: &str) -> ShardLoad {
+        let (name, sent) = (name.to_owned(), FLOW);
+        ShardLoad { name, offered: FLOW, sent, peak_used: 0.75, factor: Some(0.9), throttled: 0.01 }
+    }
+
+    fn shown(shards: usize, keys: &[&str]) -> Shown {
+        let (mut delays, mut sizes) = (Delays::default(), SizeCounts::default());
+        delays.add(Duration::from_millis(70));
+        sizes.add(1_000);
+        Shown {
+            uptime: Duration::from_secs(90),
+            ledger: Conservation { received: 7, delivered: 6, in_flight: 1, ..Default::default() },
+            beside: Beside { dropped_age: 3, ..Beside::default() },
+            attempts: Attempts { retried: 1, reordered: 0, calls: 2, adopted: 0 },
+            held: Held {
+                exposed_bytes: 1_500,
+                exposed_bytes_max: 20 << 20,
+                spool_bytes: 0,
+                spool_bytes_max: 2 << 30,
+            },
+            delays,
+            sizes,
+            key_bytes: 20,
+            plan: PlanShown { target: 0.8, fraction: 0.9, holds: true, keys: 29.0 },
+            load: StreamLoad {
+                shards: u32::try_from(shards).ok(),
+                hottest_used: Some(0.45),
+                offered: FLOW,
+                throttled: 0.0,
+                hottest: (0..shards).map(|place| shard(&place.to_string())).collect(),
+            },
+            hottest_keys: keys.iter().map(|key| ((*key).to_owned(), FLOW)).collect(),
+        }
+    }
+
+    #[test]
+    fn everything_has_a_line_with_a_help_and_a_type_and_the_page_an_end() {
+        let page = shown(2, &["pump"]).page();
+        for line in [
+            "tidegate_build_info{version=\"0.1.0\"} 1",
+            "tidegate_records_received_total 7",
+            "tidegate_records_in_flight 1.0",
+            "tidegate_records_dropped_total{rule=\"age\"} 3",
+            "tidegate_publish_to_accepted_seconds_bucket{le=\"0.1\"} 1",
+            "tidegate_publish_to_accepted_seconds_sum 0.07",
+            "tidegate_record_data_bytes_bucket{le=\"512.0\"} 0",
+            "tidegate_record_data_bytes_bucket{le=\"1024.0\"} 1",
+            "tidegate_record_data_bytes_bucket{le=\"+Inf\"} 1",
+            "tidegate_record_data_bytes_count 1",
+            "tidegate_plan_holds 1.0",
+            "tidegate_stream_shards 2.0",
+            "tidegate_shard_sent_ratio{shard=\"1\"} 0.45",
+            "tidegate_shard_budget_used_ratio{shard=\"0\"} 0.5",
+            "tidegate_hot_key_used_ratio{key=\"pump\"} 0.45",
+        ] {
+            assert!(page.lines().any(|written| written == line), "no {line} in\n{page}");
+        }
+        let described = |what| -> BTreeSet<_> {
+            page.lines().filter_map(|line| line.strip_prefix(what)?.split(' ').next()).collect()
+        };
+        let (helped, typed) = (described("# HELP "), described("# TYPE "));
+        assert_eq!(helped, typed);
+        assert!(typed.len() > 45, "{} families", typed.len());
+        let name = |line: &str| line.split(['{', ' ']).next().unwrap_or_default().to_owned();
+        for name in page.lines().filter(|line| !line.starts_with('#')).map(name) {
+            let known = typed.iter().any(|family| name.starts_with(family));
+            assert!(known, "{name} was not described");
+        }
+        assert!(page.ends_with("\n# EOF\n"), "{page}");
+    }
+
+    #[test]
+    fn the_name_of_a_key_stays_within_its_label() {
+        let page = shown(1, &["a\"} 1\nforged_total{b=\"c\\"]).page();
+        let written = r#"tidegate_hot_key_used_ratio{key="a\"} 1\nforged_total{b=\"c\\"} 0.45"#;
+        assert!(page.lines().any(|line| line == written), "{page}");
+        assert!(!page.lines().any(|line| line.starts_with("forged")));
+    }
+
+    #[test]
+    fn what_is_not_told_apart_has_no_series() {
+        let page = shown(0, &[]).page();
+        assert!(!page.contains("shard=\"") && !page.contains("key=\""), "{page}");
+    }
+}

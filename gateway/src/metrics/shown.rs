@@ -1,0 +1,106 @@
+//! What is shown of a running gateway, as of one moment.
+
+use std::time::Duration;
+
+use shard_estimator::{Flow, SizeCounts};
+
+use super::{Beside, Conservation, Delays};
+
+/// Everything that is shown, as of one moment: the ledger balances in every answer.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// How long the gateway runs.
+    pub uptime: Duration,
+    /// The conservation ledger.
+    pub ledger: Conservation,
+    /// What lies beside it.
+    pub beside: Beside,
+    /// What else is counted.
+    pub attempts: Attempts,
+    /// What is held.
+    pub held: Held,
+    /// From a publish to the acceptance of its records.
+    pub delays: Delays,
+    /// Data of the records received, and bytes of their keys.
+    pub sizes: SizeCounts,
+    /// See [`Self::sizes`].
+    pub key_bytes: u64,
+    /// What the plan is held against.
+    pub plan: PlanShown,
+    /// What the stream is used for.
+    pub load: StreamLoad,
+    /// The hottest keys of the last minute or so, by name.
+    pub hottest_keys: Vec<(String, Flow)>,
+}
+
+/// How sending went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempts {
+    /// See [`super::Counters::retried`].
+    pub retried: u64,
+    /// See [`super::Counters::reordered`].
+    pub reordered: u64,
+    /// See [`super::Counters::calls`].
+    pub calls: u64,
+    /// See [`super::Counters::adopted`].
+    pub adopted: u64,
+}
+
+/// What is held in memory and on the disk, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// Records that are not safe.
+    pub exposed_bytes: usize,
+    /// What these may come to at most before nothing more is taken in.
+    pub exposed_bytes_max: usize,
+    /// Segments of the spool.
+    pub spool_bytes: u64,
+    /// What they may come to.
+    pub spool_bytes_max: u64,
+}
+
+/// What was planned for, and whether it holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PlanShown {
+    /// See [`crate::config::Plan::target`].
+    pub target: f64,
+    /// See [`crate::config::Pace::fraction`].
+    pub fraction: f64,
+    /// As far as was told.
+    pub holds: bool,
+    /// About how many partition keys are in use.
+    pub keys: f64,
+}
+
+/// What a stream is used for.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct StreamLoad {
+    /// How many shards there are, if they are told apart.
+    pub shards: Option<u32>,
+    /// The part of its limits that there is to send to the hottest of them.
+    pub hottest_used: Option<f64>,
+    /// What there is to send, all shards together.
+    pub offered: Flow,
+    /// The part of attempts that the stream refused for their rate.
+    pub throttled: f64,
+    /// The hottest shards, the hottest first.
+    pub hottest: Vec<ShardLoad>,
+}
+
+/// What one shard is used for: averages over some ten seconds unless said otherwise.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShardLoad {
+    /// Its id, or its place among the ranges when the operator stated how many there are; `any` for
+    /// a stream whose shards are not told apart.
+    pub name: String,
+    /// What there is to send.
+    pub offered: Flow,
+    /// What the shard accepted.
+    pub sent: Flow,
+    /// The part of its limits that the busiest second of the last minute took.
+    pub peak_used: f64,
+    /// The part of its limits that may be sent at present, if it is paced by them.
+    pub factor: Option<f64>,
+    /// The part of attempts that it refused.
+    pub throttled: f64,
+}

@@ -1,0 +1,137 @@
+//! What the flow tells: the log, the books, and whoever asks for metrics.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::time::{Interval, interval};
+
+use super::Flow;
+use crate::deliver::Stream;
+use crate::limits::{SHARDS_SHOWN_MAX, WATCH_EVERY};
+use crate::metrics::server::Asked;
+use crate::metrics::{Conservation, Held, Shown};
+use crate::pipeline::bookkeeping::Moment;
+use crate::pipeline::clock;
+use crate::pipeline::watching::Backlog;
+use crate::pipeline::{FORECAST_EVERY, FORECASTS_PER_LEDGER};
+
+/// When there is something to tell.
+pub(in crate::pipeline) struct Occasions {
+    report: Interval,
+    look: Interval,
+    asked: mpsc::Receiver<Asked>,
+}
+
+/// What there is to tell.
+pub(super) enum Occasion {
+    Report,
+    Look,
+    Show(Asked),
+}
+
+impl Occasions {
+    /// `asked` are those who ask for metrics.
+    pub(in crate::pipeline) fn new(asked: mpsc::Receiver<Asked>) -> Self {
+        let (mut report, look) = (interval(FORECAST_EVERY), interval(WATCH_EVERY));
+        report.reset();
+        Self { report, look, asked }
+    }
+
+    /// Waits for the next. Dropped before, it loses none.
+    pub(super) async fn next(&mut self) -> Occasion {
+        tokio::select! {
+            _ = self.report.tick() => Occasion::Report,
+            _ = self.look.tick() => Occasion::Look,
+            Some(asked) = self.asked.recv() => Occasion::Show(asked),
+        }
+    }
+}
+
+impl<S: Stream> Flow<'_, S> {
+    /// Tells what there is to tell.
+    pub(super) fn tell(&mut self, occasion: Occasion, now: Instant) {
+        match occasion {
+            Occasion::Report => self.report(now),
+            Occasion::Look => self.look(now),
+            Occasion::Show(asked) => self.show(asked, now),
+        }
+    }
+
+    /// Tells the log how the spool drains, which dead letters went, and now and then the books.
+    fn report(&mut self, now: Instant) {
+        self.letters.report(now);
+        self.observer.say(now, self.custody.spooled(), self.spooling.bytes());
+        self.reports += 1;
+        if self.reports.is_multiple_of(FORECASTS_PER_LEDGER) {
+            self.counters.log(&self.conservation());
+        }
+    }
+
+    pub(super) fn conservation(&self) -> Conservation {
+        self.counters.conservation(self.custody.exposed(), self.custody.spooled())
+    }
+
+    pub(super) fn moment(&self) -> Moment {
+        let (ledger, beside) = (self.conservation(), self.counters.beside());
+        Moment { unix_ms: clock::unix_ms(), ledger, beside }
+    }
+
+    /// Writes a checkpoint of the books if one is due.
+    pub(super) fn keep_books(&mut self, now: Instant) {
+        let waiting = self.waiting.as_ref().map_or(0, |intake| intake.publishes.len());
+        let expected = self.counters.received.get() + waiting as u64;
+        if self.books.is_due(now, expected, &self.conservation()) {
+            self.books.start(now, self.moment(), expected);
+        }
+    }
+
+    pub(super) fn checkpointed(&mut self, written: io::Result<()>) {
+        self.books.finish(written, clock::now());
+        if let Some(intake) = self.waiting.take() {
+            self.take_in(intake);
+        }
+    }
+
+    /// Looks whether the plan holds.
+    fn look(&mut self, now: Instant) {
+        let load = self.dispatcher.load(0, now);
+        let backlog = Backlog { spooled: self.custody.spooled(), open: self.dispatcher.is_open() };
+        self.watching.look(&load, backlog, now);
+    }
+
+    /// Counts how long ago the publishes of accepted records arrived. A clock that was set back
+    /// makes it nothing.
+    pub(super) fn count_delays(&mut self, rx_ts_ms: &[i64]) {
+        let now_ms = clock::unix_ms();
+        for arrived_ms in rx_ts_ms {
+            let delay_ms = u64::try_from(now_ms.saturating_sub(*arrived_ms)).unwrap_or(0);
+            self.delays.add(Duration::from_millis(delay_ms));
+        }
+    }
+
+    /// Shows everything to who asks.
+    fn show(&self, asked: Asked, now: Instant) {
+        let traffic = self.watching.traffic();
+        let shown = Shown {
+            uptime: self.watching.since_start(now),
+            ledger: self.conservation(),
+            beside: self.counters.beside(),
+            attempts: self.counters.attempts(),
+            held: Held {
+                exposed_bytes: self.custody.exposed_bytes(),
+                exposed_bytes_max: self.custody.exposed_bytes_max(),
+                spool_bytes: self.spooling.bytes(),
+                spool_bytes_max: self.spool_bytes_max,
+            },
+            delays: self.delays,
+            sizes: traffic.sizes(),
+            key_bytes: traffic.key_bytes(),
+            plan: self.watching.plan(),
+            load: self.dispatcher.load(SHARDS_SHOWN_MAX, now),
+            hottest_keys: self.watching.hottest_keys(),
+        };
+        // Who asked may be gone.
+        drop(asked.send(shown.page()));
+    }
+}

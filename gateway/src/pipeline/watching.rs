@@ -1,0 +1,190 @@
+//! Watches whether the plan still holds, and tells the log when that changes. The thinking is
+//! `shard-estimator`'s; what takes long of it is done away from the flow's thread.
+
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use shard_estimator::{
+    Advice, Arrivals, Factor, Flow, Goals, HotKey, News, Signs, Strain, Traffic, Watch,
+};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tracing::{info, warn};
+
+use crate::config::Config;
+use crate::limits::WINDOWS_BEFORE_WARNING;
+use crate::metrics::{PlanShown, StreamLoad};
+use crate::record::PartitionKey;
+
+/// What there is to send, and what it is held against.
+#[derive(Debug)]
+pub(super) struct Watching {
+    started: Instant,
+    traffic: Traffic<PartitionKey>,
+    watch: Watch,
+    goals: Goals,
+    hottest_keys: usize,
+    /// A warning on its way to the log, with its advice.
+    warning: Option<JoinHandle<()>>,
+}
+
+/// What is seen beside what there is to send.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Backlog {
+    /// Records on the disk.
+    pub(super) spooled: u64,
+    /// Whether the stream takes calls.
+    pub(super) open: bool,
+}
+
+/// That the plan does not hold.
+#[derive(Debug)]
+struct Warning {
+    strains: Vec<Strain>,
+    load: StreamLoad,
+    arrivals: Option<Arrivals<PartitionKey>>,
+    goals: Goals,
+    hottest_keys: usize,
+}
+
+impl Watching {
+    pub(super) fn new(config: &Config, now: Instant) -> Self {
+        let factor = |part| Factor::new(part).unwrap_or(Factor::WHOLE);
+        let patience = config.plan.warn_after;
+        let target = factor(config.plan.target);
+        let goals = Goals {
+            target,
+            fraction: factor(config.pace.fraction),
+            linger: config.batch.linger,
+            ..Goals::default()
+        };
+        Self {
+            started: now,
+            traffic: Traffic::new(patience / WINDOWS_BEFORE_WARNING, Duration::ZERO),
+            watch: Watch::new(target, patience),
+            goals,
+            hottest_keys: config.metrics.hottest_keys,
+            warning: None,
+        }
+    }
+
+    /// Counts a record that is to be sent.
+    pub(super) fn count(&mut self, key: &PartitionKey, data_bytes: usize) {
+        self.traffic.add(key.hash_key(), key, key.as_str().len(), data_bytes);
+    }
+
+    /// Looks whether the plan holds. Nothing new is told before a warning is in the log.
+    pub(super) fn look(&mut self, load: &StreamLoad, backlog: Backlog, now: Instant) {
+        let now = self.since_start(now);
+        self.traffic.pass(now);
+        if self.warning.as_ref().is_some_and(|warning| !warning.is_finished()) {
+            return;
+        }
+        let signs = Signs {
+            hottest_shard_used: load.hottest_used,
+            hottest_key_used: self.traffic.arrivals().map_or(0.0, Arrivals::hottest_key_used),
+            throttled: load.throttled,
+            spooled: backlog.spooled,
+            offered_per_s: load.offered.records_per_s,
+            open: backlog.open,
+        };
+        match self.watch.see(signs, now) {
+            None => {}
+            Some(News::Holds) => info!("the plan holds again"),
+            Some(News::Broken(strains)) => {
+                let warning = Warning {
+                    strains,
+                    load: load.clone(),
+                    arrivals: self.traffic.arrivals().cloned(),
+                    goals: self.goals.clone(),
+                    hottest_keys: self.hottest_keys,
+                };
+                self.warning = Some(spawn_blocking(move || warning.tell()));
+            }
+        }
+    }
+
+    /// The hottest keys of the last window that was full, as many as may be named.
+    pub(super) fn hottest_keys(&self) -> Vec<(String, Flow)> {
+        named(self.traffic.arrivals(), self.hottest_keys)
+    }
+
+    pub(super) fn plan(&self) -> PlanShown {
+        PlanShown {
+            target: self.goals.target.get(),
+            fraction: self.goals.fraction.get(),
+            holds: self.watch.holds(),
+            keys: self.traffic.keys(),
+        }
+    }
+
+    pub(super) fn traffic(&self) -> &Traffic<PartitionKey> {
+        &self.traffic
+    }
+
+    pub(super) fn since_start(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.started)
+    }
+}
+
+impl Warning {
+    /// Tells the log, with advice; finding that takes up to seconds.
+    fn tell(&self) {
+        let Self { strains, load, arrivals, goals, hottest_keys } = self;
+        let present = load.shards.and_then(NonZeroU32::new).zip(load.hottest_used);
+        let advice = arrivals.as_ref().map(|arrivals| Advice::of(arrivals, goals, present));
+        let flow = arrivals.as_ref().map(Arrivals::flow).unwrap_or_default();
+        warn!(
+            because = ?strains,
+            advice = advice_for(strains, advice.as_ref()),
+            shards = load.shards,
+            shards_needed = advice.as_ref().and_then(|advice| advice.shards).map(NonZeroU32::get),
+            hottest_shard_used = load.hottest_used.map(hundredths),
+            target = goals.target.get(),
+            records_per_s = flow.records_per_s.round(),
+            bytes_per_s = flow.bytes_per_s.round(),
+            throttled = hundredths(load.throttled),
+            hottest_keys = ?named(arrivals.as_ref(), *hottest_keys),
+            "the plan no longer holds"
+        );
+    }
+}
+
+fn named(arrivals: Option<&Arrivals<PartitionKey>>, most: usize) -> Vec<(String, Flow)> {
+    let Some(arrivals) = arrivals else { return Vec::new() };
+    let named = |hot: &HotKey<PartitionKey>| (hot.key.to_string(), arrivals.flow_of(hot));
+    arrivals.hottest.iter().take(most).map(named).collect()
+}
+
+/// What to do, for the first of the reasons that says it.
+fn advice_for(strains: &[Strain], advice: Option<&Advice>) -> String {
+    let shards = advice.and_then(|advice| advice.shards);
+    if strains.contains(&Strain::Key) {
+        return "one partition key alone is more than a shard should carry, and a key lives on one \
+                shard: more shards cannot help: let its device send less or larger records, or \
+                spread it over several keys (stream.partition_key)"
+            .to_owned();
+    }
+    match (strains.contains(&Strain::Shard), shards) {
+        (true, Some(shards)) => format!(
+            "there is more to send to the hottest shard than planned: {shards} shards would carry \
+             what this gateway sees; `tidegate plan --from-metrics` shows how and what they cost"
+        ),
+        (true, None) => "there is more to send to the hottest shard than planned, and no number of \
+                         shards carries it: see `tidegate plan --from-metrics`"
+            .to_owned(),
+        (false, _) if strains.contains(&Strain::Throttled) => {
+            "the stream refuses what its limits should allow: others write to it (compare \
+             IncomingRecords in CloudWatch, say pace.instances), or it has fewer shards than is said"
+                .to_owned()
+        }
+        (false, _) => {
+            "the stream takes calls, and the spool does not drain: see whether the uplink, \
+             stream.requests_in_flight, or single shards that others fill hold it back"
+                .to_owned()
+        }
+    }
+}
+
+fn hundredths(part: f64) -> f64 {
+    (part * 100.0).round() / 100.0
+}

@@ -1,0 +1,170 @@
+//! Questions about a gateway that runs.
+
+use clap::Parser;
+use serde_json::Value;
+use shard_estimator::cli::{Arguments, Running, answer_observed};
+
+use super::TODAY;
+
+#[derive(Parser)]
+struct Program {
+    #[command(flatten)]
+    arguments: Arguments,
+}
+
+/// A page of a gateway that received records of 1,000 bytes and keys of 20, `per_s` in a second.
+struct Gateway {
+    per_s: u64,
+    uptime_s: u64,
+    keys: u64,
+    shards: u64,
+    hottest_used: f64,
+    holds: bool,
+    hot: &'static str,
+}
+
+const GATEWAY: Gateway = Gateway {
+    per_s: 2_400,
+    uptime_s: 600,
+    keys: 20_000,
+    shards: 4,
+    hottest_used: 0.62,
+    holds: true,
+    hot: "",
+};
+
+impl Gateway {
+    fn page(&self) -> String {
+        let Self { per_s, uptime_s, keys, shards, hottest_used, holds, hot } = self;
+        let (records, holds) = (per_s * uptime_s, u8::from(*holds));
+        let buckets: String = shard_estimator::SIZE_EDGES
+            .iter()
+            .map(|edge| {
+                let up_to = if *edge < 1_000 { 0 } else { records };
+                format!("tidegate_record_data_bytes_bucket{{le=\"{edge}.0\"}} {up_to}\n")
+            })
+            .collect();
+        format!(
+            "# TYPE tidegate_build info\ntidegate_build_info{{version=\"0.1.0\"}} 1\n\
+             tidegate_uptime_seconds {uptime_s}.0\n{buckets}\
+             tidegate_record_data_bytes_sum {sum}.0\n\
+             tidegate_partition_key_bytes_total {key_bytes}\ntidegate_partition_keys {keys}.0\n\
+             tidegate_stream_shards {shards}.0\n\
+             tidegate_hottest_shard_offered_ratio {hottest_used}\n\
+             tidegate_offered_records_per_second {per_s}.0\ntidegate_throttled_ratio 0.001\n\
+             tidegate_plan_holds {holds}.0\ntidegate_plan_target_ratio 0.8\n\
+             tidegate_pace_fraction_ratio 0.9\n{hot}# EOF\n",
+            sum = records * 1_000,
+            key_bytes = records * 20,
+        )
+    }
+
+    fn running(&self) -> Running {
+        Running::read(&self.page()).expect("a page of ours")
+    }
+}
+
+fn asked(running: Running, flags: &str) -> Result<String, String> {
+    let program = Program::parse_from(["plan"].into_iter().chain(flags.split_whitespace()));
+    let answer = answer_observed(&program.arguments, running, TODAY);
+    answer.map(|answer| answer.text).map_err(|faults| faults.to_string())
+}
+
+fn json(running: Running) -> Value {
+    serde_json::from_str(&asked(running, "--format json").expect("a plan")).expect("JSON")
+}
+
+#[test]
+fn what_came_is_planned_for_and_the_shards_that_there_are_are_judged() {
+    let plan = json(GATEWAY.running());
+    let near = |value: &Value, expected: f64| {
+        let value = value.as_f64().expect("a number");
+        assert!((value / expected - 1.0).abs() < 0.001, "{value}, not {expected}");
+    };
+    near(&plan["records_per_s"], 2_400.0);
+    near(&plan["bytes_per_s"], 2_400.0 * 1_020.0);
+    assert_eq!(plan["plan"]["shards"], 4);
+    assert_eq!((&plan["holding"]["holds"], &plan["holding"]["shards"]), (&true.into(), &4.into()));
+
+    let table = asked(GATEWAY.running(), "").expect("a plan");
+    assert!(table.contains("THE PLAN HOLDS: the stream has 4 shards, and needs 4."), "{table}");
+    assert!(table.contains("62.0 % of its limits"), "{table}");
+}
+
+#[test]
+fn too_few_shards_hold_no_more_and_the_steps_to_enough_are_shown() {
+    let table = asked(Gateway { shards: 2, hottest_used: 1.21, ..GATEWAY }.running(), "");
+    let table = table.expect("a plan");
+    let verdict = "THE PLAN NO LONGER HOLDS: the stream has 2 shards, and needs 4.";
+    assert!(table.contains(verdict), "{table}");
+    assert!(table.contains("From 2 shards in 1 of the 10 steps of a day: 4."), "{table}");
+}
+
+#[test]
+fn a_shard_that_is_hotter_than_planned_needs_more_whatever_the_estimate() {
+    let plan = json(Gateway { hottest_used: 1.0, ..GATEWAY }.running());
+    assert_eq!((&plan["holding"]["holds"], &plan["holding"]["needed"]), (&false.into(), &5.into()));
+}
+
+#[test]
+fn a_warning_of_the_gateway_counts() {
+    let table = asked(Gateway { holds: false, ..GATEWAY }.running(), "").expect("a plan");
+    assert!(table.contains("NO LONGER HOLDS, though 4 shards should be enough"), "{table}");
+    assert!(table.contains("has warned of it"), "{table}");
+}
+
+#[test]
+fn shards_that_are_not_told_apart_can_be_given() {
+    let unknown = || Gateway { shards: 0, hottest_used: 0.0, ..GATEWAY }.running();
+    let table = asked(unknown(), "").expect("a plan");
+    assert!(table.contains("give --current-shards"), "{table}");
+    let table = asked(unknown(), "--current-shards 3").expect("a plan");
+    assert!(table.contains("the stream has 3 shards, and needs 4"), "{table}");
+}
+
+#[test]
+fn two_pages_show_what_came_between_them() {
+    let quiet = Gateway { per_s: 100, ..GATEWAY };
+    // 60,000 records in ten minutes, and then 12,000 in ten seconds.
+    let later = Gateway { per_s: 1, uptime_s: 72_000, ..GATEWAY }
+        .page()
+        .replace("tidegate_uptime_seconds 72000.0", "tidegate_uptime_seconds 610.0");
+    let between = Running::read(&later).unwrap().since(&quiet.running()).unwrap();
+    assert!((json(between)["records_per_s"].as_f64().unwrap() - 1_200.0).abs() < 0.1);
+
+    let restarted = GATEWAY.running().since(&Gateway { uptime_s: 700, ..GATEWAY }.running());
+    assert!(restarted.unwrap_err().contains("restarted"));
+}
+
+#[test]
+fn a_hot_key_is_planned_for_by_itself() {
+    let hot = "tidegate_hot_key_records_per_second{key=\"pump \\\"7\\\"\"} 600.0\n\
+               tidegate_hot_key_bytes_per_second{key=\"pump \\\"7\\\"\"} 612000.0\n";
+    let plan = json(Gateway { hot, ..GATEWAY }.running());
+    let classes = plan["inputs"]["classes"].as_array().unwrap();
+    assert_eq!(classes.len(), 2, "{classes:?}");
+    assert!((classes[1]["period"].as_f64().unwrap() * 600.0 - 1.0).abs() < 0.001);
+    assert!((plan["records_per_s"].as_f64().unwrap() - 2_400.0).abs() < 1.0);
+}
+
+#[test]
+fn without_traffic_there_is_nothing_to_plan() {
+    let fault = asked(Gateway { per_s: 0, ..GATEWAY }.running(), "").unwrap_err();
+    assert!(fault.contains("received no record in that time"), "{fault}");
+    let same = GATEWAY.running().since(&GATEWAY.running()).unwrap();
+    assert!(asked(same, "").unwrap_err().contains("received no record"));
+}
+
+#[test]
+fn devices_or_a_trace_beside_a_gateway_are_a_fault() {
+    for flags in ["--devices 7 --period 1s", "--trace t.jsonl"] {
+        assert!(asked(GATEWAY.running(), flags).unwrap_err().contains("gateway is watched and"));
+    }
+}
+
+#[test]
+fn a_page_of_another_version_says_what_it_lacks() {
+    let page = GATEWAY.page().replace("tidegate_plan_holds", "tidegate_was_planned");
+    let fault = Running::read(&page).unwrap_err();
+    assert!(fault.contains("tidegate_plan_holds: it is of another version"), "{fault}");
+}
