@@ -98,8 +98,8 @@ impl Aimd {
     ///
     /// With `instances` unknown it begins with `fraction`, and the floor is half the limit, or half
     /// of what was accepted when more than 5 % of the records were throttled. That comes at once for
-    /// whoever uses the half of what he may, or if a third was throttled, and else by halves, and no
-    /// further than it is used: what refuses a fifth whatever it is sent must not be starved. The
+    /// whoever uses three fifths of what he may, or if a third was throttled, and else by halves, and no
+    /// further than to twice what is used: what refuses a fifth whatever it is sent must not be starved. The
     /// floor comes back as the factor does.
     #[must_use]
     pub fn new(instances: Option<NonZeroU32>, fraction: Factor, now: Duration) -> Self {
@@ -157,11 +157,13 @@ impl Aimd {
         let measured = self.tally.is_complete(now);
         if measured {
             let share = self.tally.share();
-            // Whoever uses less than half of what the factor allows is not helped by a little less.
-            let needed = self.tally.used(now).doubled();
+            // Whoever uses little of what the factor allows is not helped by a little less.
+            let used = self.tally.used(now);
             match self.tally.throttled_percent() {
                 OVERRUN_PERCENT.. => self.floor.give_way(share.scaled(1, 2), now),
-                PRESSING_PERCENT.. if needed < self.factor => self.floor.sink(needed, now),
+                PRESSING_PERCENT.. if used < self.factor.scaled(3, 5) => {
+                    self.floor.sink(used.doubled(), now);
+                }
                 PRESSING_PERCENT.. => self.floor.give_way(share.scaled(1, 2), now),
                 _ => {}
             }
