@@ -126,11 +126,14 @@ impl LearnedMap {
         let Some(before) = after.checked_sub(1) else {
             return (!self.stretches.is_empty()).then_some(0);
         };
-        let next = self.stretches.get(after).zip(self.stretches.get(before));
-        let beyond = next.is_some_and(|(after, before)| {
-            key > before.last && key >= roundest(before.last, after.first)
-        });
+        let beyond = self.border(after).is_some_and(|border| key >= border);
         Some(if beyond { after } else { before })
+    }
+
+    /// Where the one at this place is thought to begin; `None` for the first and beyond the last.
+    fn border(&self, at: usize) -> Option<HashKey> {
+        let before = self.stretches.get(at.checked_sub(1)?)?;
+        Some(roundest(before.last, self.stretches.get(at)?.first))
     }
 
     /// How many begin at `key` or below.
@@ -211,9 +214,13 @@ impl LearnedMap {
             || after.is_some_and(|after| ranges.shard_of(after.first) == range)
     }
 
-    /// The shards that are known to be open, in the order of their ranges.
-    pub fn shards(&self) -> impl Iterator<Item = ShardId> {
-        self.stretches.iter().map(|stretch| stretch.shard)
+    /// The shards that are known to be open, in the order of their ranges, each with the first key
+    /// that is thought to be its own.
+    pub fn shards(&self) -> impl ExactSizeIterator<Item = (ShardId, HashKey)> {
+        let shard = |(at, stretch): (usize, &Stretch)| {
+            (stretch.shard, self.border(at).unwrap_or(HashKey(0)))
+        };
+        self.stretches.iter().enumerate().map(shard)
     }
 
     /// Whether the stream places records itself, so that its shards mean nothing to a key.

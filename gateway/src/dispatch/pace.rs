@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use shard_estimator::{Aimd, Factor, OpenShard, Sighting, Verdicts};
+use shard_estimator::{Aimd, Factor, HashKey, OpenShard, Sighting, Verdicts};
 
 use crate::config::{self, Config, Order, PaceMode};
 use crate::deliver::{Trouble, Verdict};
@@ -16,12 +16,14 @@ use crate::record::PartitionKey;
 
 mod feedback;
 mod limiter;
+mod past;
 mod shard_map;
 #[cfg(test)]
 mod tests;
 
 use feedback::Feedback;
 use limiter::ShardLimit;
+use past::{Past, Pasts};
 use shard_map::{Predicted, ShardMap};
 
 /// The pace of one stream.
@@ -42,6 +44,8 @@ pub struct Pace {
 #[derive(Debug)]
 struct Shard {
     name: Predicted,
+    /// The first key that was thought to be its own when the shards last changed.
+    first: HashKey,
     limit: Limit,
     refused_at: Option<Instant>,
     /// Until when nothing is drawn, because a draw was refused.
@@ -74,26 +78,36 @@ impl Pace {
         pace
     }
 
-    /// Begins the limiters of shards that are new in the map, and ends those of shards that are not
-    /// in it any more.
+    /// Begins the limiters of shards that are new in the map, with the past of their keys, and ends
+    /// those of shards that are not in it any more.
     fn align(&mut self, now: Instant) {
-        let (settings, age) = (&self.settings, now.saturating_duration_since(self.started));
+        let pasts = Pasts::of(&self.shards);
         let mut before: HashMap<_, _> =
             self.shards.drain(..).map(|shard| (shard.name, shard)).collect();
-        let shard = |name| {
-            before.remove(&name).unwrap_or_else(|| Shard {
-                name,
-                limit: Limit::of(name, settings, age, now),
-                refused_at: None,
-                closed_until: None,
-            })
-        };
-        self.shards = self.map.shards().map(shard).collect();
+        let mut after = self.map.shards().into_iter().peekable();
+        let age = now.saturating_duration_since(self.started);
+        while let Some((name, first)) = after.next() {
+            let next = after.peek().map(|(_, next)| *next);
+            let begun = || {
+                let Past { aimd, refused_at, .. } = pasts.of_range(first, next);
+                let aimd = aimd.unwrap_or_else(|| fresh(&self.settings, age));
+                let limit = Limit::of(name, self.settings.mode, aimd, now);
+                Shard { name, first, limit, refused_at, closed_until: None }
+            };
+            let shard = before.remove(&name).map(|shard| Shard { first, ..shard });
+            self.shards.push(shard.unwrap_or_else(begun));
+        }
     }
 
     /// Learns from the verdicts of one request.
     pub fn observe(&mut self, records: &[(Taken, Verdict)], now: Instant) {
+        // What was refused was drawn from the shards as they were known then: it counts before
+        // anything is learned of them.
+        self.count(records, now);
         self.learn(records, now);
+    }
+
+    fn count(&mut self, records: &[(Taken, Verdict)], now: Instant) {
         let mut heard: HashMap<usize, Heard> = HashMap::new();
         for (taken, verdict) in records {
             let heard = heard.entry(self.map.predict(taken.key.hash_key())).or_default();
@@ -154,19 +168,22 @@ impl Pace {
 }
 
 impl Limit {
-    /// `age` is how long the pace has lasted `now`.
-    fn of(shard: Predicted, settings: &config::Pace, age: Duration, now: Instant) -> Self {
-        let fraction = Factor::new(settings.fraction).unwrap_or(Factor::WHOLE);
-        let instances = settings.instances.and_then(NonZeroU32::new);
-        match (settings.mode, shard) {
+    /// Begins empty at `now`.
+    fn of(shard: Predicted, mode: PaceMode, aimd: Aimd, now: Instant) -> Self {
+        match (mode, shard) {
             (PaceMode::Off, _) => Self::None,
             (PaceMode::Shards, Predicted::Nth(_) | Predicted::Id(_)) => {
-                let aimd = Aimd::new(instances, fraction, age);
                 Self::Sized(Box::new(ShardLimit::new(aimd, now)))
             }
             (PaceMode::Shards | PaceMode::Feedback, _) => Self::Learned(Feedback::new(now)),
         }
     }
+}
+
+/// What a shard of which nothing is known begins with, `age` after the pace began.
+fn fresh(settings: &config::Pace, age: Duration) -> Aimd {
+    let fraction = Factor::new(settings.fraction).unwrap_or(Factor::WHOLE);
+    Aimd::new(settings.instances.and_then(NonZeroU32::new), fraction, age)
 }
 
 /// What one request was told of one shard, in records.

@@ -85,16 +85,23 @@ impl ShardMap {
             (None, Some(learned)) => learned.place_of(key),
             (None, None) => None,
         };
-        place.map_or(0, |place| place + 1)
+        place.unwrap_or(0)
     }
 
-    /// All that can be predicted: any shard, and then those that are told apart, by range.
-    pub(super) fn shards(&self) -> impl Iterator<Item = Predicted> {
-        let stated = self.stated.map_or(0, |stated| stated.shards().get());
-        let learned = self.learned.iter().filter(|_| self.stated.is_none());
-        let learned = learned.flat_map(LearnedMap::shards).map(Predicted::Id);
-        let told_apart = (0..stated).map(Predicted::Nth).chain(learned);
-        std::iter::once(Predicted::Any).chain(told_apart)
+    /// All that can be predicted, in the order of their ranges, each with the first key that is
+    /// thought to be its own: the shards that are told apart, or any.
+    pub(super) fn shards(&self) -> Vec<(Predicted, HashKey)> {
+        let told_apart: Vec<_> = match (&self.stated, &self.learned) {
+            (Some(stated), _) => {
+                let nth = |n| Some((Predicted::Nth(n), *stated.range(n)?.start()));
+                (0..stated.shards().get()).filter_map(nth).collect()
+            }
+            (None, Some(learned)) => {
+                learned.shards().map(|(id, first)| (Predicted::Id(id), first)).collect()
+            }
+            (None, None) => Vec::new(),
+        };
+        if told_apart.is_empty() { vec![(Predicted::Any, HashKey(0))] } else { told_apart }
     }
 
     /// Learns where a record went. True if some keys are thought to belong to other shards now.
@@ -167,7 +174,7 @@ impl ShardMap {
     /// Tells the log when there are more or fewer shards than it knows of.
     pub(super) fn tell(&mut self, now: Duration) {
         let Some(learned) = self.learned.as_ref().filter(|_| self.stated.is_none()) else { return };
-        let count = learned.shards().count();
+        let count = learned.shards().len();
         if count != self.counted.0 {
             self.counted = (count, now);
         }

@@ -15,11 +15,12 @@ fn show(map: &mut ShardMap, shards: u32, first: u64, now: Duration) {
 }
 
 fn told_apart(map: &ShardMap) -> Vec<Predicted> {
-    map.shards().filter(|shard| *shard != Predicted::Any).collect()
+    let shards = map.shards().into_iter().map(|(shard, _)| shard);
+    shards.filter(|shard| *shard != Predicted::Any).collect()
 }
 
 fn predicted(map: &ShardMap, key: HashKey) -> Predicted {
-    map.shards().nth(map.predict(key)).unwrap()
+    map.shards()[map.predict(key)].0
 }
 
 /// The list of the shards of such a stream.
