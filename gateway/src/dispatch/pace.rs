@@ -40,7 +40,7 @@ pub struct Pace {
     started: Instant,
 }
 
-/// One shard, or the whole stream while its shards are not known.
+/// One shard, any while none is known, or the whole stream if its shards mean nothing to a key.
 #[derive(Debug)]
 struct Shard {
     name: Predicted,
@@ -172,10 +172,13 @@ impl Limit {
     fn of(shard: Predicted, mode: PaceMode, aimd: Aimd, now: Instant) -> Self {
         match (mode, shard) {
             (PaceMode::Off, _) => Self::None,
-            (PaceMode::Shards, Predicted::Nth(_) | Predicted::Id(_)) => {
+            // A stream has one shard at least, and one answer later more is known.
+            (PaceMode::Shards, Predicted::Nth(_) | Predicted::Id(_) | Predicted::Any) => {
                 Self::Sized(Box::new(ShardLimit::new(aimd, now)))
             }
-            (PaceMode::Shards | PaceMode::Feedback, _) => Self::Learned(Feedback::new(now)),
+            (PaceMode::Shards, Predicted::Whole) | (PaceMode::Feedback, _) => {
+                Self::Learned(Feedback::new(now))
+            }
         }
     }
 }

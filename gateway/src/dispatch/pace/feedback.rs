@@ -1,4 +1,4 @@
-//! The pace of a stream of unknown shards: refusals alone tell how fast is too fast. Pure.
+//! The pace of a stream as one whole: refusals alone tell how fast is too fast. Pure.
 
 use std::time::{Duration, Instant};
 

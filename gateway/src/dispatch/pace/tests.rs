@@ -99,9 +99,19 @@ fn pace_starts_without_a_burst() {
 }
 
 #[test]
-fn unknown_shards_are_paced_by_refusals_alone() {
+fn unknown_shards_are_paced_as_one() {
     let began = start();
     let text = CONFIG.replace("shards = 2", "");
+    let mut pace = Pace::new(&Config::parse(&text).unwrap(), began);
+    let granted = drawn(&mut pace, began, Duration::from_secs(5), |_| 100);
+    assert!(worst_second(&granted, |_| 1.0) <= 1000.0);
+    assert!(granted.len() >= 4_300, "only {}", granted.len());
+}
+
+#[test]
+fn pace_by_feedback_knows_no_limit_until_the_first_refusal() {
+    let began = start();
+    let text = CONFIG.replace("shards = 2", "").replace("[pace]", "[pace]\nmode = \"feedback\"");
     let mut pace = Pace::new(&Config::parse(&text).unwrap(), began);
     let free = drawn_until(&mut pace, began, 10_000);
     assert_eq!(free, 10_000, "nothing is known to be too fast");
