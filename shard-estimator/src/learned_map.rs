@@ -35,7 +35,9 @@ pub struct Sighting {
 pub enum Lesson {
     /// Nothing: it was as expected, or too late to tell anything.
     Nothing,
-    /// The ranges are others now.
+    /// A range is known better: the shards are the same, in the same order.
+    Grew,
+    /// There are other shards now.
     Moved,
     /// It cannot be true of the shards that were known: all of them are forgotten.
     StartedOver,
@@ -157,7 +159,7 @@ impl LearnedMap {
         if self.whole || self.is_known(key, shard) {
             return Lesson::Nothing;
         }
-        let own = self.stretches.iter().find(|stretch| stretch.shard == shard).copied();
+        let own = self.stretch_of(shard, key).copied();
         let stretch = own.map_or_else(
             || Stretch { first: key, last: key, shard, known: sighting.heard },
             |own| Stretch { first: own.first.min(key), last: own.last.max(key), ..own },
@@ -169,10 +171,19 @@ impl LearnedMap {
             Some(_) => Lesson::Nothing,
             None if touched.is_empty() && self.stretches.len() >= SHARDS => Lesson::Nothing,
             None => {
+                let same = own.is_some() && touched.len() == 1;
                 self.stretches.splice(touched, [stretch]);
-                Lesson::Moved
+                if same { Lesson::Grew } else { Lesson::Moved }
             }
         }
+    }
+
+    /// What is known of `shard`. Looked for next to `key` first: nearly always it is there, and a
+    /// stream may have many shards.
+    fn stretch_of(&self, shard: ShardId, key: HashKey) -> Option<&Stretch> {
+        let after = self.begun_at(key);
+        let near = self.stretches.get(after.saturating_sub(1)..).into_iter().flatten().take(2);
+        near.chain(&self.stretches).find(|stretch| stretch.shard == shard)
     }
 
     /// Whether it is known already that `shard` owns `key`.

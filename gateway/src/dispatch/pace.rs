@@ -24,7 +24,7 @@ mod tests;
 use feedback::Feedback;
 use limiter::ShardLimit;
 use past::{Past, Pasts};
-use shard_map::{Predicted, ShardMap};
+use shard_map::{Change, Predicted, ShardMap};
 
 /// The pace of one stream.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub struct Pace {
 #[derive(Debug)]
 struct Shard {
     name: Predicted,
-    /// The first key that was thought to be its own when the shards last changed.
+    /// The first key that is thought to be its own.
     first: HashKey,
     limit: Limit,
     refused_at: Option<Instant>,
@@ -91,7 +91,7 @@ impl Pace {
             let begun = || {
                 let Past { aimd, refused_at, .. } = pasts.of_range(first, next);
                 let aimd = aimd.unwrap_or_else(|| fresh(&self.settings, age));
-                let limit = Limit::of(name, self.settings.mode, aimd, now);
+                let limit = Limit::of(name, &self.settings, aimd, now);
                 Shard { name, first, limit, refused_at, closed_until: None }
             };
             let shard = before.remove(&name).map(|shard| Shard { first, ..shard });
@@ -112,14 +112,17 @@ impl Pace {
         for (taken, verdict) in records {
             let heard = heard.entry(self.map.predict(taken.key.hash_key())).or_default();
             match verdict {
-                Verdict::Accepted(_) => heard.accepted += 1,
+                Verdict::Accepted(_) => {
+                    heard.accepted += 1;
+                    heard.worth += feedback::worth(taken.bytes());
+                }
                 Verdict::Throttled => heard.throttled += 1,
                 Verdict::Unavailable => heard.failed += 1,
                 Verdict::Unheard | Verdict::Refused(_) => {}
             }
         }
         let since_start = now.saturating_duration_since(self.started);
-        for (shard, Heard { accepted, throttled, failed }) in heard {
+        for (shard, Heard { accepted, worth, throttled, failed }) in heard {
             let Some(shard) = self.shards.get_mut(shard) else { continue };
             // A record that failed while others were accepted is overtaken like a throttled one.
             if throttled > 0 || (failed > 0 && accepted > 0) {
@@ -129,7 +132,7 @@ impl Pace {
             match &mut shard.limit {
                 Limit::None => {}
                 Limit::Sized(limit) => limit.observe(verdicts, since_start),
-                Limit::Learned(feedback) => feedback.observe(verdicts, now),
+                Limit::Learned(feedback) => feedback.observe(verdicts, worth, now),
             }
         }
     }
@@ -137,20 +140,26 @@ impl Pace {
     /// Learns where the records of one request went.
     fn learn(&mut self, records: &[(Taken, Verdict)], now: Instant) {
         let since_start = |at: Instant| at.saturating_duration_since(self.started);
-        let mut moved = false;
+        let mut change = Change::None;
         for (taken, verdict) in records {
             if let Verdict::Accepted(Some(shard)) = verdict {
-                moved |= self.map.note(Sighting {
+                change = change.max(self.map.note(Sighting {
                     key: taken.key.hash_key(),
                     shard: *shard,
                     asked: since_start(taken.at),
                     heard: since_start(now),
-                });
+                }));
             }
         }
         self.map.tell(since_start(now));
-        if moved {
-            self.align(now);
+        match change {
+            Change::None => {}
+            Change::Borders => {
+                for (shard, (_, first)) in self.shards.iter_mut().zip(self.map.shards()) {
+                    shard.first = first;
+                }
+            }
+            Change::Shards => self.align(now),
         }
     }
 
@@ -169,15 +178,15 @@ impl Pace {
 
 impl Limit {
     /// Begins empty at `now`.
-    fn of(shard: Predicted, mode: PaceMode, aimd: Aimd, now: Instant) -> Self {
-        match (mode, shard) {
+    fn of(shard: Predicted, settings: &config::Pace, aimd: Aimd, now: Instant) -> Self {
+        match (settings.mode, shard) {
             (PaceMode::Off, _) => Self::None,
             // A stream has one shard at least, and one answer later more is known.
             (PaceMode::Shards, Predicted::Nth(_) | Predicted::Id(_) | Predicted::Any) => {
                 Self::Sized(Box::new(ShardLimit::new(aimd, now)))
             }
             (PaceMode::Shards, Predicted::Whole) | (PaceMode::Feedback, _) => {
-                Self::Learned(Feedback::new(now))
+                Self::Learned(Feedback::new(instances(settings), now))
             }
         }
     }
@@ -186,13 +195,19 @@ impl Limit {
 /// What a shard of which nothing is known begins with, `age` after the pace began.
 fn fresh(settings: &config::Pace, age: Duration) -> Aimd {
     let fraction = Factor::new(settings.fraction).unwrap_or(Factor::WHOLE);
-    Aimd::new(settings.instances.and_then(NonZeroU32::new), fraction, age)
+    Aimd::new(instances(settings), fraction, age)
+}
+
+fn instances(settings: &config::Pace) -> Option<NonZeroU32> {
+    settings.instances.and_then(NonZeroU32::new)
 }
 
 /// What one request was told of one shard, in records.
 #[derive(Debug, Default)]
 struct Heard {
     accepted: u32,
+    /// What the accepted ones take of a stream.
+    worth: f64,
     throttled: u32,
     failed: u32,
 }
@@ -209,7 +224,7 @@ impl Gate for Pace {
         let admission = match &mut shard.limit {
             Limit::None => Admission::Granted,
             Limit::Sized(limit) => limit.draw(bytes, now),
-            Limit::Learned(feedback) => feedback.draw(now),
+            Limit::Learned(feedback) => feedback.draw(bytes, now),
         };
         match admission {
             Admission::Granted => Admission::Granted,

@@ -30,6 +30,17 @@ pub(super) enum Predicted {
     Whole,
 }
 
+/// What a record taught of the shards; the last is the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Change {
+    /// Nothing.
+    None,
+    /// They are the same, in the same order, but some begin elsewhere.
+    Borders,
+    /// They are others.
+    Shards,
+}
+
 /// The shards of a stream, as last known. Time is the time since any moment.
 #[derive(Debug)]
 pub(super) struct ShardMap {
@@ -88,19 +99,18 @@ impl ShardMap {
         }
     }
 
-    /// Learns where a record went. True if some keys are thought to belong to other shards now.
-    pub(super) fn note(&mut self, sighting: Sighting) -> bool {
-        let Some(learned) = &mut self.learned else { return false };
-        match learned.note(sighting) {
-            Lesson::Nothing => return false,
-            Lesson::Moved => {
-                let Some(stated) = self.stated else {
-                    // The first of all, or one that was split or merged.
-                    self.listing.want(sighting.heard);
-                    return true;
-                };
+    /// Learns where a record went.
+    pub(super) fn note(&mut self, sighting: Sighting) -> Change {
+        let Some(learned) = &mut self.learned else { return Change::None };
+        let lesson = learned.note(sighting);
+        match (lesson, self.stated) {
+            (Lesson::Nothing, _) => return Change::None,
+            (Lesson::Grew, None) => return Change::Borders,
+            // The first of all, or one that was split or merged.
+            (Lesson::Moved, None) => {}
+            (Lesson::Grew | Lesson::Moved, Some(stated)) => {
                 if !learned.contradicts(&stated, sighting.key) {
-                    return false;
+                    return Change::None;
                 }
                 warn!(
                     stated = stated.shards(),
@@ -108,10 +118,10 @@ impl ShardMap {
                      shards are learned; correct the number, or leave it out"
                 );
             }
-            Lesson::StartedOver => {
+            (Lesson::StartedOver, _) => {
                 warn!("the shards are not those that were known: they are learned again");
             }
-            Lesson::PlacesItself => {
+            (Lesson::PlacesItself, _) => {
                 warn!(
                     "the stream places records itself, whatever their keys (AUTO): it is paced as \
                      one whole, and the records of a device are spread over its shards"
@@ -122,7 +132,7 @@ impl ShardMap {
         if !learned.is_whole() {
             self.listing.want(sighting.heard);
         }
-        true
+        Change::Shards
     }
 
     /// Whether to ask for the list of shards now; its answer goes to [`Self::listed`].

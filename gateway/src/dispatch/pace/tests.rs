@@ -8,6 +8,7 @@ use crate::record::RecordSlot;
 use super::*;
 
 mod reshard;
+mod whole;
 
 const CONFIG: &str = r#"
 [mqtt]
