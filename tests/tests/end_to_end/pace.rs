@@ -65,14 +65,15 @@ struct Overload {
 impl Overload {
     async fn measured(span: Duration, stream: &LocalStream) -> Self {
         const WINDOWS: u32 = 3;
-        let mut counts = vec![stream.counts()];
+        let began = stream.counts();
+        let (mut before, mut windows) = (began, Vec::new());
         for _ in 0..WINDOWS {
             sleep(span / WINDOWS).await;
-            counts.push(stream.counts());
+            let after = stream.counts();
+            windows.push(Use::between(before, after, span / WINDOWS));
+            before = after;
         }
-        let window = |pair: &[Counts]| Use::between(pair[0], pair[1], span / WINDOWS);
-        let windows = counts.windows(2).map(window).collect();
-        Self { whole: Use::between(counts[0], counts[counts.len() - 1], span), windows }
+        Self { whole: Use::between(began, before, span), windows }
     }
 
     fn best(&self, of: impl Fn(&Use) -> f64) -> f64 {
