@@ -134,9 +134,10 @@ impl Dispatcher {
         self.pace.load(most, now)
     }
 
-    /// Whether the stream should be asked for its shards now. The answer goes to [`Self::listed`].
+    /// Whether the stream should be asked for its shards now: not while it takes no calls. The answer
+    /// goes to [`Self::listed`].
     pub fn asks_for_shards(&mut self, now: Instant) -> bool {
-        self.pace.asks_for_shards(now)
+        self.is_open() && self.pace.asks_for_shards(now)
     }
 
     /// Takes over the shards as listed; a refusal is no failure.

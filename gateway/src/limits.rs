@@ -3,7 +3,6 @@
 //! Ranges and defaults of the configuration are constants, so that one which contradicts another
 //! does not compile. What Kinesis allows is in [`shard_estimator::limits`].
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use shard_estimator::limits::{
@@ -233,11 +232,11 @@ pub const SPOOL_AHEAD_BYTES: usize = 4 << 20;
 /// 1,000 records a second of a shard.
 pub const SHARD_AHEAD_BYTES: usize = 256 << 10;
 
-/// Into how many parts the hash keys are divided for the spool while nothing is said of the shards:
-/// each can have [`SHARD_AHEAD_BYTES`] in memory. A late shard of a stream of more than these makes
-/// what of its neighbours lies in the same part late as well.
-pub const STRIPES: NonZeroU32 = NonZeroU32::new(16).expect("not zero");
-const _: () = assert!(STRIPES.get() as usize * SHARD_AHEAD_BYTES <= SPOOL_AHEAD_BYTES);
+/// Into how many parts, at least, the hash keys are divided for the spool: so many can have
+/// [`SHARD_AHEAD_BYTES`] in memory each. A late shard of a stream of more shards than there are parts
+/// makes what of its neighbours lies in the same part late as well.
+pub const STRIPES_MIN: u32 = 16;
+const _: () = assert!(STRIPES_MIN as usize * SHARD_AHEAD_BYTES <= SPOOL_AHEAD_BYTES);
 
 /// Most bytes read of the spool at once.
 pub const SPOOL_READ_BYTES_MAX: usize = 1 << 20;

@@ -35,7 +35,9 @@ pub struct Sighting {
 pub enum Lesson {
     /// Nothing: it was as expected, or too late to tell anything.
     Nothing,
-    /// The ranges are others now.
+    /// A range is known better: the shards are the same, in the same order.
+    Grew,
+    /// There are other shards now.
     Moved,
     /// It cannot be true of the shards that were known: all of them are forgotten.
     StartedOver,
@@ -126,11 +128,14 @@ impl LearnedMap {
         let Some(before) = after.checked_sub(1) else {
             return (!self.stretches.is_empty()).then_some(0);
         };
-        let next = self.stretches.get(after).zip(self.stretches.get(before));
-        let beyond = next.is_some_and(|(after, before)| {
-            key > before.last && key >= roundest(before.last, after.first)
-        });
+        let beyond = self.border(after).is_some_and(|border| key >= border);
         Some(if beyond { after } else { before })
+    }
+
+    /// Where the one at this place is thought to begin; `None` for the first and beyond the last.
+    fn border(&self, at: usize) -> Option<HashKey> {
+        let before = self.stretches.get(at.checked_sub(1)?)?;
+        Some(roundest(before.last, self.stretches.get(at)?.first))
     }
 
     /// How many begin at `key` or below.
@@ -154,7 +159,7 @@ impl LearnedMap {
         if self.whole || self.is_known(key, shard) {
             return Lesson::Nothing;
         }
-        let own = self.stretches.iter().find(|stretch| stretch.shard == shard).copied();
+        let own = self.stretch_of(shard, key).copied();
         let stretch = own.map_or_else(
             || Stretch { first: key, last: key, shard, known: sighting.heard },
             |own| Stretch { first: own.first.min(key), last: own.last.max(key), ..own },
@@ -166,10 +171,19 @@ impl LearnedMap {
             Some(_) => Lesson::Nothing,
             None if touched.is_empty() && self.stretches.len() >= SHARDS => Lesson::Nothing,
             None => {
+                let same = own.is_some() && touched.len() == 1;
                 self.stretches.splice(touched, [stretch]);
-                Lesson::Moved
+                if same { Lesson::Grew } else { Lesson::Moved }
             }
         }
+    }
+
+    /// What is known of `shard`. Looked for next to `key` first: nearly always it is there, and a
+    /// stream may have many shards.
+    fn stretch_of(&self, shard: ShardId, key: HashKey) -> Option<&Stretch> {
+        let after = self.begun_at(key);
+        let near = self.stretches.get(after.saturating_sub(1)..).into_iter().flatten().take(2);
+        near.chain(&self.stretches).find(|stretch| stretch.shard == shard)
     }
 
     /// Whether it is known already that `shard` owns `key`.
@@ -211,9 +225,13 @@ impl LearnedMap {
             || after.is_some_and(|after| ranges.shard_of(after.first) == range)
     }
 
-    /// The shards that are known to be open, in the order of their ranges.
-    pub fn shards(&self) -> impl Iterator<Item = ShardId> {
-        self.stretches.iter().map(|stretch| stretch.shard)
+    /// The shards that are known to be open, in the order of their ranges, each with the first key
+    /// that is thought to be its own.
+    pub fn shards(&self) -> impl ExactSizeIterator<Item = (ShardId, HashKey)> {
+        let shard = |(at, stretch): (usize, &Stretch)| {
+            (stretch.shard, self.border(at).unwrap_or(HashKey(0)))
+        };
+        self.stretches.iter().enumerate().map(shard)
     }
 
     /// Whether the stream places records itself, so that its shards mean nothing to a key.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use shard_estimator::{Aimd, Factor, Flow, OpenShard, Sighting, Verdicts};
+use shard_estimator::{Aimd, Factor, Flow, HashKey, OpenShard, Sighting, Verdicts};
 use tracing::warn;
 
 use crate::config::{self, Config, Order, PaceMode, Partitioning};
@@ -18,6 +18,7 @@ use crate::record::PartitionKey;
 
 mod feedback;
 mod limiter;
+mod past;
 mod shard_map;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,8 @@ mod usage;
 
 use feedback::Feedback;
 use limiter::ShardLimit;
-use shard_map::{Predicted, ShardMap};
+use past::{Past, Pasts};
+use shard_map::{Change, Predicted, ShardMap};
 use usage::{Usage, throttled};
 
 /// The pace of one stream.
@@ -43,10 +45,12 @@ pub struct Pace {
     started: Instant,
 }
 
-/// One shard, or the whole stream while its shards are not known.
+/// One shard, any while none is known, or the whole stream if its shards mean nothing to a key.
 #[derive(Debug)]
 struct Shard {
     name: Predicted,
+    /// The first key that is thought to be its own.
+    first: HashKey,
     limit: Limit,
     usage: Usage,
     refused_at: Option<Instant>,
@@ -81,27 +85,37 @@ impl Pace {
         pace
     }
 
-    /// Begins the limiters of shards that are new in the map, and ends those of shards that are not
-    /// in it any more.
+    /// Begins the limiters of shards that are new in the map, with the past of their keys, and ends
+    /// those of shards that are not in it any more.
     fn align(&mut self, now: Instant) {
-        let (settings, age) = (&self.settings, now.saturating_duration_since(self.started));
+        let pasts = Pasts::of(&self.shards);
         let mut before: HashMap<_, _> =
             self.shards.drain(..).map(|shard| (shard.name, shard)).collect();
-        let shard = |name| {
-            before.remove(&name).unwrap_or_else(|| Shard {
-                name,
-                limit: Limit::of(name, settings, age, now),
-                usage: Usage::new(age),
-                refused_at: None,
-                closed_until: None,
-            })
-        };
-        self.shards = self.map.shards().map(shard).collect();
+        let mut after = self.map.shards().into_iter().peekable();
+        let age = now.saturating_duration_since(self.started);
+        while let Some((name, first)) = after.next() {
+            let next = after.peek().map(|(_, next)| *next);
+            let begun = || {
+                let Past { aimd, refused_at, .. } = pasts.of_range(first, next);
+                let aimd = aimd.unwrap_or_else(|| fresh(&self.settings, age));
+                let limit = Limit::of(name, &self.settings, aimd, now);
+                let usage = Usage::new(age);
+                Shard { name, first, limit, usage, refused_at, closed_until: None }
+            };
+            let shard = before.remove(&name).map(|shard| Shard { first, ..shard });
+            self.shards.push(shard.unwrap_or_else(begun));
+        }
     }
 
     /// Learns from the verdicts of one request.
     pub fn observe(&mut self, records: &[(Taken, Verdict)], now: Instant) {
+        // What was refused was drawn from the shards as they were known then: it counts before
+        // anything is learned of them.
+        self.count(records, now);
         self.learn(records, now);
+    }
+
+    fn count(&mut self, records: &[(Taken, Verdict)], now: Instant) {
         let mut heard: HashMap<usize, Heard> = HashMap::new();
         for (taken, verdict) in records {
             let heard = heard.entry(self.map.predict(taken.key.hash_key())).or_default();
@@ -109,6 +123,7 @@ impl Pace {
                 Verdict::Accepted(_) => {
                     heard.accepted += 1;
                     heard.bytes += taken.bytes() as u64;
+                    heard.worth += feedback::worth(taken.bytes());
                 }
                 Verdict::Throttled => heard.throttled += 1,
                 Verdict::Unavailable => heard.failed += 1,
@@ -116,7 +131,7 @@ impl Pace {
             }
         }
         let since_start = now.saturating_duration_since(self.started);
-        for (shard, Heard { accepted, bytes, throttled, failed }) in heard {
+        for (shard, Heard { accepted, bytes, worth, throttled, failed }) in heard {
             let Some(shard) = self.shards.get_mut(shard) else { continue };
             // A record that failed while others were accepted is overtaken like a throttled one.
             if throttled > 0 || (failed > 0 && accepted > 0) {
@@ -128,7 +143,7 @@ impl Pace {
             match &mut shard.limit {
                 Limit::None => {}
                 Limit::Sized(limit) => limit.observe(verdicts, since_start),
-                Limit::Learned(feedback) => feedback.observe(verdicts, now),
+                Limit::Learned(feedback) => feedback.observe(verdicts, worth, now),
             }
         }
     }
@@ -136,15 +151,15 @@ impl Pace {
     /// Learns where the records of one request went.
     fn learn(&mut self, records: &[(Taken, Verdict)], now: Instant) {
         let since_start = |at: Instant| at.saturating_duration_since(self.started);
-        let (mut moved, was_stated) = (false, self.map.is_stated());
+        let (mut change, was_stated) = (Change::None, self.map.is_stated());
         for (taken, verdict) in records {
             if let Verdict::Accepted(Some(shard)) = verdict {
-                moved |= self.map.note(Sighting {
+                change = change.max(self.map.note(Sighting {
                     key: taken.key.hash_key(),
                     shard: *shard,
                     asked: since_start(taken.at),
                     heard: since_start(now),
-                });
+                }));
             }
         }
         self.map.tell(since_start(now));
@@ -155,8 +170,14 @@ impl Pace {
                  where they are"
             );
         }
-        if moved {
-            self.align(now);
+        match change {
+            Change::None => {}
+            Change::Borders => {
+                for (shard, (_, first)) in self.shards.iter_mut().zip(self.map.shards()) {
+                    shard.first = first;
+                }
+            }
+            Change::Shards => self.align(now),
         }
     }
 
@@ -184,10 +205,11 @@ impl Pace {
             .filter(|(used, shard)| self.shards.len() == 1 || shard.is_told_apart() || *used > IDLE)
             .collect();
         hottest.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-        let told_apart = hottest.iter().filter(|(_, shard)| shard.is_told_apart());
+        let told_apart = self.shards.iter().filter(|shard| shard.is_told_apart()).count();
+        let hottest_used = hottest.iter().find(|(_, shard)| shard.is_told_apart());
         StreamLoad {
-            shards: u32::try_from(self.shards.len() - 1).ok().filter(|shards| *shards > 0),
-            hottest_used: told_apart.map(|(used, _)| *used).next(),
+            shards: u32::try_from(told_apart).ok().filter(|shards| *shards > 0),
+            hottest_used: hottest_used.map(|(used, _)| *used),
             offered: sum(&|usage| usage.offered.flow(now)),
             throttled: throttled(sent, refused),
             hottest: hottest.into_iter().take(most).map(|(_, shard)| shard.load(now)).collect(),
@@ -220,7 +242,7 @@ fn plus(one: Flow, other: Flow) -> Flow {
 
 impl Shard {
     fn is_told_apart(&self) -> bool {
-        self.name != Predicted::Any
+        matches!(self.name, Predicted::Nth(_) | Predicted::Id(_))
     }
 
     fn load(&self, now: Duration) -> ShardLoad {
@@ -233,19 +255,29 @@ impl Shard {
 }
 
 impl Limit {
-    /// `age` is how long the pace has lasted `now`.
-    fn of(shard: Predicted, settings: &config::Pace, age: Duration, now: Instant) -> Self {
-        let fraction = Factor::new(settings.fraction).unwrap_or(Factor::WHOLE);
-        let instances = settings.instances.and_then(NonZeroU32::new);
+    /// Begins empty at `now`.
+    fn of(shard: Predicted, settings: &config::Pace, aimd: Aimd, now: Instant) -> Self {
         match (settings.mode, shard) {
             (PaceMode::Off, _) => Self::None,
-            (PaceMode::Shards, Predicted::Nth(_) | Predicted::Id(_)) => {
-                let aimd = Aimd::new(instances, fraction, age);
+            // A stream has one shard at least, and one answer later more is known.
+            (PaceMode::Shards, Predicted::Nth(_) | Predicted::Id(_) | Predicted::Any) => {
                 Self::Sized(Box::new(ShardLimit::new(aimd, now)))
             }
-            (PaceMode::Shards | PaceMode::Feedback, _) => Self::Learned(Feedback::new(now)),
+            (PaceMode::Shards, Predicted::Whole) | (PaceMode::Feedback, _) => {
+                Self::Learned(Feedback::new(instances(settings), now))
+            }
         }
     }
+}
+
+/// What a shard of which nothing is known begins with, `age` after the pace began.
+fn fresh(settings: &config::Pace, age: Duration) -> Aimd {
+    let fraction = Factor::new(settings.fraction).unwrap_or(Factor::WHOLE);
+    Aimd::new(instances(settings), fraction, age)
+}
+
+fn instances(settings: &config::Pace) -> Option<NonZeroU32> {
+    settings.instances.and_then(NonZeroU32::new)
 }
 
 /// What one request was told of one shard, in records.
@@ -254,6 +286,8 @@ struct Heard {
     accepted: u32,
     /// Of those, data and keys.
     bytes: u64,
+    /// What the accepted ones take of a stream.
+    worth: f64,
     throttled: u32,
     failed: u32,
 }
@@ -270,7 +304,7 @@ impl Gate for Pace {
         let admission = match &mut shard.limit {
             Limit::None => Admission::Granted,
             Limit::Sized(limit) => limit.draw(bytes, now),
-            Limit::Learned(feedback) => feedback.draw(now),
+            Limit::Learned(feedback) => feedback.draw(bytes, now),
         };
         match admission {
             Admission::Granted => Admission::Granted,

@@ -128,7 +128,7 @@ fn new_shard_replaces_only_the_one_in_whose_range_it_appears() {
     let moved = |key: &HashKey| stream.shard_of(*key) >= ShardId(4);
     let key = keys(1, 100).find(moved).expect("a quarter of them");
     assert_eq!(show(&mut map, &stream, key, 2 * SECOND), Lesson::Moved);
-    let known: Vec<_> = map.shards().collect();
+    let known: Vec<_> = map.shards().map(|(shard, _)| shard).collect();
     assert_eq!(known, [ShardId(0), stream.shard_of(key), ShardId(2), ShardId(3)]);
     for key in keys(1, 100).filter(|key| !moved(key)) {
         assert_eq!(map.shard_of(key), Some(stream.shard_of(key)), "of another shard");
@@ -238,7 +238,7 @@ fn more_shards_than_a_stream_can_have_are_not_told_apart() {
     for n in 0..u64::from(SHARDS_MAX) + 100 {
         map.note(sighting(HashKey(u128::from(n) * 1_000), ShardId(n), SECOND));
     }
-    assert_eq!(map.shards().count(), SHARDS);
+    assert_eq!(map.shards().len(), SHARDS);
 }
 
 /// Chance that is the same each time (SplitMix64).
@@ -273,46 +273,63 @@ fn five_seconds_after_a_reshard_the_map_is_right() {
             .collect();
         answers.sort_by_key(|answer| answer.heard);
         for answer in &answers {
-            assert!(matches!(map.note(*answer), Lesson::Nothing | Lesson::Moved), "{answer:?}");
+            assert!(
+                !matches!(map.note(*answer), Lesson::StartedOver | Lesson::PlacesItself),
+                "{answer:?}"
+            );
         }
         for key in &devices {
             assert_eq!(map.shard_of(*key), Some(stream.shard_of(*key)));
         }
         assert!(misplaced(&map, &stream) < 0.01, "{}", misplaced(&map, &stream));
-        assert_eq!(map.shards().count(), 8);
+        assert_eq!(map.shards().len(), 8);
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
-
-    #[test]
-    fn seen_keys_are_right_and_unseen_ones_nearly_after_a_split_and_a_merge(
-        seed: u64,
-        borders in prop::collection::vec(any::<u128>(), 1..5),
-        split in (0_usize..8, 1_u8..=255),
-        merge in 0_usize..8,
-    ) {
-        let mut stream = Stream::cut_at(borders);
+#[test]
+fn seen_keys_are_right_and_unseen_ones_nearly_after_a_split_and_a_merge() {
+    const STREAMS: u32 = 256;
+    let mut sum = 0.0;
+    for seed in 0..STREAMS.into() {
+        let any = |n| chance(n, seed);
+        let border = |n| u128::from(any(n)) << 64 | u128::from(any(n + 10));
+        let mut stream = Stream::cut_at((0..1 + any(20) % 4).map(border));
+        let chosen = |n| usize::try_from(any(n) % 8).expect("few");
+        let part = u8::try_from(any(22) % 256).expect("below 256");
         let mut map = LearnedMap::new();
         let devices: Vec<_> = keys(seed, 400).collect();
         for round in 0..3_u32 {
             match round {
-                1 => stream.split(split.0, split.1),
-                2 => stream.merge(merge),
+                1 => stream.split(chosen(21), part),
+                2 => stream.merge(chosen(23)),
                 _ => {}
             }
             for (n, key) in devices.iter().enumerate() {
                 let lesson = show(&mut map, &stream, *key, (round + 1) * SECOND);
-                prop_assert!(matches!(lesson, Lesson::Nothing | Lesson::Moved), "{lesson:?}");
-                for seen in &devices[..=n] {
-                    prop_assert!(n % 50 > 0 || map.shard_of(*seen) == Some(stream.shard_of(*seen)));
-                }
+                assert!(!matches!(lesson, Lesson::StartedOver | Lesson::PlacesItself));
+                let right = |key: &HashKey| map.shard_of(*key) == Some(stream.shard_of(*key));
+                assert!(n % 50 > 0 || devices[..=n].iter().all(right));
             }
         }
         let misplaced = misplaced(&map, &stream);
-        prop_assert!(misplaced <= 0.03, "{misplaced}");
+        assert!(misplaced <= 0.03, "{misplaced} of stream {seed}");
+        sum += misplaced;
     }
+    assert!(sum / f64::from(STREAMS) <= 0.01, "{sum}");
+}
+
+#[test]
+fn shards_are_others_only_when_one_is_heard_of_first() {
+    let stream = Stream::equal(64);
+    let mut map = LearnedMap::new();
+    let lessons: Vec<_> = keys(1, 4_000).map(|key| show(&mut map, &stream, key, SECOND)).collect();
+    let count = |lesson| lessons.iter().filter(|other| **other == lesson).count();
+    assert_eq!(count(Lesson::Moved), 64);
+    assert!(count(Lesson::Grew) > 64 && count(Lesson::Nothing) > 3_000, "{}", count(Lesson::Grew));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     /// Round streams, as they are in practice, have round borders: those are found at once.
     #[test]
@@ -330,7 +347,7 @@ proptest! {
         }
         let open = stream.open.len();
         // Of so many keys none may lie in a shard that was split seven times over.
-        prop_assume!(map.shards().count() == open);
+        prop_assume!(map.shards().len() == open);
         prop_assert!(misplaced(&map, &stream) <= 0.002, "{}", misplaced(&map, &stream));
     }
 
@@ -345,12 +362,21 @@ proptest! {
         for (key, shard, asked, at) in heard {
             let key = HashKey(key.wrapping_mul(spread));
             let (asked, heard) = (Duration::from_secs(asked), Duration::from_secs(at));
+            let before: Vec<_> = map.shards().map(|(shard, _)| shard).collect();
             let lesson = map.note(Sighting { key, shard: ShardId(shard), asked, heard });
-            if matches!(lesson, Lesson::Moved | Lesson::StartedOver) {
+            let same = before.into_iter().eq(map.shards().map(|(shard, _)| shard));
+            prop_assert!(same || !matches!(lesson, Lesson::Nothing | Lesson::Grew), "{lesson:?}");
+            prop_assert!(!same || lesson != Lesson::Moved, "{lesson:?}");
+            if matches!(lesson, Lesson::Grew | Lesson::Moved | Lesson::StartedOver) {
                 prop_assert_eq!(map.shard_of(key), Some(ShardId(shard)));
             }
             prop_assert_eq!(map.is_whole(), map.shards().next().is_none());
-            let mut shards: Vec<_> = map.shards().collect();
+            for (shard, first) in map.shards() {
+                prop_assert_eq!(map.shard_of(first), Some(shard));
+                let before = first.0.checked_sub(1).map(HashKey);
+                prop_assert!(before.is_none_or(|key| map.shard_of(key) != Some(shard)));
+            }
+            let mut shards: Vec<_> = map.shards().map(|(shard, _)| shard).collect();
             shards.sort_unstable();
             prop_assert!(shards.windows(2).all(|two| two[0] < two[1]), "{:?}", shards);
             let ordered = map.stretches.iter().all(|stretch| stretch.first <= stretch.last)

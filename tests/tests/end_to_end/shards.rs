@@ -98,11 +98,13 @@ async fn number_of_shards_that_is_wrong_is_told_once() {
     assert_eq!(ended.log.iter().filter(told).count(), 1);
 }
 
+/// More than its four shards take: whoever does not go by refusals has a fifth of it refused.
 #[tokio::test]
 async fn stream_that_begins_to_place_records_itself_is_paced_as_one_whole() {
-    let world = World::new().await.with_unknown_shards();
+    let world = World::with(mosquitto::Settings::patient(), Settings::default()).await;
+    let world = world.with_unknown_shards();
     let run = world.gateway.start().await;
-    let load = Load { devices: 50, ..Load::new(10_000, 1_000) };
+    let load = Load { devices: 500, ..Load::new(30_000, 5_000) };
     let change = async {
         world.stored(2_000).await;
         world.stream.place_by(Placement::Auto);
@@ -111,9 +113,11 @@ async fn stream_that_begins_to_place_records_itself_is_paced_as_one_whole() {
     let (published, ()) = tokio::join!(load.publish(world.broker.port), change);
     let comparison = world.all_arrive(&published).await;
     assert_eq!(run.times_said("places records itself"), 1);
-    assert_eq!(run.stop().await.books().delivered, load.readings);
-    assert_eq!(comparison, Comparison::default());
-    assert_eq!(world.stream.counts().records_throttled, 0);
+    let books = run.stop().await.books();
+    assert_eq!((books.delivered, comparison.duplicated), (load.readings, 0));
+    assert_eq!(u64::try_from(comparison.overtook), Ok(books.reordered));
+    let counts = world.stream.counts();
+    assert!(counts.records_throttled * 20 <= counts.records, "{counts:?}");
 }
 
 #[tokio::test]

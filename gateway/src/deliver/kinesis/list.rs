@@ -28,15 +28,21 @@ pub(super) async fn open_shards(
             (None, StreamTarget::Arn(arn)) => call.stream_arn(arn).shard_filter(open()?),
         };
         let page = call.send().await.map_err(|error| trouble(&error))?;
-        for shard in page.shards() {
+        for shard in page.shards().iter().filter(|shard| !is_closed(shard)) {
             shards.push(open_shard(shard).ok_or_else(|| invalid(format!("{shard:?}")))?);
         }
         token = page.next_token;
         if token.is_none() {
-            break;
+            return Ok(shards);
         }
     }
-    Ok(shards)
+    // Part of a list would be taken for the whole.
+    Err(invalid(format!("the list of shards has more than {CALLS_MAX} pages")))
+}
+
+/// Split or merged: it takes no more records. Some endpoints know no filter and list those too.
+fn is_closed(shard: &Shard) -> bool {
+    shard.sequence_number_range().is_some_and(|range| range.ending_sequence_number().is_some())
 }
 
 fn open() -> Result<ShardFilter, Trouble> {

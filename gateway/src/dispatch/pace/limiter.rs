@@ -43,6 +43,10 @@ impl ShardLimit {
         }
     }
 
+    pub(super) fn aimd(&self) -> &Aimd {
+        &self.aimd
+    }
+
     pub(super) fn observe(&mut self, verdicts: Verdicts, since_start: Duration) {
         let limiter = if self.bound { Limiter::Binding } else { Limiter::Slack };
         self.aimd.observe(verdicts, limiter, since_start);

@@ -6,17 +6,17 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use shard_estimator::{HashKey, LearnedMap, Lesson, OpenShard, ShardId, ShardRanges, Sighting};
-use tracing::{info, warn};
+use tracing::warn;
 
-use crate::deliver::{Trouble, TroubleKind};
+use crate::deliver::Trouble;
 
+mod census;
+mod listing;
 #[cfg(test)]
 mod tests;
 
-/// The shards are listed no more often than this: `ListShards` has a quota that all share.
-const LIST_EVERY: Duration = Duration::from_secs(60);
-/// The log says how many shards there are once there have been as many for so long.
-const STEADY_AFTER: Duration = Duration::from_secs(1);
+use census::Census;
+use listing::Listing;
 
 /// A shard that keys are thought to belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,8 +25,21 @@ pub(super) enum Predicted {
     Nth(u32),
     /// The one with this id.
     Id(ShardId),
-    /// Any: the stream is one whole, or its shards are not known.
+    /// Any: nothing is known of them yet, but that there is one at least.
     Any,
+    /// None of its own: the stream is one whole.
+    Whole,
+}
+
+/// What a record taught of the shards; the last is the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Change {
+    /// Nothing.
+    None,
+    /// They are the same, in the same order, but some begin elsewhere.
+    Borders,
+    /// They are others.
+    Shards,
 }
 
 /// As metrics name it.
@@ -35,7 +48,7 @@ impl fmt::Display for Predicted {
         match self {
             Self::Nth(place) => place.fmt(f),
             Self::Id(id) => id.fmt(f),
-            Self::Any => f.write_str("any"),
+            Self::Any | Self::Whole => f.write_str("any"),
         }
     }
 }
@@ -48,46 +61,23 @@ pub(super) struct ShardMap {
     /// Nothing is to be learned of shards that nobody asks for.
     learned: Option<LearnedMap>,
     listing: Listing,
-    /// Whether they were listed once.
-    listed: bool,
-    /// How many shards were learned, since when, and how many the log knows of.
-    counted: (usize, Duration),
-    said: usize,
-}
-
-/// Whether to ask for the list of shards.
-#[derive(Debug, Clone, Copy)]
-enum Listing {
-    /// What is known needs none.
-    Idle { asked: Option<Duration> },
-    /// From then on.
-    DueAt(Duration),
-}
-
-impl Listing {
-    /// What is known may be wrong.
-    fn ask_again(&mut self, now: Duration) {
-        if let Self::Idle { asked } = *self {
-            *self = Self::DueAt(asked.map_or(now, |asked| now.max(asked + LIST_EVERY)));
-        }
-    }
+    census: Census,
 }
 
 impl ShardMap {
     /// So many shards of equal ranges; none stated are to be learned.
     pub(super) fn new(stated: Option<u32>) -> Self {
-        let stated = stated.and_then(NonZeroU32::new).map(ShardRanges::equal);
-        let listing = match stated {
-            Some(_) => Listing::Idle { asked: None },
-            None => Listing::DueAt(Duration::ZERO),
-        };
-        let (learned, counted) = (Some(LearnedMap::new()), (0, Duration::ZERO));
-        Self { stated, learned, listing, listed: false, counted, said: 0 }
+        Self {
+            stated: stated.and_then(NonZeroU32::new).map(ShardRanges::equal),
+            learned: Some(LearnedMap::new()),
+            listing: Listing::default(),
+            census: Census::default(),
+        }
     }
 
     /// One whole, whatever its shards are.
     pub(super) fn whole() -> Self {
-        Self { learned: None, listing: Listing::Idle { asked: None }, ..Self::new(None) }
+        Self { learned: None, ..Self::new(None) }
     }
 
     /// Whether the shards are those that the operator stated: nothing contradicts it.
@@ -102,33 +92,42 @@ impl ShardMap {
             (None, Some(learned)) => learned.place_of(key),
             (None, None) => None,
         };
-        place.map_or(0, |place| place + 1)
+        place.unwrap_or(0)
     }
 
-    /// All that can be predicted: any shard, and then those that are told apart, by range.
-    pub(super) fn shards(&self) -> impl Iterator<Item = Predicted> {
-        let stated = self.stated.map_or(0, |stated| stated.shards().get());
-        let learned = self.learned.iter().filter(|_| self.stated.is_none());
-        let learned = learned.flat_map(LearnedMap::shards).map(Predicted::Id);
-        let told_apart = (0..stated).map(Predicted::Nth).chain(learned);
-        std::iter::once(Predicted::Any).chain(told_apart)
+    /// All that can be predicted, in the order of their ranges, each with the first key that is
+    /// thought to be its own: the shards that are told apart, any, or none but the whole.
+    pub(super) fn shards(&self) -> Vec<(Predicted, HashKey)> {
+        let told_apart: Vec<_> = match (&self.stated, &self.learned) {
+            (Some(stated), _) => {
+                let nth = |n| Some((Predicted::Nth(n), *stated.range(n)?.start()));
+                (0..stated.shards().get()).filter_map(nth).collect()
+            }
+            (None, Some(learned)) => {
+                learned.shards().map(|(id, first)| (Predicted::Id(id), first)).collect()
+            }
+            (None, None) => Vec::new(),
+        };
+        let whole = self.learned.as_ref().is_none_or(LearnedMap::is_whole);
+        match told_apart.is_empty() {
+            true if whole => vec![(Predicted::Whole, HashKey(0))],
+            true => vec![(Predicted::Any, HashKey(0))],
+            false => told_apart,
+        }
     }
 
-    /// Learns where a record went. True if some keys are thought to belong to other shards now.
-    pub(super) fn note(&mut self, sighting: Sighting) -> bool {
-        let Some(learned) = &mut self.learned else { return false };
-        match learned.note(sighting) {
-            Lesson::Nothing => return false,
-            Lesson::Moved => {
-                let Some(stated) = self.stated else {
-                    // What was listed does not move unless it is split or merged.
-                    if self.listed {
-                        self.listing.ask_again(sighting.heard);
-                    }
-                    return true;
-                };
+    /// Learns where a record went.
+    pub(super) fn note(&mut self, sighting: Sighting) -> Change {
+        let Some(learned) = &mut self.learned else { return Change::None };
+        let lesson = learned.note(sighting);
+        match (lesson, self.stated) {
+            (Lesson::Nothing, _) => return Change::None,
+            (Lesson::Grew, None) => return Change::Borders,
+            // The first of all, or one that was split or merged.
+            (Lesson::Moved, None) => {}
+            (Lesson::Grew | Lesson::Moved, Some(stated)) => {
                 if !learned.contradicts(&stated, sighting.key) {
-                    return false;
+                    return Change::None;
                 }
                 warn!(
                     stated = stated.shards(),
@@ -136,10 +135,10 @@ impl ShardMap {
                      shards are learned; correct the number, or leave it out"
                 );
             }
-            Lesson::StartedOver => {
+            (Lesson::StartedOver, _) => {
                 warn!("the shards are not those that were known: they are learned again");
             }
-            Lesson::PlacesItself => {
+            (Lesson::PlacesItself, _) => {
                 warn!(
                     "the stream places records itself, whatever their keys (AUTO): it is paced as \
                      one whole, and the records of a device are spread over its shards"
@@ -148,50 +147,28 @@ impl ShardMap {
         }
         self.stated = None;
         if !learned.is_whole() {
-            self.listing.ask_again(sighting.heard);
+            self.listing.want(sighting.heard);
         }
-        true
+        Change::Shards
     }
 
     /// Whether to ask for the list of shards now; its answer goes to [`Self::listed`].
     pub(super) fn asks(&mut self, now: Duration) -> bool {
-        let due = matches!(self.listing, Listing::DueAt(at) if at <= now);
-        if due {
-            self.listing = Listing::Idle { asked: Some(now) };
-        }
-        due
+        self.listing.asks(now)
     }
 
     /// Takes over the list of shards. True if some keys are thought to belong to other shards now.
     pub(super) fn listed(&mut self, list: Result<Vec<OpenShard>, Trouble>, now: Duration) -> bool {
-        match (list, &mut self.learned) {
-            (Ok(shards), Some(learned)) => {
-                self.listed = true;
-                learned.list(shards, now) == Lesson::Moved
-            }
-            (Err(trouble), _) => {
-                if trouble.kind == TroubleKind::NotAllowed {
-                    info!(detail = %trouble, "the shards are learned: the key may not list them");
-                } else {
-                    self.listing.ask_again(now);
-                }
-                false
-            }
-            (Ok(_), None) => false,
+        match (self.listing.answered(list, now), &mut self.learned) {
+            (Some(shards), Some(learned)) => learned.list(shards, now) == Lesson::Moved,
+            (None, _) | (_, None) => false,
         }
     }
 
     /// Tells the log when there are more or fewer shards than it knows of.
     pub(super) fn tell(&mut self, now: Duration) {
-        let Some(learned) = self.learned.as_ref().filter(|_| self.stated.is_none()) else { return };
-        let count = learned.shards().count();
-        if count != self.counted.0 {
-            self.counted = (count, now);
-        }
-        let steady = now.saturating_sub(self.counted.1) >= STEADY_AFTER;
-        if count != self.said && steady {
-            info!(shards = count, "the shards of the stream are known");
-            self.said = count;
+        if let (None, Some(learned)) = (&self.stated, &self.learned) {
+            self.census.count(learned.shards().len(), now);
         }
     }
 }

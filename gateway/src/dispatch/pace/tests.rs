@@ -7,6 +7,9 @@ use crate::record::RecordSlot;
 
 use super::*;
 
+mod reshard;
+mod whole;
+
 const CONFIG: &str = r#"
 [mqtt]
 url = "mqtt://localhost"
@@ -97,9 +100,19 @@ fn pace_starts_without_a_burst() {
 }
 
 #[test]
-fn unknown_shards_are_paced_by_refusals_alone() {
+fn unknown_shards_are_paced_as_one() {
     let began = start();
     let text = CONFIG.replace("shards = 2", "");
+    let mut pace = Pace::new(&Config::parse(&text).unwrap(), began);
+    let granted = drawn(&mut pace, began, Duration::from_secs(5), |_| 100);
+    assert!(worst_second(&granted, |_| 1.0) <= 1000.0);
+    assert!(granted.len() >= 4_300, "only {}", granted.len());
+}
+
+#[test]
+fn pace_by_feedback_knows_no_limit_until_the_first_refusal() {
+    let began = start();
+    let text = CONFIG.replace("shards = 2", "").replace("[pace]", "[pace]\nmode = \"feedback\"");
     let mut pace = Pace::new(&Config::parse(&text).unwrap(), began);
     let free = drawn_until(&mut pace, began, 10_000);
     assert_eq!(free, 10_000, "nothing is known to be too fast");
@@ -209,7 +222,7 @@ fn learned_shards_are_paced_each_by_itself_before_and_after_a_reshard() {
         let per_s = per_s(&mut pace, shards, now);
         assert!(per_s.iter().all(|records| (850..=900).contains(records)), "{shards}: {per_s:?}");
         let limiters = pace.shards.len();
-        assert_eq!(limiters, 1 + usize::try_from(shards).unwrap(), "the others are forgotten");
+        assert_eq!(limiters, usize::try_from(shards).unwrap(), "the others are forgotten");
         now += Duration::from_secs(10);
     }
 }
@@ -234,7 +247,7 @@ fn stream_that_places_records_itself_is_paced_by_refusals_alone() {
     observe(&mut pace, 2_000, 100, began + Duration::from_millis(500));
     let granted = drawn(&mut pace, began + Duration::from_secs(1), Duration::from_secs(5), |_| 100);
     let per_s = granted.len() / 5;
-    assert!((1_800..2_050).contains(&per_s), "four fifths of 2,400 accepted, not {per_s}");
+    assert!((1_400..1_800).contains(&per_s), "four fifths of 2,000 accepted, not {per_s}");
 }
 
 #[expect(clippy::cast_precision_loss, reason = "KiB of a record: far below 2^52")]
