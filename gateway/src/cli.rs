@@ -18,6 +18,7 @@ pub fn main() -> ExitCode {
         Command::DeadLetters(command) => commands::dead_letters::run(&command),
         Command::Spool(command) => commands::spool::run(&command),
         Command::Audit(arguments) => commands::audit::run(&arguments),
+        Command::Plan(arguments) => Ok(commands::plan::run(&arguments)),
         #[cfg(feature = "rehearsal")]
         Command::Rehearse(arguments) => commands::rehearse::run(&arguments),
     };
@@ -56,6 +57,8 @@ pub enum Command {
     Spool(commands::spool::Command),
     /// What became of every record since the books began. Fails if any is unaccounted for.
     Audit(commands::audit::Arguments),
+    /// How many shards the stream needs, why, and what it costs: from flags, a file, or a trace.
+    Plan(Box<commands::plan::Arguments>),
     /// Rehearse: a synthetic fleet publishes to an embedded broker, and the gateway forwards to a
     /// local stream that enforces the limits of Kinesis. Fails when anything is lost.
     #[cfg(feature = "rehearsal")]

@@ -8,6 +8,7 @@ use crate::config::{Config, Faults};
 mod age;
 pub mod audit;
 pub mod dead_letters;
+pub mod plan;
 #[cfg(feature = "rehearsal")]
 pub mod rehearse;
 pub mod run;

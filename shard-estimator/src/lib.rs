@@ -1,4 +1,5 @@
-//! What a Kinesis data stream takes, and how much of it is ours: pure arithmetic, no clock, no I/O.
+//! What a Kinesis data stream takes, and how much of it is ours: pure arithmetic, no clock, no I/O,
+//! but for `cli`, the command on top of it.
 //!
 //! Two questions are answered with the same numbers: how many shards to buy, and what may be sent to
 //! each of them. For the first, read in this order:
@@ -68,10 +69,15 @@
 //! assert_eq!(Budget::of_shard(pace.factor()).records_per_s.get(), 900);
 //! # Ok::<(), std::num::TryFromIntError>(())
 //! ```
+//!
+//! Beside them, [`size`] reads and writes sizes in bytes as people do.
 
 pub mod bill;
 pub mod burst;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod limits;
+pub mod size;
 
 mod aimd;
 mod aws;

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::ops;
 
+use shard_estimator::size;
 use toml::Spanned;
 use toml::de::DeTable;
 
@@ -18,7 +19,6 @@ use crate::limits::Setting;
 pub(super) use item::{Checked, Item};
 
 mod item;
-pub(super) mod size;
 mod unknown;
 
 /// Longest piece of a value that a fault repeats, in characters.

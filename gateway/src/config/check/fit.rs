@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use shard_estimator::size;
+
 use crate::config::Config;
-use crate::config::file::{Table, size};
+use crate::config::file::Table;
 use crate::limits::{REQUEST_COPIES, WIRE_BYTES_PER_8};
 
 /// The requests in flight and the largest packets must fit into the memory.

@@ -1,13 +1,14 @@
 //! Sizes in bytes, as people write them.
 
-use super::Checked;
-
 /// From the largest to the smallest, so that a size is shown in the largest that divides it.
 const UNITS: [(&str, u64); 5] =
     [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("kB", 1_000), ("B", 1)];
 
 /// Reads a whole number with a unit, such as `64 MiB`.
-pub(super) fn parse(text: &str) -> Checked<u64> {
+///
+/// # Errors
+/// What is allowed, as the end of a sentence that begins with what is meant.
+pub fn parse(text: &str) -> Result<u64, String> {
     let digits = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let (number, unit) = (text.strip_suffix(digits).unwrap_or(text), digits.trim());
     if matches!(unit, "KB" | "MB" | "GB") {
@@ -25,7 +26,8 @@ pub(super) fn parse(text: &str) -> Checked<u64> {
 }
 
 /// Writes a size with the largest unit that leaves a whole number.
-pub(in crate::config) fn show(bytes: u64) -> String {
+#[must_use]
+pub fn show(bytes: u64) -> String {
     UNITS
         .iter()
         .filter(|(name, bytes_each)| *name != "kB" && bytes >= *bytes_each)

@@ -1,0 +1,181 @@
+//! The command on top of the arithmetic: `tidegate plan`, and the `shard-estimator` program.
+//!
+//! What is asked is [`Arguments`]: flags, a file of a plan, or a recorded trace; [`answer`] reads
+//! those, plans, and writes a table, JSON, or settings for the gateway. In the order in which a
+//! question meets them: `quantity` and `written` (what flags and keys say), `sheet` (a file), `trace`,
+//! `question` (all of it, checked), `report` (the numbers), `table` and `settings` (as texts).
+//!
+//! ```
+//! use clap::Parser;
+//! use shard_estimator::cli::{Arguments, answer};
+//!
+//! #[derive(Parser)]
+//! struct Program {
+//!     #[command(flatten)]
+//!     arguments: Arguments,
+//! }
+//!
+//! let flags = "plan --devices 20000 --period 1s --sizes 1KiB:1 --key-bytes 17 --format toml";
+//! let program = Program::parse_from(flags.split(' '));
+//! let answer = answer(&program.arguments, jiff::civil::date(2026, 6, 1))?;
+//! assert!(answer.text.contains("shards = 29"));
+//! # Ok::<(), shard_estimator::cli::Faults>(())
+//! ```
+
+use std::fmt;
+use std::io::{self, Write};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use self::question::Question;
+use self::report::{Planned, Reverse};
+use self::trace::BytesAre;
+use self::written::{ClassKeys, GoalKeys};
+
+mod quantity;
+mod question;
+mod report;
+mod settings;
+mod sheet;
+mod table;
+mod trace;
+mod words;
+mod written;
+
+/// What is asked.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    class: ClassKeys,
+    #[command(flatten)]
+    goals: GoalKeys,
+    /// A file with goals ([plan]) and device classes ([[class]]); its keys are called like the flags,
+    /// with _ for -. Flags go before it.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+    /// Instead of devices: what they sent, one JSON object on a line, {"ts", "device", "bytes"}, in
+    /// any order. ts is RFC 3339 or milliseconds since 1970. Read twice, never held.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// What the trace's bytes are; a line {"bytes_are": "record"} in it says the same.
+    #[arg(long, value_enum, requires = "trace")]
+    bytes_are: Option<BytesAre>,
+    /// Asks in reverse: what so many shards can carry.
+    #[arg(long, value_name = "N", value_parser = quantity::some)]
+    shards: Option<NonZeroU32>,
+    /// Ends with exit code 3 if more shards than this are needed.
+    #[arg(long, value_name = "N", value_parser = quantity::some, conflicts_with = "shards")]
+    max_shards_ok: Option<NonZeroU32>,
+    /// Shows each formula with its numbers.
+    #[arg(long)]
+    explain: bool,
+    /// How the answer is written.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// Everything, for programs; `schema_version` changes when a field does.
+    Json,
+    /// What the gateway's configuration says of the stream and the pace.
+    Toml,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// For standard output, with its last end of line.
+    pub text: String,
+    /// Whether the plan needs more shards than the question said are fine.
+    pub is_above_max: bool,
+}
+
+/// Everything that is wrong with a question, one line each. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Faults(Vec<String>);
+
+impl Faults {
+    fn one(fault: impl fmt::Display) -> Self {
+        Self(vec![fault.to_string()])
+    }
+
+    fn of(faults: &[impl fmt::Display]) -> Self {
+        Self(faults.iter().map(ToString::to_string).collect())
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for Faults {}
+
+/// The question is at fault: `EX_USAGE` of sysexits.h.
+const EXIT_FAULTS: u8 = 64;
+/// More shards than the question said are fine.
+const EXIT_ABOVE_MAX: u8 = 3;
+
+/// Answers on standard output, or tells on standard error what is wrong with the question. The exit
+/// code is 0, 64 for a question with faults, 3 for a plan above `--max-shards-ok`, or 1 when the
+/// answer could not be written.
+#[must_use]
+pub fn run(arguments: &Arguments) -> ExitCode {
+    let today = jiff::Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let (written, code) = match answer(arguments, today) {
+        Ok(Answer { text, is_above_max: false }) => (print(&text), ExitCode::SUCCESS),
+        Ok(Answer { text, is_above_max: true }) => (print(&text), EXIT_ABOVE_MAX.into()),
+        Err(faults) => (writeln!(io::stderr(), "{faults}"), EXIT_FAULTS.into()),
+    };
+    if written.is_ok() { code } else { ExitCode::FAILURE }
+}
+
+/// Who stopped reading has seen enough.
+fn print(text: &str) -> io::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
+}
+
+/// Answers a question on the day `today`, which only the age of the prices asks for.
+///
+/// # Errors
+/// Everything that is wrong with the question, as far as it can be seen in one run.
+pub fn answer(arguments: &Arguments, today: Date) -> Result<Answer, Faults> {
+    let question = Question::of(arguments, today)?;
+    if let Some(shards) = arguments.shards {
+        let text = match arguments.format {
+            Format::Table => {
+                table::of_reverse(&question, &Reverse::of(&question, shards), arguments.explain)
+            }
+            Format::Json => json(&Reverse::of(&question, shards))?,
+            Format::Toml => settings::of(&question, shards)?,
+        };
+        return Ok(Answer { text, is_above_max: false });
+    }
+    let planned = Planned::of(&question)?;
+    let shards = planned.plan.shards;
+    let text = match arguments.format {
+        Format::Table => table::of_plan(&question, &planned, arguments.explain),
+        Format::Json => json(&planned)?,
+        Format::Toml => settings::of(&question, shards)?,
+    };
+    let is_above_max = arguments.max_shards_ok.is_some_and(|max| shards > max);
+    Ok(Answer { text, is_above_max })
+}
+
+fn json(report: &impl serde::Serialize) -> Result<String, Faults> {
+    let text = serde_json::to_string_pretty(report).map_err(Faults::one)?;
+    Ok(text + "\n")
+}

@@ -1,0 +1,167 @@
+use std::num::NonZeroU32;
+
+use serde::Serialize;
+
+use super::Faults;
+use super::question::{Question, Said};
+use crate::bill::Bill;
+use crate::{
+    AwsFormula, Carried, Class, Constraint, Estimator, Footprint, Goals, Outlook, Placement, Plan,
+    Warning, ladder,
+};
+
+/// Changes when a field goes, or means something else.
+const SCHEMA_VERSION: u32 = 1;
+
+/// Months that are looked at when the fleet grows.
+const MONTHS: [u32; 9] = [0, 1, 2, 3, 6, 9, 12, 18, 24];
+
+/// What was asked.
+#[derive(Debug, Serialize)]
+pub(super) struct Inputs {
+    classes: Vec<Class>,
+    goals: Goals,
+    region: String,
+    /// When the prices were compared with AWS's pages.
+    prices_date: String,
+}
+
+impl Inputs {
+    fn of(question: &Question) -> Self {
+        Self {
+            classes: question.estimator.fleet().classes().to_vec(),
+            goals: question.estimator.goals().clone(),
+            region: question.region_name.clone(),
+            prices_date: question.prices_date.to_string(),
+        }
+    }
+}
+
+/// A plan with all that it means.
+#[derive(Debug, Serialize)]
+pub(super) struct Planned {
+    schema_version: u32,
+    inputs: Inputs,
+    /// Records a second of the fleet.
+    records_per_s: f64,
+    /// Their bytes, data and keys.
+    bytes_per_s: f64,
+    /// The shards to buy, with one less and one more.
+    pub(super) plan: Plan,
+    /// What each constraint needs by itself.
+    pub(super) needs: Vec<Need>,
+    /// What AWS's formula says.
+    pub(super) aws_formula: AwsFormula,
+    /// Shards with golden-ratio hash keys instead of hashed ones.
+    pub(super) golden_shards: Option<NonZeroU32>,
+    /// Shards that a growing fleet needs.
+    pub(super) by_month: Vec<Month>,
+    /// Steps from the shards of today.
+    pub(super) ladder: Vec<NonZeroU32>,
+    /// A month of the plan.
+    pub(super) bill: Bill,
+    /// A month with one shard less.
+    pub(super) bill_less: Option<Bill>,
+    /// A month with one shard more.
+    pub(super) bill_more: Bill,
+    /// What the gateway needs.
+    pub(super) footprint: Footprint,
+    /// What speaks against the plan.
+    pub(super) warnings: Vec<Said>,
+}
+
+/// What one constraint needs by itself.
+#[derive(Debug, Serialize)]
+pub(super) struct Need {
+    pub(super) constraint: Constraint,
+    pub(super) shards: Option<NonZeroU32>,
+}
+
+/// What a fleet needs when it has grown for so long.
+#[derive(Debug, Serialize)]
+pub(super) struct Month {
+    pub(super) months: u32,
+    pub(super) shards: Option<NonZeroU32>,
+}
+
+impl Planned {
+    pub(super) fn of(question: &Question) -> Result<Self, Faults> {
+        let Question { estimator, region, keys, .. } = question;
+        let (fleet, goals) = (estimator.fleet(), estimator.goals());
+        let plan = estimator.plan().map_err(Faults::one)?;
+        let bill_of = |shards| Bill::of(estimator, shards, region);
+        let bill = bill_of(plan.shards);
+        let needs = estimator.needs().into_iter();
+        let of_plan = Warning::of_plan(estimator, &plan, keys.current_shards);
+        let mut warnings: Vec<_> = of_plan.iter().map(Said::of).collect();
+        warnings.extend(Warning::of_bill(&bill, region).iter().map(Said::of));
+        warnings.extend(question.warnings.iter().cloned());
+        Ok(Self {
+            schema_version: SCHEMA_VERSION,
+            inputs: Inputs::of(question),
+            records_per_s: fleet.records_per_s(),
+            bytes_per_s: fleet.bytes_per_s(),
+            needs: needs.map(|(constraint, shards)| Need { constraint, shards }).collect(),
+            aws_formula: AwsFormula::of(
+                fleet.records_per_s(),
+                fleet.per_record(|class| class.sizes.mean_bytes()),
+                goals.readers.sharing,
+            ),
+            golden_shards: golden(estimator),
+            by_month: by_month(estimator),
+            ladder: keys.current_shards.map(|now| ladder(now, plan.shards)).unwrap_or_default(),
+            bill,
+            bill_less: plan.less.as_ref().map(|less| bill_of(less.shards)),
+            bill_more: bill_of(plan.more.shards),
+            footprint: Footprint::of(estimator, plan.shards),
+            warnings,
+            plan,
+        })
+    }
+}
+
+/// What golden-ratio keys would need, unless they are planned with.
+fn golden(estimator: &Estimator) -> Option<NonZeroU32> {
+    let goals = estimator.goals();
+    (goals.placement == Placement::Md5).then_some(())?;
+    let goals = Goals { placement: Placement::Golden, ..goals.clone() };
+    let golden = Estimator::new(estimator.fleet().clone(), goals).ok()?;
+    golden.plan().ok().map(|plan| plan.shards)
+}
+
+fn by_month(estimator: &Estimator) -> Vec<Month> {
+    if estimator.goals().growth.is_none() {
+        return Vec::new();
+    }
+    let shards = estimator.shards_by_month(&MONTHS);
+    MONTHS.into_iter().zip(shards).map(|(months, shards)| Month { months, shards }).collect()
+}
+
+/// What a number of shards can carry.
+#[derive(Debug, Serialize)]
+pub(super) struct Reverse {
+    schema_version: u32,
+    inputs: Inputs,
+    /// The shards.
+    pub(super) outlook: Outlook,
+    /// What they carry without breaking a goal, growth left aside.
+    pub(super) carried: Carried,
+    /// A month of them.
+    pub(super) bill: Bill,
+    /// What is odd about the question.
+    pub(super) warnings: Vec<Said>,
+}
+
+impl Reverse {
+    pub(super) fn of(question: &Question, shards: NonZeroU32) -> Self {
+        let Question { estimator, region, warnings, .. } = question;
+        Self {
+            schema_version: SCHEMA_VERSION,
+            inputs: Inputs::of(question),
+            outlook: estimator.outlook(shards),
+            carried: estimator.carried(shards),
+            bill: Bill::of(estimator, shards, region),
+            warnings: warnings.clone(),
+        }
+    }
+}
