@@ -4,7 +4,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// `250 ms`, `1.92 s`, `42.0 min`, `3.76 h` or `12.0 d`.
-pub(super) fn time(time: Duration) -> String {
+#[must_use]
+pub fn time(time: Duration) -> String {
     let s = time.as_secs_f64();
     if s < 0.9995 {
         format!("{:.0} ms", 1_000.0 * s)
@@ -56,17 +57,20 @@ pub(super) fn number(number: f64) -> String {
 }
 
 /// `71.1 %`.
-pub(super) fn per_cent(part: f64) -> String {
+#[must_use]
+pub fn per_cent(part: f64) -> String {
     format!("{:.1} %", 100.0 * part)
 }
 
 /// `1 shard`, `2 shards`.
-pub(super) fn shards(shards: NonZeroU32) -> String {
+#[must_use]
+pub fn shards(shards: NonZeroU32) -> String {
     format!("{shards} {}", if shards.get() == 1 { "shard" } else { "shards" })
 }
 
 /// Rows in columns: the first on the left, all others on the right.
-pub(super) fn columns(rows: &[Vec<String>]) -> String {
+#[must_use]
+pub fn columns(rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
     };
