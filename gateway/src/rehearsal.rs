@@ -3,5 +3,6 @@
 
 pub mod broker;
 pub mod fleet;
+pub mod plan;
 pub mod stream;
 pub mod verdict;

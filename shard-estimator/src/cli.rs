@@ -29,7 +29,7 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use jiff::civil::Date;
@@ -43,6 +43,7 @@ use self::report::{Planned, Reverse};
 pub use self::running::Running;
 use self::trace::BytesAre;
 use self::written::{ClassKeys, GoalKeys};
+use crate::Estimator;
 
 mod figures;
 mod html;
@@ -55,11 +56,11 @@ mod settings;
 mod sheet;
 mod table;
 mod trace;
-mod words;
+pub mod words;
 mod written;
 
 /// What is asked.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
     class: ClassKeys,
@@ -232,6 +233,18 @@ fn to(question: &Question, arguments: &Arguments) -> Result<Answer, Faults> {
     };
     let is_above_max = arguments.max_shards_ok.is_some_and(|max| shards > max);
     Ok(Answer { text, is_above_max })
+}
+
+/// Reads a file of a plan that a gateway can carry out.
+///
+/// # Errors
+/// Everything that is wrong with the file, and what of it a gateway does not do.
+pub fn read_plan(file: &Path) -> Result<Estimator, Faults> {
+    let arguments = Arguments { plan: Some(file.to_owned()), ..Arguments::default() };
+    // Nothing is asked about prices, and so nothing of the day.
+    let question = Question::of(&arguments, None, Date::default())?;
+    settings::of(&question, NonZeroU32::MIN)?;
+    Ok(question.estimator)
 }
 
 fn json(report: &impl serde::Serialize) -> Result<String, Faults> {

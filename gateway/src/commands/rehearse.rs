@@ -1,29 +1,35 @@
 //! `tidegate rehearse`: the real pipeline between an embedded broker and a local stream.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tokio::sync::oneshot;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use shard_estimator::cli::read_plan;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::time::Instant;
 
-use crate::config::Config;
-use crate::deliver::kinesis::{Credentials, Kinesis};
-use crate::metrics::Counters;
-use crate::pipeline::{self, Ended, Streams};
-use crate::rehearsal::broker::{self, Broker};
+use crate::commands::EXIT_CONFIGURATION;
 use crate::rehearsal::fleet::{Fleet, Progress, READING_BYTES_MIN};
-use crate::rehearsal::stream::{self, LocalStream};
+use crate::rehearsal::plan::{Asked, Part};
 use crate::rehearsal::verdict::Report;
+
+use self::watch::watch;
+use self::world::{Setup, World};
+
+pub mod plan;
+mod watch;
+mod world;
 
 /// Readings are kept in memory until they are compared.
 const READINGS_MAX: u64 = 4_000_000;
-
 /// How long the last readings may take from the broker to the stream.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Shards of the local stream, unless a plan says otherwise.
+const SHARDS: u32 = 4;
 
 /// What is rehearsed.
 #[derive(Debug, Clone, clap::Args)]
@@ -37,19 +43,67 @@ pub struct Arguments {
     /// For how long.
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     pub seconds: u32,
-    /// Shards of the local stream, each with the limits of a real one.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    pub shards: u32,
+    /// Shards of the local stream, each with the limits of a real one [default: 4, or those of the
+    /// plan].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub shards: Option<u32>,
     /// Bytes of a reading.
     #[arg(long, default_value_t = 1024)]
     pub size: usize,
+    /// Instead: plays the fleet of a file as `tidegate plan` reads it, with its outage, and prints
+    /// what was predicted beside what is measured. Fails when they differ.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["devices", "rate", "size"])]
+    pub plan: Option<PathBuf>,
+    /// The part of the plan's shards that is played, the busiest ones [default: what a small machine
+    /// carries].
+    #[arg(long, value_name = "PART", requires = "plan", value_parser = scale)]
+    pub scale: Option<f64>,
+    /// Chooses the partition keys of the plan's devices, and when they report.
+    #[arg(long, value_name = "N", requires = "plan", default_value_t = 1)]
+    pub seed: u64,
 }
 
-/// Rehearses; fails when anything is lost.
+fn scale(text: &str) -> Result<f64, String> {
+    let scale = text.parse().ok().filter(|scale| *scale > 0.0 && *scale <= 1.0);
+    scale
+        .ok_or_else(|| "must be above 0 and at most 1, such as 0.05: 1 plays all shards".to_owned())
+}
+
+/// Rehearses; fails when anything is lost, or a plan's prediction does not come true.
 ///
 /// # Errors
 /// When the parts cannot be started, or the arguments ask for more than fits.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    match &arguments.plan {
+        Some(file) => run_plan(file, arguments),
+        None => run_fleet(arguments),
+    }
+}
+
+fn run_plan(file: &Path, arguments: &Arguments) -> Result<ExitCode> {
+    let asked = Asked {
+        shards: arguments.shards.and_then(NonZeroU32::new),
+        scale: arguments.scale,
+        seconds: arguments.seconds,
+        seed: arguments.seed,
+    };
+    let part = read_plan(file)
+        .map_err(|faults| faults.to_string())
+        .and_then(|plan| Part::of(&plan, asked).map_err(|fault| fault.to_string()));
+    let part = match part {
+        Ok(part) => part,
+        Err(faults) => {
+            writeln!(std::io::stderr(), "{faults}")?;
+            return Ok(EXIT_CONFIGURATION.into());
+        }
+    };
+    let state = state()?;
+    let played = runtime()?.block_on(plan::rehearse(&part, state.path()))?;
+    write!(std::io::stdout(), "\n{played}")?;
+    Ok(if played.is_as_predicted() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run_fleet(arguments: &Arguments) -> Result<ExitCode> {
     let fleet = Fleet {
         devices: usize::try_from(arguments.devices).unwrap_or(usize::MAX),
         rate_per_s: arguments.rate,
@@ -63,123 +117,45 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if !(READING_BYTES_MIN..=40_000).contains(&arguments.size) {
         bail!("--size = {}: must be {READING_BYTES_MIN} to 40000 bytes", arguments.size);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    let report = runtime.block_on(rehearse(&fleet, arguments.shards))?;
+    let report = runtime()?.block_on(rehearse(&fleet, arguments.shards.unwrap_or(SHARDS)))?;
     writeln!(std::io::stdout(), "\n{report}")?;
     Ok(if report.lost() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn rehearse(fleet: &Fleet, shards: u32) -> Result<Report> {
-    let broker = Broker::start(broker::Settings::default())
-        .await
-        .context("cannot start the embedded broker")?;
-    let keep = usize::try_from(READINGS_MAX * 2).unwrap_or(usize::MAX);
-    let settings = stream::Settings { shards, keep, ..stream::Settings::default() };
-    let stream = LocalStream::start(settings).await.context("cannot start the local stream")?;
-    let state = tempfile::tempdir().context("cannot make a directory for the state")?;
-    let text = configuration(&broker.url(), &stream.endpoint(), shards, state.path());
-    let config = Config::parse(&text).context("the rehearsal's own configuration")?;
+fn runtime() -> Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().context("cannot start the runtime")
+}
 
-    let (stop, stopped) = oneshot::channel();
-    let gateway = std::thread::Builder::new()
-        .name("gateway".to_owned())
-        .spawn(move || gateway(config, stopped))
-        .context("cannot start the gateway's thread")?;
-    subscribed(&broker).await?;
+fn state() -> Result<TempDir> {
+    tempfile::tempdir().context("cannot make a directory for the gateway's state")
+}
+
+async fn rehearse(fleet: &Fleet, shards: u32) -> Result<Report> {
+    let state = state()?;
+    let setup = Setup {
+        state_dir: state.path(),
+        topics: "sites/+/devices/+/telemetry",
+        stream: String::new(),
+        tables: "[pace]\ninstances = 1\n".to_owned(),
+    };
+    let keep = usize::try_from(READINGS_MAX * 2).unwrap_or(usize::MAX);
+    let world = World::start(shards, keep, &setup).await?;
     let progress = Progress::default();
-    watch(fleet, &broker, &stream, &progress).await;
+    let running = fleet.run(world.broker.address(), &progress);
+    watch(running, fleet.readings(), &world.stream, &progress).await;
     let sent = progress.acknowledged();
-    let all = stream.reached(|counts| counts.records >= sent);
-    if timeout(PATIENCE, all).await.is_err() {
+    if !world.stored(sent, PATIENCE).await {
         tracing::error!("readings are still missing {} s after the last", PATIENCE.as_secs());
     }
-    drop(stop);
-    let ended = tokio::task::spawn_blocking(move || gateway.join()).await?;
-    let Ok(ended) = ended else { bail!("the gateway's thread failed: please report this") };
-    tracing::debug!(ledger = %ended?.ledger, "gateway ended");
-    let report = Report::new(sent, stream.counts().records_throttled, &stream.records());
-    broker.stop().await;
-    stream.stop().await;
+    let stopped = world.stop().await?;
+    let throttled = stopped.stream.counts().records_throttled;
+    let report = Report::new(sent, throttled, &stopped.stream.records());
+    stopped.end().await;
     Ok(report)
 }
 
-fn configuration(broker: &str, endpoint: &str, shards: u32, state_dir: &std::path::Path) -> String {
-    format!(
-        "state_dir = '{}'\n\
-         [mqtt]\nurl = '{broker}'\nclient_id = 'rehearsal'\n\
-         topics = ['sites/+/devices/+/telemetry']\n\
-         [stream]\nname = 'telemetry'\nregion = 'us-east-1'\nendpoint = '{endpoint}'\n\
-         shards = {shards}\n\
-         [pace]\ninstances = 1\n",
-        state_dir.display()
-    )
-}
-
-/// The gateway as it runs in the field: one thread, one runtime of its own.
-fn gateway(config: Config, stopped: oneshot::Receiver<()>) -> Result<Ended> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let key = Credentials::fixed("REHEARSAL", "rehearsal");
-        let kinesis = Kinesis::connect(&config.stream, key).await?;
-        let stop = async { drop(stopped.await) };
-        let streams = Streams { records: &kinesis, letters: None };
-        pipeline::run(Arc::new(config), streams, Arc::new(Counters::default()), stop).await
-    })
-}
-
-/// Waits until the gateway has subscribed: readings published before would reach nobody.
-async fn subscribed(broker: &Broker) -> Result<()> {
-    let mut ticks = interval(Duration::from_millis(10));
-    let subscribed = async {
-        while broker.seen("rehearsal").is_none_or(|seen| seen.subscribed.is_empty()) {
-            ticks.tick().await;
-        }
-    };
-    timeout(Duration::from_secs(10), subscribed)
-        .await
-        .context("the gateway did not subscribe within 10 s")
-}
-
-/// Runs the fleet and shows how far it is.
-async fn watch(fleet: &Fleet, broker: &Broker, stream: &LocalStream, progress: &Progress) {
-    let bar = bar(fleet.readings());
-    let mut ticks = interval(Duration::from_secs(1));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut running = std::pin::pin!(fleet.run(broker.address(), progress));
-    loop {
-        tokio::select! {
-            () = &mut running => break,
-            _ = ticks.tick() => {
-                let counts = stream.counts();
-                bar.set_position(counts.records);
-                bar.set_message(format!(
-                    "sent {}, stored {}, throttled {}",
-                    progress.acknowledged(), counts.records, counts.records_throttled
-                ));
-                if bar.is_hidden() {
-                    tracing::info!(
-                        sent = progress.acknowledged(),
-                        stored = counts.records,
-                        throttled = counts.records_throttled,
-                        "rehearsing"
-                    );
-                }
-            }
-        }
-    }
-    bar.finish_and_clear();
-}
-
-/// A bar on a terminal, nothing elsewhere.
-fn bar(readings: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{elapsed_precise} {wide_bar} {msg}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    let target = match std::io::stderr().is_terminal() {
-        true => ProgressDrawTarget::stderr(),
-        false => ProgressDrawTarget::hidden(),
-    };
-    ProgressBar::with_draw_target(Some(readings), target).with_style(style)
+#[expect(clippy::disallowed_methods, reason = "a rehearsal is played by the clock")]
+fn now() -> Instant {
+    Instant::now()
 }

@@ -1,5 +1,6 @@
-//! A synthetic fleet: devices that publish believable readings at an even pace, numbered so that a
-//! checker can tell what was lost, repeated or out of order.
+//! Synthetic fleets: devices that publish what a [`Script`] says, numbered so that a checker can
+//! tell what was lost, repeated or out of order. [`Fleet`] publishes believable readings at an even
+//! pace.
 
 mod lane;
 mod reading;
@@ -7,11 +8,13 @@ mod reading;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::Instant;
 
 use self::lane::Lane;
 pub use self::reading::{READING_BYTES_MIN, reading};
@@ -20,6 +23,64 @@ pub use self::reading::{READING_BYTES_MIN, reading};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Devices of one site.
 const SITE_DEVICES: usize = 50;
+
+/// One publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Turn {
+    /// When, from the start on.
+    pub due: Duration,
+    /// By which device, counted from 0.
+    pub device: usize,
+    /// The how-manieth it is of its device, from 0.
+    pub sequence: u64,
+}
+
+/// What devices publish, and when.
+pub trait Script {
+    /// How many devices there are.
+    fn devices(&self) -> usize;
+    /// Where `device` publishes.
+    fn topic_of(&self, device: usize) -> String;
+    /// What connection `number` of `connections` publishes, in the order in which it is due. A
+    /// device keeps to one connection, so that its order holds.
+    fn turns(&self, number: usize, connections: usize) -> impl Iterator<Item = Turn>;
+    /// The payload of `turn`, made at `at_ms`, milliseconds since 1970.
+    fn payload(&self, turn: Turn, at_ms: i64) -> Vec<u8>;
+}
+
+/// How a fleet reaches its broker.
+#[derive(Debug, Clone)]
+pub struct Connections {
+    /// The broker.
+    pub broker: SocketAddr,
+    /// How many connections share the devices. At least 1.
+    pub count: usize,
+    /// What their client ids begin with.
+    pub client_id: String,
+    /// User name and password, if the broker wants them.
+    pub login: Option<(String, String)>,
+}
+
+/// Publishes everything that `script` says at QoS 1, counted from `start`, keeping `progress` up to
+/// date. Returns when the broker acknowledged all of it, or has acknowledged nothing more for 30 s;
+/// then [`Progress::acknowledged`] stays below what was published. Connects again by itself.
+pub async fn play(
+    script: &impl Script,
+    connections: &Connections,
+    start: Instant,
+    progress: &Progress,
+) {
+    let lane = |number| Lane {
+        script,
+        connections,
+        number,
+        start,
+        progress,
+        published: Cell::new(0),
+        all: Cell::new(false),
+    };
+    join_all((0..connections.count).map(|number| lane(number).run())).await;
+}
 
 /// What the fleet is to do. Publish number `k` is due `k ÷ rate` seconds after the start; the
 /// devices take turns, and each one numbers its readings from 0.
@@ -60,13 +121,30 @@ impl Default for Fleet {
 }
 
 /// How far the fleet is. May be read while it runs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Progress {
+    lag_max: Duration,
     published: AtomicU64,
     acknowledged: AtomicU64,
+    lagged: AtomicU64,
+}
+
+impl Default for Progress {
+    /// Readings that are published 100 ms after they were due lag.
+    fn default() -> Self {
+        Self::new(Duration::from_millis(100))
+    }
 }
 
 impl Progress {
+    /// Nothing is published yet. Readings that are published more than `lag_max` after they were due
+    /// lag.
+    #[must_use]
+    pub fn new(lag_max: Duration) -> Self {
+        let none = || AtomicU64::new(0);
+        Self { lag_max, published: none(), acknowledged: none(), lagged: none() }
+    }
+
     /// Readings given to the MQTT client.
     #[must_use]
     pub fn published(&self) -> u64 {
@@ -77,6 +155,13 @@ impl Progress {
     #[must_use]
     pub fn acknowledged(&self) -> u64 {
         self.acknowledged.load(Ordering::Relaxed)
+    }
+
+    /// Readings that lagged: more than a few mean that the machine, or the broker, is too slow for the
+    /// fleet.
+    #[must_use]
+    pub fn lagged(&self) -> u64 {
+        self.lagged.load(Ordering::Relaxed)
     }
 }
 
@@ -95,23 +180,43 @@ impl Fleet {
         turns + u64::from(u64::try_from(device).is_ok_and(|device| device < rest))
     }
 
-    /// Where `device` publishes.
-    #[must_use]
-    pub fn topic_of(&self, device: usize) -> String {
-        let site = format!("site-{}", device / SITE_DEVICES);
-        self.topic.replace("{site}", &site).replace("{dev}", &format!("dev-{device:05}"))
-    }
-
-    /// Publishes everything to `broker` at QoS 1, keeping `progress` up to date. Returns when the
-    /// broker acknowledged all of it, or has acknowledged nothing more for 30 s; then
-    /// [`Progress::acknowledged`] stays below [`Fleet::readings`]. Connects again by itself.
+    /// Publishes everything to `broker`, as [`play`] does.
     pub async fn run(&self, broker: SocketAddr, progress: &Progress) {
-        let lanes = (0..self.connections.clamp(1, self.devices.max(1)))
-            .map(|number| Lane { fleet: self, number, broker, progress }.run());
-        join_all(lanes).await;
+        let connections = Connections {
+            broker,
+            count: self.connections.clamp(1, self.devices.max(1)),
+            client_id: format!("fleet-{}", self.seed),
+            login: self.login.clone(),
+        };
+        play(self, &connections, lane::now(), progress).await;
     }
 
     fn devices_u64(&self) -> u64 {
         u64::try_from(self.devices.max(1)).unwrap_or(u64::MAX)
+    }
+}
+
+impl Script for Fleet {
+    fn devices(&self) -> usize {
+        self.devices.max(1)
+    }
+
+    fn topic_of(&self, device: usize) -> String {
+        let site = format!("site-{}", device / SITE_DEVICES);
+        self.topic.replace("{site}", &site).replace("{dev}", &format!("dev-{device:05}"))
+    }
+
+    fn turns(&self, number: usize, connections: usize) -> impl Iterator<Item = Turn> {
+        let turn = |(publish, device): (u64, usize)| {
+            let due_us = publish.saturating_mul(1_000_000) / u64::from(self.rate_per_s.max(1));
+            let due = Duration::from_micros(due_us);
+            Turn { due, device, sequence: publish / self.devices_u64() }
+        };
+        let ours = move |turn: &Turn| turn.device % connections == number;
+        (0..self.readings()).zip((0..self.devices()).cycle()).map(turn).filter(ours)
+    }
+
+    fn payload(&self, turn: Turn, at_ms: i64) -> Vec<u8> {
+        reading(turn.device, turn.sequence, at_ms, self.record_bytes, self.seed)
     }
 }

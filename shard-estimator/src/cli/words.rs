@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::number::thousands;
 
 /// `250 ms`, `1.92 s`, `15 min`, `3.76 h` or `12.5 d`.
-pub(super) fn time(time: Duration) -> String {
+#[must_use]
+pub fn time(time: Duration) -> String {
     let s = time.as_secs_f64();
     let (number, unit) = if s < 0.9995 {
         (format!("{:.0}", 1_000.0 * s), "ms")
@@ -68,18 +69,21 @@ pub(super) fn grouped(count: f64) -> String {
 }
 
 /// `71.1 %`.
-pub(super) fn per_cent(part: f64) -> String {
+#[must_use]
+pub fn per_cent(part: f64) -> String {
     format!("{:.1} %", 100.0 * part)
 }
 
 /// `1 shard`, `2 shards`.
-pub(super) fn shards(shards: NonZeroU32) -> String {
+#[must_use]
+pub fn shards(shards: NonZeroU32) -> String {
     let count = grouped(f64::from(shards.get()));
     format!("{count} {}", if shards.get() == 1 { "shard" } else { "shards" })
 }
 
 /// Rows in columns: the first on the left, all others on the right.
-pub(super) fn columns(rows: &[Vec<String>]) -> String {
+#[must_use]
+pub fn columns(rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
     };

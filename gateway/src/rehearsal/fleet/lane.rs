@@ -1,6 +1,6 @@
-//! One connection of the fleet, and the devices that keep to it.
+//! One connection of a fleet, and the devices that keep to it.
 
-use std::net::SocketAddr;
+use std::cell::Cell;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use rumqttc::v5::mqttbytes::v5::Packet;
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Fleet, PATIENCE, Progress, reading};
+use super::{Connections, PATIENCE, Progress, Script};
 
 /// Publishes the client takes before it lets the publisher wait.
 const REQUESTS: usize = 100;
@@ -26,15 +26,19 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
 const SESSION_EXPIRY_S: u32 = 300;
 
 /// One connection.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Lane<'a> {
-    pub(super) fleet: &'a Fleet,
+#[derive(Debug)]
+pub(super) struct Lane<'a, S> {
+    pub(super) script: &'a S,
+    pub(super) connections: &'a Connections,
     pub(super) number: usize,
-    pub(super) broker: SocketAddr,
+    pub(super) start: Instant,
     pub(super) progress: &'a Progress,
+    /// Publishes given to the client, and whether that was all.
+    pub(super) published: Cell<u64>,
+    pub(super) all: Cell<bool>,
 }
 
-impl Lane<'_> {
+impl<S: Script> Lane<'_, S> {
     /// Publishes all that the devices of this connection have to say.
     pub(super) async fn run(self) {
         let (client, eventloop) = AsyncClient::new(self.options(), REQUESTS);
@@ -43,9 +47,9 @@ impl Lane<'_> {
     }
 
     fn options(&self) -> MqttOptions {
-        let id = format!("fleet-{}-{}", self.fleet.seed, self.number);
-        let (host, port) = (self.broker.ip().to_string(), self.broker.port());
-        let mut options = MqttOptions::new(id, host, port);
+        let Connections { broker, client_id, login, .. } = self.connections;
+        let (host, port) = (broker.ip().to_string(), broker.port());
+        let mut options = MqttOptions::new(format!("{client_id}-{}", self.number), host, port);
         let mut network = NetworkOptions::new();
         network.set_tcp_nodelay(true);
         options
@@ -54,45 +58,45 @@ impl Lane<'_> {
             .set_clean_start(false)
             .set_session_expiry_interval(Some(SESSION_EXPIRY_S))
             .set_outgoing_inflight_upper_limit(IN_FLIGHT);
-        if let Some((user, password)) = &self.fleet.login {
+        if let Some((user, password)) = login {
             options.set_credentials(user, password);
         }
         options
     }
 
-    /// The publishes of this connection: their number in the whole fleet, and their device.
-    fn publishes(&self) -> impl Iterator<Item = (u64, usize)> {
-        let lanes = self.fleet.connections.clamp(1, self.fleet.devices.max(1));
-        let devices = 0..self.fleet.devices.max(1);
-        let number = self.number;
-        (0..self.fleet.readings()).zip(devices.cycle()).filter(move |(_, it)| it % lanes == number)
-    }
-
     async fn publish(&self, client: &AsyncClient) {
-        let fleet = self.fleet;
-        let start = now();
-        let topics: Vec<String> = (0..fleet.devices).map(|it| fleet.topic_of(it)).collect();
-        for (publish, device) in self.publishes() {
-            let Some(topic) = topics.get(device) else { return };
-            let due_us = publish.saturating_mul(1_000_000) / u64::from(fleet.rate_per_s.max(1));
-            sleep_until(start + Duration::from_micros(due_us)).await;
-            let sequence = publish / fleet.devices_u64();
-            let payload = reading(device, sequence, now_ms(), fleet.record_bytes, fleet.seed);
+        let script = self.script;
+        let topics: Vec<String> = (0..script.devices()).map(|it| script.topic_of(it)).collect();
+        for turn in script.turns(self.number, self.connections.count) {
+            let Some(topic) = topics.get(turn.device) else { return };
+            sleep_until(self.start + turn.due).await;
+            let payload = script.payload(turn, now_ms());
             if client.publish(topic, QoS::AtLeastOnce, false, payload).await.is_err() {
                 return;
             }
+            self.published.set(self.published.get() + 1);
             self.progress.published.fetch_add(1, Ordering::Relaxed);
+            let lags = now() > self.start + turn.due + self.progress.lag_max;
+            self.progress.lagged.fetch_add(u64::from(lags), Ordering::Relaxed);
         }
+        self.all.set(true);
     }
 
     /// Drives the connection until all is acknowledged or our patience is at its end.
     async fn poll(&self, client: &AsyncClient, mut eventloop: EventLoop) {
-        let mut missing = self.publishes().count();
+        let mut acknowledged = 0;
         let mut heard = now();
-        while missing > 0 && heard.elapsed() < PATIENCE {
+        while !(self.all.get() && acknowledged == self.published.get()) {
+            // Nobody owes us an answer.
+            if acknowledged == self.published.get() {
+                heard = now();
+            }
+            if heard.elapsed() >= PATIENCE {
+                break;
+            }
             match eventloop.poll().await {
                 Ok(Event::Incoming(Packet::PubAck(_))) => {
-                    missing -= 1;
+                    acknowledged += 1;
                     heard = now();
                     self.progress.acknowledged.fetch_add(1, Ordering::Relaxed);
                 }
@@ -111,7 +115,7 @@ impl Lane<'_> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the fleet paces itself by the clock")]
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     Instant::now()
 }
 

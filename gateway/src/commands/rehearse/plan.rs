@@ -1,0 +1,164 @@
+//! A plan meets reality.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use shard_estimator::Goals;
+use shard_estimator::cli::words;
+use tokio::time::{Instant, sleep_until};
+
+use crate::rehearsal::fleet::{Connections, Progress, play};
+use crate::rehearsal::plan::{Comparison, Figure, Figures, Heard, Part, measured};
+use crate::rehearsal::stream::{Link, LocalStream};
+
+use super::watch::watch;
+use super::world::{Setup, World};
+
+/// Connections that the devices share.
+const CONNECTIONS: usize = 4;
+/// The gateway looks for a stream that was away at most this long, where 5 s are usual: outages are
+/// played in seconds instead of hours.
+const BACKOFF_MS_MAX: u32 = 250;
+/// How long the last reports may take. What takes longer waits for a stream that is too small.
+const LAST_REPORTS: Duration = Duration::from_secs(5);
+/// A report that is published later than this, or than this part of what reports wait, is late.
+const LAG_MAX: Duration = Duration::from_millis(100);
+const LAG_PART: f64 = 0.1;
+/// Of all reports, those that may be late because a machine has other things to do, too.
+const LAGGED_MAX: f64 = 0.01;
+
+/// What came of a plan.
+#[derive(Debug, Clone)]
+pub struct Played {
+    /// What was played, and how it differs from the plan, in sentences.
+    pub synopsis: Vec<String>,
+    /// Predicted beside measured.
+    pub comparison: Comparison,
+    /// Reports that the broker acknowledged and nobody holds any more.
+    pub lost: u64,
+    /// Reports that were in the gateway's spool, or with the broker, when it was over.
+    pub left: u64,
+    /// The part of all reports that were published later than they were due.
+    pub lagged: f64,
+}
+
+impl Played {
+    /// Whether all is as it was predicted, nothing is lost, and the machine could do it.
+    #[must_use]
+    pub fn is_as_predicted(&self) -> bool {
+        self.comparison.differing().is_empty() && self.lost == 0 && !self.is_late()
+    }
+
+    /// Whether the machine was too slow to play it, so that what was measured is not the gateway.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.lagged > LAGGED_MAX
+    }
+}
+
+/// Plays `part` of a plan with a gateway that keeps its state in `state_dir`, and compares.
+///
+/// # Errors
+/// When broker, stream or gateway cannot be started.
+pub async fn rehearse(part: &Part, state_dir: &Path) -> Result<Played> {
+    let Part { shards, estimator, acts, end, timetable, synopsis, .. } = part;
+    tracing::info!(seconds = end.as_secs(), "{}", synopsis.join(" "));
+    let goals = estimator.goals();
+    let world = World::start(shards.get(), usize::MAX, &setup(goals, state_dir)).await?;
+    let predicted = Figures::predicted(&part.predicted(), goals);
+    let waits_s = predicted.get(Figure::P99).unwrap_or_default();
+    let lag_max = Duration::try_from_secs_f64(LAG_PART * waits_s).unwrap_or(LAG_MAX).max(LAG_MAX);
+    let progress = Progress::new(lag_max);
+    let start = super::now();
+    let playing = perform(part, &world, start, &progress);
+    watch(playing, timetable.reports(), &world.stream, &progress).await;
+    let acknowledged = progress.acknowledged();
+    world.stored(acknowledged, LAST_REPORTS).await;
+    let stopped = world.stop().await?;
+    let (ledger, records) = (stopped.ledger, stopped.stream.records());
+    let throttled = stopped.stream.counts().records_throttled;
+    stopped.end().await;
+    let heard = Heard { start: start.into_std(), records: &records, throttled };
+    let measured = measured(timetable, acts, &predicted, &heard);
+    let left = ledger.spooled + ledger.in_flight + acknowledged.saturating_sub(ledger.received);
+    Ok(Played {
+        synopsis: synopsis.clone(),
+        comparison: Comparison {
+            allowed: Figures::allowed(goals),
+            planned: Figures::predicted(&part.planned.outlook(*shards), goals),
+            predicted,
+            measured: measured.figures,
+            fraction: goals.fraction.get(),
+            outage: acts.outage.clone(),
+            end: *end,
+        },
+        lost: acknowledged.saturating_sub(measured.delivered + left),
+        left,
+        lagged: part_of(progress.lagged(), progress.published()),
+    })
+}
+
+/// The gateway as the plan wants it. It sends what it is given, byte by byte, under its topic.
+fn setup<'a>(goals: &Goals, state_dir: &'a Path) -> Setup<'a> {
+    Setup {
+        state_dir,
+        topics: "#",
+        stream: format!("backoff_ms_max = {BACKOFF_MS_MAX}\n"),
+        tables: format!(
+            "[records]\nformat = 'raw'\nnewline = false\n\
+             [pace]\ninstances = 1\nfraction = {}\n\
+             [batch]\nlinger_ms = {}\n",
+            goals.fraction.get(),
+            goals.linger.as_millis(),
+        ),
+    }
+}
+
+/// Lets the devices report, and the stream go away at its time.
+async fn perform(part: &Part, world: &World, start: Instant, progress: &Progress) {
+    let connections = Connections {
+        broker: world.broker.address(),
+        count: CONNECTIONS,
+        client_id: "fleet".to_owned(),
+        login: None,
+    };
+    let devices = play(&part.timetable, &connections, start, progress);
+    tokio::join!(devices, outage(part, &world.stream, start));
+}
+
+/// Takes the stream away for the outage.
+async fn outage(part: &Part, stream: &LocalStream, start: Instant) {
+    let Some(outage) = &part.acts.outage else { return };
+    for (at, link) in [(outage.start, Link::Refusing), (outage.end, Link::Up)] {
+        sleep_until(start + at).await;
+        stream.faults(|faults| faults.link = link);
+    }
+}
+
+fn part_of(some: u64, all: u64) -> f64 {
+    let real = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    real(some) / real(all).max(1.0)
+}
+
+impl fmt::Display for Played {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}\n\n{}", self.synopsis.join("\n"), self.comparison)?;
+        if self.left > 0 {
+            writeln!(f, "{} records were not delivered when it was over.", self.left)?;
+        }
+        if self.lost > 0 {
+            writeln!(f, "{} records are LOST.", self.lost)?;
+        }
+        if self.is_late() {
+            writeln!(
+                f,
+                "{} of all reports were published late: this machine is too slow for so much of \
+                 the plan, and nothing of this counts. Take a smaller --scale.",
+                words::per_cent(self.lagged),
+            )?;
+        }
+        Ok(())
+    }
+}

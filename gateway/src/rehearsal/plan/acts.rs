@@ -1,0 +1,112 @@
+//! What is played when, in times from the start.
+
+use std::num::NonZeroU32;
+use std::ops::Range;
+use std::time::Duration;
+
+use shard_estimator::{Check, Class, Constraint, Estimator, Goals, Outage, Outlook, Reporting};
+
+/// Limiters begin empty, connections slowly, and books with little room: while the gateway does not
+/// know its load yet, it waits for the disk now and then.
+const WARM_UP: Duration = Duration::from_secs(4);
+/// The shortest time between two waves of aligned reports: a wave should be over, and its end seen.
+const CYCLE_MIN: Duration = Duration::from_secs(5);
+/// A wave takes at most this part of a cycle: where it takes longer, catching up is not what the
+/// average says, which knows no waves.
+const CYCLE_WAVES: u32 = 5;
+/// A wave that takes longer, or for ever, is seen to be too much long before.
+const WAVE_MAX: Duration = Duration::from_secs(60);
+/// An outage is this part of the steady time.
+const OUTAGE_PART: u32 = 3;
+/// Catching up is watched for so much longer than it should take …
+const WATCHED_TIMES: f64 = 1.3;
+/// … and for this.
+const WATCHED: Duration = Duration::from_secs(2);
+
+/// The acts of a rehearsal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acts {
+    /// The longest period of aligned classes; `None` if there are no such classes.
+    pub cycle: Option<Duration>,
+    /// When load, waits and refusals are measured; whole cycles.
+    pub steady: Range<Duration>,
+    /// When the stream is away, if the plan has an outage.
+    pub outage: Option<Range<Duration>>,
+}
+
+impl Acts {
+    /// For `all` of a fleet on a stream of `shards`: `seconds` long, or as long as whole cycles
+    /// take, without the outage.
+    #[must_use]
+    pub fn new(all: &Estimator, shards: NonZeroU32, seconds: u32) -> Self {
+        let goals = all.goals();
+        let jitters = all.fleet().classes().iter().filter_map(|class| match class.reporting {
+            Reporting::Aligned { jitter } => Some(jitter),
+            Reporting::Spread => None,
+        });
+        let waves = CYCLE_WAVES * wave(&all.outlook(shards));
+        let cycle = jitters.max().map(|jitter| jitter + CYCLE_MIN.max(2 * goals.p99).max(waves));
+        let steady = whole(Duration::from_secs(seconds.into()), cycle);
+        let steady = WARM_UP..WARM_UP + steady;
+        let outage = goals.outage.map(|outage| {
+            // A wave in the middle: its backlog is that of the average, and it is over before.
+            let begins = steady.end + cycle.unwrap_or_default() / 2;
+            let lasts = whole(Duration::from_secs(seconds.into()) / OUTAGE_PART, cycle);
+            begins..begins + lasts.min(outage.lasts)
+        });
+        Self { cycle, steady, outage }
+    }
+
+    /// `class` without what it is idle for longer than a cycle.
+    #[must_use]
+    pub fn hasten(&self, class: &Class) -> Class {
+        let period = match (class.reporting, self.cycle) {
+            (Reporting::Aligned { .. }, Some(cycle)) => class.period.min(cycle),
+            (Reporting::Aligned { .. } | Reporting::Spread, _) => class.period,
+        };
+        Class { period, ..class.clone() }
+    }
+
+    /// `goals` for what is played: the outage as long as it is, nothing about months and readers.
+    #[must_use]
+    pub fn goals(&self, goals: &Goals) -> Goals {
+        let mut played = Goals { growth: None, restore: None, ..goals.clone() };
+        played.readers.sharing = 0;
+        played.outage = goals.outage.zip(self.outage.as_ref()).map(|(outage, acts)| {
+            let lasts = acts.end - acts.start;
+            let part = lasts.as_secs_f64() / outage.lasts.as_secs_f64();
+            Outage { lasts, drained_within: outage.drained_within.mul_f64(part) }
+        });
+        played
+    }
+
+    /// When all is over, if it comes as `predicted` for these `goals`.
+    #[must_use]
+    pub fn end(&self, predicted: &Outlook, goals: &Goals) -> Duration {
+        let Some(outage) = &self.outage else { return self.steady.end };
+        let allowed = goals.outage.map_or(Duration::ZERO, |outage| outage.drained_within);
+        let watched = match predicted.check(Constraint::Drain) {
+            Some(Check::Drain { takes: Some(takes), .. }) => allowed.min(*takes),
+            Some(_) | None => allowed,
+        };
+        outage.end + watched.mul_f64(WATCHED_TIMES) + WATCHED
+    }
+}
+
+/// How long the busiest shard takes for a wave.
+fn wave(outlook: &Outlook) -> Duration {
+    match outlook.check(Constraint::Delay) {
+        Some(Check::Delay(wait)) => {
+            let seconds = wait.records / wait.records_per_s.max(0.0);
+            Duration::try_from_secs_f64(seconds).unwrap_or(WAVE_MAX).min(WAVE_MAX)
+        }
+        Some(_) | None => Duration::ZERO,
+    }
+}
+
+/// `time`, rounded up to whole cycles.
+fn whole(time: Duration, cycle: Option<Duration>) -> Duration {
+    let Some(cycle) = cycle else { return time };
+    let cycles = time.as_nanos().div_ceil(cycle.as_nanos().max(1)).max(1);
+    cycle.saturating_mul(u32::try_from(cycles).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,224 @@
+//! Predicted beside measured.
+
+use std::fmt;
+use std::ops::Range;
+use std::time::Duration;
+
+use shard_estimator::cli::words::{self, columns};
+
+use super::figures::within;
+use super::{Figure, Figures};
+
+/// Loads may differ by this part of what is predicted, and by half a hundredth of a limit.
+const LOAD_TOLERANCE: f64 = 0.05;
+const LOAD_TOLERANCE_MIN: f64 = 0.005;
+/// Waits may differ by this part, and by what a machine that is busy with everything else adds.
+const WAIT_TOLERANCE: f64 = 0.2;
+const WAIT_TOLERANCE_MIN_S: f64 = 0.15;
+/// What catching up takes is steep where a shard is nearly full: at nine tenths a hundredth more load
+/// makes it a tenth longer. So it is compared by the load that would make it so long.
+const DRAIN_TOLERANCE: f64 = 0.05;
+/// It takes a moment to find out that the stream is back, and that nothing is late any more.
+const DRAIN_TOLERANCE_MIN_S: f64 = 0.5;
+
+/// What a plan says, what was predicted for what was played of it, and what was measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// What is allowed.
+    pub allowed: Figures,
+    /// For the whole fleet, at the plan's risk.
+    pub planned: Figures,
+    /// For what is played, with its own keys.
+    pub predicted: Figures,
+    /// What was measured.
+    pub measured: Figures,
+    /// The part of its limits that a shard is sent at most.
+    pub fraction: f64,
+    /// When the stream was away.
+    pub outage: Option<Range<Duration>>,
+    /// When all was over, and catching up was watched no longer.
+    pub end: Duration,
+}
+
+impl Comparison {
+    /// The figures that were measured to be above what is allowed.
+    #[must_use]
+    pub fn broken(&self) -> Vec<Figure> {
+        self.measured.broken(&self.allowed)
+    }
+
+    /// The figures in which prediction and measurement disagree.
+    #[must_use]
+    pub fn differing(&self) -> Vec<Figure> {
+        Figure::ALL.into_iter().filter(|figure| !self.agrees(*figure)).collect()
+    }
+
+    fn agrees(&self, figure: Figure) -> bool {
+        let numbers = self.predicted.get(figure).zip(self.measured.get(figure));
+        let Some((predicted, measured)) = numbers else { return true };
+        let alike = self.holds(figure, measured) == self.holds(figure, predicted);
+        match figure {
+            Figure::Records | Figure::Bytes => {
+                near(measured, predicted * self.sent(), LOAD_TOLERANCE, LOAD_TOLERANCE_MIN)
+            }
+            Figure::Throttled => alike,
+            Figure::P99 if predicted.is_infinite() => alike,
+            Figure::P99 => near(measured, predicted, WAIT_TOLERANCE, WAIT_TOLERANCE_MIN_S),
+            Figure::Drain => self.drains_alike(measured, predicted),
+        }
+    }
+
+    fn drains_alike(&self, measured_s: f64, predicted_s: f64) -> bool {
+        let lasts = |outage: &Range<Duration>| (outage.end - outage.start).as_secs_f64();
+        let outage_s = self.outage.as_ref().map_or(0.0, lasts);
+        let unseen = predicted_s.min(measured_s) > self.watched().as_secs_f64();
+        let load = |drain_s| load(drain_s, outage_s);
+        unseen
+            || near(measured_s, predicted_s, 0.0, DRAIN_TOLERANCE_MIN_S)
+            || near(load(measured_s), load(predicted_s), 0.0, DRAIN_TOLERANCE)
+    }
+
+    /// How long catching up was watched.
+    fn watched(&self) -> Duration {
+        self.outage.as_ref().map_or(Duration::ZERO, |outage| self.end - outage.end)
+    }
+
+    /// The part that is sent of what the busiest shard is offered: all of it, or what the pace allows.
+    fn sent(&self) -> f64 {
+        let used = [Figure::Records, Figure::Bytes].map(|figure| self.predicted.get(figure));
+        let used = used.into_iter().flatten().fold(0.0, f64::max);
+        (self.fraction / used).min(1.0)
+    }
+
+    fn holds(&self, figure: Figure, value: f64) -> bool {
+        self.allowed.get(figure).is_none_or(|allowed| within(value, allowed))
+    }
+
+    fn row(&self, figure: Figure) -> Option<Vec<String>> {
+        let measured = self.measured.get(figure)?;
+        let show = |figures: &Figures| {
+            figures.get(figure).map_or_else(String::new, |value| figure.show(value))
+        };
+        let endless = figure == Figure::Drain && measured.is_infinite();
+        let measured_text = if endless {
+            format!("not in {}", words::time(self.watched()))
+        } else {
+            figure.show(measured)
+        };
+        let mark = |value: Option<f64>, text: String| {
+            let holds = value.is_none_or(|value| self.holds(figure, value));
+            if holds { text } else { format!("✗ {text}") }
+        };
+        Some(vec![
+            figure.to_string(),
+            show(&self.allowed),
+            mark(self.planned.get(figure), show(&self.planned)),
+            mark(self.predicted.get(figure), show(&self.predicted)),
+            mark(Some(measured), measured_text),
+            if self.holds(figure, measured) { "holds" } else { "fails" }.to_owned(),
+            if self.agrees(figure) { "as predicted" } else { "DIFFERS" }.to_owned(),
+        ])
+    }
+}
+
+fn near(measured: f64, predicted: f64, part: f64, least: f64) -> bool {
+    (measured - predicted).abs() <= least + part * predicted
+}
+
+/// The load, as a part of what can be sent, with which catching up takes so long: T ÷ (T + H).
+fn load(drain_s: f64, outage_s: f64) -> f64 {
+    if drain_s.is_finite() && outage_s > 0.0 { drain_s / (drain_s + outage_s) } else { 1.0 }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head = ["", "allowed", "planned", "predicted", "measured", "", ""];
+        let head = head.map(str::to_owned).to_vec();
+        let rows = Figure::ALL.into_iter().filter_map(|figure| self.row(figure));
+        let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
+        writeln!(f, "{}", columns(&rows))?;
+        let differing: Vec<_> = self.differing().iter().map(ToString::to_string).collect();
+        match differing.as_slice() {
+            [] => write!(f, "Prediction and measurement agree."),
+            some => write!(f, "Prediction and measurement differ: {}.", some.join("; ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A shard used at 0.75, of at most 0.8, sent 0.9 at most; an outage of 5 s.
+    fn comparison() -> Comparison {
+        let figures = |records, throttled, p99_s, drain_s| {
+            Figures::from_iter([
+                (Figure::Records, records),
+                (Figure::Bytes, records / 2.0),
+                (Figure::Throttled, throttled),
+                (Figure::P99, p99_s),
+                (Figure::Drain, drain_s),
+            ])
+        };
+        let predicted = figures(0.75, 0.0, 0.9, 25.0);
+        let s = Duration::from_secs;
+        Comparison {
+            allowed: figures(0.8, 0.005, 2.0, 40.0),
+            planned: predicted.clone(),
+            measured: predicted.clone(),
+            predicted,
+            fraction: 0.9,
+            outage: Some(s(20)..s(25)),
+            end: s(75),
+        }
+    }
+
+    fn with(figure: Figure, predicted: f64, measured: f64) -> Comparison {
+        let mut comparison = comparison();
+        comparison.predicted.set(figure, predicted);
+        comparison.measured.set(figure, measured);
+        comparison
+    }
+
+    #[test]
+    fn what_comes_as_predicted_agrees_and_what_does_not_is_named() {
+        assert_eq!(comparison().differing(), []);
+        for (figure, near, far) in [
+            (Figure::Records, 0.77, 0.70),
+            (Figure::Bytes, 0.38, 0.40),
+            (Figure::Throttled, 0.004, 0.006),
+            (Figure::P99, 1.2, 1.3),
+            (Figure::P99, 0.6, 0.5),
+            (Figure::Drain, 33.0, 45.0),
+            (Figure::Drain, 20.0, 15.0),
+            (Figure::Drain, 27.0, f64::INFINITY),
+        ] {
+            let predicted = comparison().predicted.get(figure).unwrap();
+            assert_eq!(with(figure, predicted, near).differing(), [], "{figure}: {near}");
+            let differs = with(figure, predicted, far);
+            assert_eq!(differs.differing(), [figure], "{far}");
+            assert!(differs.to_string().contains("DIFFERS"), "{differs}");
+        }
+    }
+
+    #[test]
+    fn what_breaks_as_predicted_agrees_and_is_marked() {
+        let breaks = with(Figure::Drain, 300.0, f64::INFINITY);
+        assert_eq!((breaks.differing(), breaks.broken()), (vec![], vec![Figure::Drain]));
+        let text = breaks.to_string();
+        assert!(text.contains("✗ not in 50.00 s") && text.contains("fails"), "{text}");
+        let waits = with(Figure::P99, f64::INFINITY, 30.0);
+        assert_eq!((waits.differing(), waits.broken()), (vec![], vec![Figure::P99]));
+    }
+
+    /// Two and a half times what the pace lets through.
+    #[test]
+    fn more_than_is_sent_is_not_expected_to_be_measured() {
+        let mut full = with(Figure::Records, 2.25, 0.9);
+        full.predicted.set(Figure::Bytes, 0.5);
+        full.measured.set(Figure::Bytes, 0.2);
+        assert_eq!(full.differing(), []);
+        full.measured.set(Figure::Bytes, 0.5);
+        assert_eq!(full.differing(), [Figure::Bytes]);
+    }
+}

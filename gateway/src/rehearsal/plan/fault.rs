@@ -1,0 +1,38 @@
+//! Why a plan cannot be rehearsed.
+
+use shard_estimator::{FleetFault, GoalFault};
+
+use super::timetable::SEQUENCE_BYTES;
+
+/// Why a plan cannot be rehearsed.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the texts say it")]
+pub enum Fault {
+    #[error(transparent)]
+    Plan(#[from] GoalFault),
+    #[error("{}", lines(.0))]
+    Goals(Vec<GoalFault>),
+    #[error("{}", lines(.0))]
+    Fleet(Vec<FleetFault>),
+    #[error(
+        "class {class:?}: key_bytes = {bytes}: a rehearsal numbers the devices, which takes {places} \
+         bytes: say {places} or more, or name the devices with ids"
+    )]
+    ShortKeys { class: String, bytes: u32, places: usize },
+    #[error(
+        "class {class:?}: records of {bytes} bytes: a rehearsal numbers the records, which takes \
+         {SEQUENCE_BYTES} bytes: say {SEQUENCE_BYTES} or more"
+    )]
+    SmallRecords { class: String, bytes: u32 },
+    #[error("the id {key:?} is no MQTT topic: a rehearsal cannot publish as it: take away + and #")]
+    KeyNoTopic { key: String },
+    #[error(
+        "about {gigabytes:.1} GB would be stored and kept in memory: play less of it with a smaller \
+         --scale or fewer --seconds"
+    )]
+    TooMuch { gigabytes: f64 },
+}
+
+fn lines(faults: &[impl ToString]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,153 @@
+//! What of a plan is played: which devices, with which keys, on which shards.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use shard_estimator::{Class, Devices, Estimator, Fleet, Outlook};
+
+use super::busiest::{Stage, joined};
+use super::timetable::SEQUENCE_BYTES;
+use super::{Acts, Fault, Timetable, synopsis};
+
+/// What two cores carry with fleet, broker and stream beside the gateway, unoptimised too.
+const RECORDS_PER_S_MAX: f64 = 2_000.0;
+/// The same in bytes.
+const BYTES_PER_S_MAX: f64 = 4_000_000.0;
+/// What was stored is kept in memory until it is compared.
+const STORED_BYTES_MAX: f64 = 1_500_000_000.0;
+
+/// What is asked of a rehearsal.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Asked {
+    /// Shards of the stream; those of the plan unless said.
+    pub shards: Option<NonZeroU32>,
+    /// The part of the shards that is played, above 0 and at most 1; what a small machine carries
+    /// unless said.
+    pub scale: Option<f64>,
+    /// How long load and waits are measured, at least.
+    pub seconds: u32,
+    /// Chooses keys and times.
+    pub seed: u64,
+}
+
+/// What is played of a plan.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// The shards of the stream.
+    pub shards: NonZeroU32,
+    /// How many of them get anything.
+    pub played: usize,
+    /// The devices that play, their keys known, with the goals for what is played.
+    pub estimator: Estimator,
+    /// The whole fleet at the plan's horizon, its keys not known, with the same goals.
+    pub planned: Estimator,
+    /// When what is played.
+    pub acts: Acts,
+    /// When it is over.
+    pub end: Duration,
+    /// When each device reports.
+    pub timetable: Timetable,
+    /// What all this is, and how it differs from the plan, in sentences.
+    pub synopsis: Vec<String>,
+}
+
+impl Part {
+    /// What of `plan` is played.
+    ///
+    /// # Errors
+    /// When there is no such plan, or something of it cannot be played.
+    pub fn of(plan: &Estimator, asked: Asked) -> Result<Self, Fault> {
+        playable(plan.fleet())?;
+        let shards = match asked.shards {
+            Some(shards) => shards,
+            None => plan.plan()?.shards,
+        };
+        let grown = Stage::new(shards, plan.goals().clone()).estimator(grown(plan))?;
+        let acts = Acts::new(&grown, shards, asked.seconds);
+        let stage = Stage::new(shards, acts.goals(plan.goals()));
+        let grown = grown.fleet().classes();
+        let hastened: Vec<_> = grown.iter().map(|class| acts.hasten(class)).collect();
+        let by_shard = stage.by_strain(&stage.unluckiest(&hastened, asked.seed)?)?;
+        let played = match asked.scale {
+            Some(scale) => part_of(by_shard.len(), scale),
+            None => fitting(&by_shard),
+        };
+        let estimator = stage.estimator(joined(by_shard.into_iter().take(played)))?;
+        let end = acts.end(&estimator.outlook(shards), estimator.goals());
+        let stored_bytes = end.as_secs_f64() * estimator.fleet().bytes_per_s();
+        if stored_bytes > STORED_BYTES_MAX {
+            return Err(Fault::TooMuch { gigabytes: stored_bytes / 1e9 });
+        }
+        let timetable = Timetable::new(estimator.fleet(), acts.steady.start, end, asked.seed);
+        let planned = stage.estimator(grown.to_vec())?;
+        let synopsis = Vec::new();
+        let part = Self { shards, played, estimator, planned, acts, end, timetable, synopsis };
+        Ok(Self { synopsis: synopsis::of(&part, plan), ..part })
+    }
+
+    /// What should be measured.
+    #[must_use]
+    pub fn predicted(&self) -> Outlook {
+        self.estimator.outlook(self.shards)
+    }
+}
+
+/// Whether each device can publish, and number what it publishes.
+fn playable(fleet: &Fleet) -> Result<(), Fault> {
+    for class in fleet.classes() {
+        let smallest = class.sizes.bins().first().map_or(0, |bin| bin.bytes);
+        if (smallest as usize) < SEQUENCE_BYTES {
+            return Err(Fault::SmallRecords { class: class.name.clone(), bytes: smallest });
+        }
+        if let Devices::Known(keys) = &class.devices
+            && let Some(key) = keys.iter().find(|key| key.contains(['+', '#', '\0']))
+        {
+            return Err(Fault::KeyNoTopic { key: key.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// The classes of a plan as large as they grow until its horizon. Devices that are named stay as many.
+fn grown(plan: &Estimator) -> Vec<Class> {
+    let growth = plan.goals().growth;
+    let times = growth.map_or(1.0, |growth| growth.after(growth.horizon_months.into())).max(1.0);
+    let grown = |class: &Class| match class.devices {
+        Devices::Counted { key_bytes, .. } => {
+            let devices = whole_up(class.count() * times);
+            Class { devices: Devices::Counted { devices, key_bytes }, ..class.clone() }
+        }
+        Devices::Known(_) => class.clone(),
+    };
+    plan.fleet().classes().iter().map(grown).collect()
+}
+
+/// So many of the busiest shards, at least one, as a small machine carries.
+fn fitting(shards: &[Vec<Class>]) -> usize {
+    let (mut records_per_s, mut bytes_per_s) = (0.0, 0.0);
+    let fits = |classes: &&Vec<Class>| {
+        for class in *classes {
+            records_per_s += class.records_per_s();
+            bytes_per_s += class.records_per_s() * class.record_bytes();
+        }
+        records_per_s <= RECORDS_PER_S_MAX && bytes_per_s <= BYTES_PER_S_MAX
+    };
+    shards.iter().take_while(fits).count().max(1)
+}
+
+/// `part` of `all`, rounded up: at least one of what there is.
+fn part_of(all: usize, part: f64) -> usize {
+    let all = u32::try_from(all).unwrap_or(u32::MAX);
+    whole_up(part * f64::from(all)).clamp(1, all.max(1)) as usize
+}
+
+/// A count that is not below `measure`. A billionth above a count is rounding, not one more.
+fn whole_up(measure: f64) -> u32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the cast saturates: no fleet and no stream is so large"
+    )]
+    let count = (measure * (1.0 - 1e-9)).ceil() as u32;
+    count
+}

@@ -1,0 +1,123 @@
+use super::*;
+
+fn keys(part: &Part) -> HashSet<String> {
+    let classes = part.estimator.fleet().classes().iter();
+    let keys = classes.flat_map(|class| match &class.devices {
+        Devices::Known(keys) => keys.clone(),
+        Devices::Counted { .. } => panic!("not known"),
+    });
+    keys.collect()
+}
+
+fn shards_of(keys: &HashSet<String>, shards: u32) -> HashSet<u32> {
+    let ranges = ShardRanges::equal(NonZeroU32::new(shards).unwrap());
+    keys.iter().map(|key| ranges.shard_of(HashKey::of(key))).collect()
+}
+
+/// 2,000 at 1 Hz on 4 shards.
+fn pumps() -> Estimator {
+    plan(vec![class("pumps", 2_000, S)], Goals { outage: hour_in_eight(), ..Goals::default() })
+}
+
+#[test]
+fn shards_are_played_whole_or_not_at_all() {
+    let all = keys(&Part::of(&pumps(), asked(4, 1.0)).unwrap());
+    assert_eq!((all.len(), shards_of(&all, 4).len()), (2_000, 4));
+    let some = Part::of(&pumps(), asked(4, 0.3)).unwrap();
+    let (some, played) = (keys(&some), some.played);
+    let shards = shards_of(&some, 4);
+    assert_eq!((played, shards.len()), (2, 2));
+    let ranges = ShardRanges::equal(NonZeroU32::new(4).unwrap());
+    let is_played = |key: &&String| shards.contains(&ranges.shard_of(HashKey::of(key)));
+    assert_eq!(all.iter().filter(is_played).count(), some.len());
+}
+
+#[test]
+fn busiest_shard_is_as_busy_in_every_part() {
+    let hottest = |scale| Part::of(&pumps(), asked(4, scale)).unwrap().predicted().hottest;
+    let (all, one) = (hottest(1.0), hottest(0.01));
+    assert!((all.records_per_s - one.records_per_s).abs() < 1e-9, "{all:?} {one:?}");
+    assert!((all.bytes_per_s - one.bytes_per_s).abs() < 1e-9, "{all:?} {one:?}");
+}
+
+/// The fair share is 500.
+#[test]
+fn keys_are_unlucky_but_not_more_than_planned() {
+    let part = Part::of(&pumps(), asked(4, 1.0)).unwrap();
+    let planned = part.planned.outlook(part.shards).hottest.devices;
+    let played = part.predicted().hottest.devices;
+    assert!(played > 520.0 && played <= planned, "{played}, {planned} planned");
+}
+
+#[test]
+fn other_seed_plays_other_keys_and_the_same_seed_the_same() {
+    let keys_of = |seed| keys(&Part::of(&pumps(), Asked { seed, ..asked(4, 1.0) }).unwrap());
+    assert_eq!(keys_of(1), keys_of(1));
+    assert!(keys_of(1).is_disjoint(&keys_of(2)));
+}
+
+/// All fewer shards than the plan's break something: that is how it is found.
+#[test]
+fn planned_shards_hold_and_two_less_break() {
+    let plan = pumps();
+    let shards = plan.plan().unwrap().shards.get();
+    for (shards, holds) in [(shards, true), (shards - 2, false)] {
+        let part = Part::of(&plan, asked(shards, 0.01)).unwrap();
+        let (predicted, goals) = (part.predicted(), part.estimator.goals());
+        let predicted = Figures::predicted(&predicted, goals);
+        let broken = predicted.broken(&Figures::allowed(goals));
+        assert_eq!(broken.is_empty(), holds, "{shards}: {predicted:?}");
+    }
+}
+
+#[test]
+fn fleet_is_played_as_large_as_it_grows() {
+    let growth = Some(Growth { per_month: 0.03, horizon_months: 6 });
+    let plan = plan(vec![class("pumps", 2_000, S)], Goals { growth, ..Goals::default() });
+    let part = Part::of(&plan, asked(4, 1.0)).unwrap();
+    assert_eq!(keys(&part).len(), 2_389);
+    let synopsis = part.synopsis.join("\n");
+    assert!(synopsis.contains("after 6 months"), "{synopsis}");
+}
+
+#[test]
+fn devices_that_are_named_keep_their_names() {
+    let names: Vec<_> = (0..50).map(|n| format!("site/pump-{n}")).collect();
+    let named = Class { devices: Devices::Known(names.clone()), ..class("pumps", 1, S) };
+    let plan = plan(vec![named], Goals::default());
+    let part = Part::of(&plan, asked(2, 1.0)).unwrap();
+    assert_eq!(keys(&part), names.into_iter().collect());
+}
+
+#[test]
+fn small_machine_is_not_asked_for_more_than_it_carries() {
+    let plan = plan(vec![class("pumps", 6_000, S)], Goals::default());
+    // A fair share is 600 records a second.
+    let part = Part::of(&plan, Asked { scale: None, ..asked(10, 1.0) }).unwrap();
+    assert_eq!(part.played, 3);
+    // Less than a shard is nothing.
+    let part = Part::of(&plan, Asked { scale: None, ..asked(2, 1.0) }).unwrap();
+    assert_eq!(part.played, 1);
+}
+
+#[track_caller]
+fn refused(class: Class, asked: Asked, words: &[&str]) {
+    let fault = Part::of(&plan(vec![class], Goals::default()), asked).unwrap_err().to_string();
+    for word in words {
+        assert!(fault.contains(word), "{word:?} is not in: {fault}");
+    }
+}
+
+#[test]
+fn what_cannot_be_played_is_refused_with_what_to_do() {
+    let pumps = class("pumps", 40, S);
+    let small = Class { sizes: Sizes::mean(7), ..pumps.clone() };
+    refused(small, asked(1, 1.0), &["pumps", "7 bytes", "say 8 or more"]);
+    let devices = Devices::Counted { devices: 40, key_bytes: 1 };
+    let short = Class { devices, ..pumps.clone() };
+    refused(short, asked(1, 1.0), &["pumps", "key_bytes = 1", "say 2 or more"]);
+    let devices = Devices::Known(vec!["a/#".to_owned()]);
+    refused(Class { devices, ..pumps.clone() }, asked(1, 1.0), &["a/#", "take away"]);
+    let pictures = Class { sizes: Sizes::mean(700_000), ..class("cameras", 300, S) };
+    refused(pictures, asked(300, 1.0), &["GB", "--scale", "--seconds"]);
+}
