@@ -91,7 +91,7 @@ async fn a_watch_that_cannot_answer_says_why_before_anybody_waits_or_after_it() 
     let silent = ask(&["--for", "1s"]).await;
     assert!(silent.contains("nothing was seen on the topics"), "{silent}");
     let both = ask(&["--for", "10min", "--devices", "5"]).await;
-    assert!(both.contains("a broker is watched and devices are given"), "{both}");
+    assert!(both.contains("watched and devices are given"), "{both}");
     let goals = ask(&["--for", "10min", "--drain", "1h"]).await;
     assert!(goals.contains("drain is given, but no outage"), "{goals}");
 }
