@@ -175,7 +175,7 @@ fn rehearsal_of_a_plan_prints_what_was_predicted_beside_what_was_measured() {
     assert_eq!(output.status.code(), Some(0), "{text}");
     for words in [
         "All of 1 shard, with 200 pumps: 200.0 records/s.",
-        "An outage of 1.00 s stands for one of 1.00 h",
+        "An outage of 1 s stands for one of 1 h",
         "Not played: reads.",
         "predicted",
         "p99, publish to accepted",

@@ -16,6 +16,8 @@ const CYCLE_MIN: Duration = Duration::from_secs(5);
 const CYCLE_WAVES: u32 = 5;
 /// A wave that takes longer, or for ever, is seen to be too much long before.
 const WAVE_MAX: Duration = Duration::from_secs(60);
+/// Between the steady time and an outage: what was due until its end is on its way no longer.
+const PAUSE: Duration = Duration::from_secs(1);
 /// An outage is this part of the steady time.
 const OUTAGE_PART: u32 = 3;
 /// Catching up is watched for so much longer than it should take …
@@ -50,7 +52,7 @@ impl Acts {
         let steady = WARM_UP..WARM_UP + steady;
         let outage = goals.outage.map(|outage| {
             // A wave in the middle: its backlog is that of the average, and it is over before.
-            let begins = steady.end + cycle.unwrap_or_default() / 2;
+            let begins = steady.end + PAUSE.max(cycle.unwrap_or_default() / 2);
             let lasts = whole(Duration::from_secs(seconds.into()) / OUTAGE_PART, cycle);
             begins..begins + lasts.min(outage.lasts)
         });

@@ -12,7 +12,7 @@ fn acts_of(goals: Goals, classes: &[Class], seconds: u32) -> Acts {
 fn without_waves_the_acts_are_as_long_as_asked_for() {
     let acts = acts_of(goals(), &[class("pumps", 10, 900 * S)], 9);
     assert_eq!((acts.cycle, acts.steady.clone()), (None, 4 * S..13 * S));
-    assert_eq!(acts.outage, Some(13 * S..16 * S));
+    assert_eq!(acts.outage, Some(14 * S..17 * S));
     let unending = acts_of(Goals::default(), &[class("pumps", 10, S)], 9);
     assert_eq!(unending.outage, None);
 }
@@ -51,5 +51,5 @@ fn what_is_allowed_after_an_outage_shrinks_with_it() {
     assert_eq!(acts.goals(&goals()).outage, Some(outage));
     let short = Outage { lasts: S, drained_within: 5 * S };
     let acts = acts_of(Goals { outage: Some(short), ..goals() }, &[class("pumps", 10, S)], 9);
-    assert_eq!(acts.outage, Some(13 * S..14 * S));
+    assert_eq!(acts.outage, Some(14 * S..15 * S));
 }
