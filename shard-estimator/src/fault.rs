@@ -130,6 +130,13 @@ pub enum GoalFault {
         /// What was given.
         risk: f64,
     },
+    /// Places in an order that nobody knows.
+    #[error(
+        "golden placement of classes that differ: a gateway numbers devices as it first sees them, \
+         so the heavy ones can meet on one shard, and it is not known how many: plan with placement \
+         md5"
+    )]
+    GoldenUnlike,
     /// A limiter that waits too long.
     #[error(
         "with a linger of {linger:?} a burst of {burst} records cannot reach the limiter's own rate \

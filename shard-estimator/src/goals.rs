@@ -51,8 +51,9 @@ pub struct Goals {
 pub enum Placement {
     /// The shard that the MD5 of its partition key falls on.
     Md5,
-    /// The shard of [`HashKey::golden`](crate::HashKey::golden), the devices numbered class after
-    /// class. Needs equal ranges.
+    /// The shard of [`HashKey::golden`](crate::HashKey::golden), the devices numbered in the order in
+    /// which they are first seen. Nobody knows that, so all devices must load a shard alike. Needs
+    /// equal ranges.
     Golden,
     /// As many on each shard as on any other: the best that any placement can do.
     Even,

@@ -50,16 +50,7 @@ pub(crate) struct AtShards<'a> {
 
 impl<'a> Scale<'a> {
     pub(crate) fn new(fleet: &'a Fleet, goals: &Goals, keys: Option<&'a [SortedKeys]>) -> Self {
-        let mut jitters: Vec<_> = fleet
-            .classes()
-            .iter()
-            .filter_map(|class| match class.reporting {
-                Reporting::Aligned { jitter } => Some(jitter),
-                Reporting::Spread => None,
-            })
-            .collect();
-        jitters.sort_unstable();
-        jitters.dedup();
+        let jitters = jitters(fleet);
         let weighings = weighings(fleet, &jitters);
         let heaviest = Heaviest::of(fleet, goals, keys);
         Self { fleet, heaviest, restore: goals.restore, jitters, weighings }
@@ -131,6 +122,24 @@ impl AtShards<'_> {
             self.scale.loads(&self.weights, times)
         }
     }
+}
+
+/// Whether any two devices load a shard alike, so that it does not matter which of them is where.
+pub(crate) fn are_alike(fleet: &Fleet) -> bool {
+    let weighings = weighings(fleet, &jitters(fleet));
+    weighings.iter().all(|weights| weights.iter().all(|weight| weights.first() == Some(weight)))
+}
+
+/// Those of the aligned classes, each once.
+fn jitters(fleet: &Fleet) -> Vec<Duration> {
+    let jitter = |class: &Class| match class.reporting {
+        Reporting::Aligned { jitter } => Some(jitter),
+        Reporting::Spread => None,
+    };
+    let mut jitters: Vec<_> = fleet.classes().iter().filter_map(jitter).collect();
+    jitters.sort_unstable();
+    jitters.dedup();
+    jitters
 }
 
 /// In the order in which [`Scale::loads`] takes them up.

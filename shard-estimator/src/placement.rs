@@ -136,7 +136,8 @@ fn sum(counts: &[u32], weights: &[f64]) -> f64 {
     counts.iter().zip(weights).map(|(count, weight)| f64::from(*count) * weight).sum()
 }
 
-/// Places for the devices of all classes, numbered from 1, class after class.
+/// Places for the devices of all classes, numbered from 1. Class after class is an order as good as
+/// any, because the devices are alike.
 pub(crate) fn golden_keys(counts: &[u32]) -> Vec<SortedKeys> {
     let mut next = 1;
     let of_class = |count: &u32| {

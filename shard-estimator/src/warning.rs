@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::bill::{Bill, Cost, Usd};
 use crate::limits::{FAN_OUT_MAX, RECORD_BYTES_MAX, RESHARDS_PER_DAY};
 use crate::number::within;
-use crate::{Estimator, Factor, Placement, Plan, Prices, Region, ladder};
+use crate::{Estimator, Factor, Outlook, Plan, Prices, Region, ladder};
 
 /// What speaks against a plan that holds, each with advice.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -74,6 +74,8 @@ pub enum Warning {
     Skew {
         /// Devices on the hottest shard, divided by the fair share.
         skew: f64,
+        /// Shards that golden places would do with.
+        golden: NonZeroU32,
     },
     /// Small records cost more than the shards.
     PutCost {
@@ -99,22 +101,29 @@ const SKEW_MAX: f64 = 1.2;
 const TARGET_MAX: f64 = 0.9;
 
 impl Warning {
-    /// Of a plan, for a stream that has `current` shards, if there is one.
+    /// Of hashing, where golden places would do with so many shards.
     #[must_use]
-    pub fn of_plan(estimator: &Estimator, plan: &Plan, current: Option<NonZeroU32>) -> Vec<Self> {
+    pub fn of_hashing(plan: &Plan, golden: NonZeroU32) -> Option<Self> {
+        let skew = plan.chosen.hottest.skew;
+        (skew > SKEW_MAX && golden < plan.shards).then_some(Self::Skew { skew, golden })
+    }
+
+    /// Of a fleet on so many shards, whose stream has `current` of them today, if there is one.
+    #[must_use]
+    pub fn of_outlook(
+        estimator: &Estimator,
+        outlook: &Outlook,
+        current: Option<NonZeroU32>,
+    ) -> Vec<Self> {
         let goals = estimator.goals();
         let mut warnings = Vec::new();
         if !within(goals.target.get(), TARGET_MAX) {
             warnings.push(Self::TargetHigh { target: goals.target });
         }
-        let skew = plan.chosen.hottest.skew;
-        if skew > SKEW_MAX && goals.placement == Placement::Md5 {
-            warnings.push(Self::Skew { skew });
-        }
         if goals.readers.fan_out > FAN_OUT_MAX {
             warnings.push(Self::FanOutCount { fan_out: goals.readers.fan_out });
         }
-        let steps = current.map(|current| ladder(current, plan.shards)).unwrap_or_default();
+        let steps = current.map(|current| ladder(current, outlook.shards)).unwrap_or_default();
         if steps.len() > 1 {
             warnings.push(Self::ReshardSteps { steps });
         }
@@ -232,10 +241,10 @@ impl fmt::Display for Warning {
                 "{fan_out} consumers with enhanced fan-out: more than {FAN_OUT_MAX} need On-demand \
                  Advantage"
             ),
-            Self::Skew { skew } => write!(
+            Self::Skew { skew, golden } => write!(
                 f,
-                "hashing loads the hottest shard {skew:.2} times as much as the fair share: \
-                 golden-ratio hash keys would save shards"
+                "hashing loads the hottest shard {skew:.2} times as much as the fair share: with \
+                 golden-ratio hash keys {golden} would be enough"
             ),
             Self::PutCost { ingest, capacity } => write!(
                 f,

@@ -239,6 +239,29 @@ fn a_goal_that_no_number_of_shards_holds_is_named() {
     }
 }
 
+/// 40 devices among 2,000 send nearly all records: numbered one after the other they would lie evenly,
+/// and in the order in which a gateway sees them they do not.
+#[test]
+fn golden_places_are_for_devices_that_are_alike() {
+    let golden = Goals { placement: Placement::Golden, ..Goals::default() };
+    let of = |other: Class| {
+        let fleet = Fleet::new(vec![sensors(), Class { name: "others".to_owned(), ..other }]);
+        let faults = Estimator::new(fleet.expect("a fleet without fault"), golden.clone()).err();
+        faults.unwrap_or_default().iter().map(GoalFault::to_string).collect::<Vec<_>>()
+    };
+    let few = Devices::Counted { devices: 40, key_bytes: 16 };
+    assert_eq!(of(Class { devices: few, ..sensors() }), [""; 0], "as many as there may be");
+    let unlike = [
+        Class { period: Duration::from_millis(10), ..sensors() },
+        Class { sizes: Sizes::mean(10_000), ..sensors() },
+        Class { reporting: Reporting::Aligned { jitter: MINUTE }, ..sensors() },
+        Class { buffered: 60, ..sensors() },
+    ];
+    for other in unlike {
+        says(&of(other), &["classes that differ", "first sees them", "placement md5"]);
+    }
+}
+
 /// Of 300 known devices any two that meet are too much for a shard: all 20,000 numbers of shards
 /// are tried.
 #[test]

@@ -95,10 +95,9 @@ impl Planned {
         let bill_of = |shards| Bill::of(estimator, shards, region);
         let bill = bill_of(plan.shards);
         let needs = estimator.needs().into_iter();
-        let of_plan = Warning::of_plan(estimator, &plan, keys.current_shards);
-        let mut warnings: Vec<_> = of_plan.iter().map(Said::of).collect();
-        warnings.extend(Warning::of_bill(&bill, region).iter().map(Said::of));
-        warnings.extend(question.warnings.iter().cloned());
+        let golden_shards = golden(estimator);
+        let of_hashing = golden_shards.and_then(|golden| Warning::of_hashing(&plan, golden));
+        let warnings = of_hashing.iter().map(Said::of);
         Ok(Self {
             schema_version: SCHEMA_VERSION,
             inputs: Inputs::of(question),
@@ -113,20 +112,29 @@ impl Planned {
             holding: stream
                 .as_ref()
                 .map(|stream| Holding::of(stream, keys.current_shards, &plan, goals.target)),
-            golden_shards: golden(estimator),
+            golden_shards,
             by_month: by_month(estimator),
             ladder: keys.current_shards.map(|now| ladder(now, plan.shards)).unwrap_or_default(),
             bill,
             bill_less: plan.less.as_ref().map(|less| bill_of(less.shards)),
             bill_more: bill_of(plan.more.shards),
             footprint: Footprint::of(estimator, plan.shards),
-            warnings,
+            warnings: warnings.chain(warnings_of(question, &plan.chosen, &bill)).collect(),
             plan,
         })
     }
 }
 
-/// What golden-ratio keys would need, unless they are planned with.
+/// What speaks against so many shards, whether they were planned or given.
+fn warnings_of(question: &Question, outlook: &Outlook, bill: &Bill) -> Vec<Said> {
+    let Question { estimator, region, keys, .. } = question;
+    let of_outlook = Warning::of_outlook(estimator, outlook, keys.current_shards);
+    let of_bill = Warning::of_bill(bill, region);
+    let of_both = of_outlook.iter().chain(&of_bill).map(Said::of);
+    of_both.chain(question.warnings.iter().cloned()).collect()
+}
+
+/// What golden-ratio keys would need, unless they are planned with; `None` if nobody can know.
 fn golden(estimator: &Estimator) -> Option<NonZeroU32> {
     let goals = estimator.goals();
     (goals.placement == Placement::Md5).then_some(())?;
@@ -162,15 +170,14 @@ impl Reverse {
     pub(super) fn of(question: &Question, shards: NonZeroU32) -> Self {
         let Question { estimator, region, .. } = question;
         let bill = Bill::of(estimator, shards, region);
-        let mut warnings: Vec<_> = Warning::of_bill(&bill, region).iter().map(Said::of).collect();
-        warnings.extend(question.warnings.iter().cloned());
+        let outlook = estimator.outlook(shards);
         Self {
             schema_version: SCHEMA_VERSION,
             inputs: Inputs::of(question),
-            outlook: estimator.outlook(shards),
             carried: estimator.carried(shards),
             bill,
-            warnings,
+            warnings: warnings_of(question, &outlook, &bill),
+            outlook,
         }
     }
 }

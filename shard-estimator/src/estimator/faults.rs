@@ -2,6 +2,7 @@ use super::carry::Carry;
 use crate::limits::{
     FAN_OUT_ADVANTAGE_MAX, RECORD_BYTES_CEILING, RETENTION_MAX, RETENTION_MIN, SHARD_READS_PER_S,
 };
+use crate::loads::are_alike;
 use crate::number::within;
 use crate::placement::{Heaviest, PLAYED_RISK_MIN};
 use crate::{Budget, Class, Fleet, GoalFault, Goals, Placement};
@@ -16,6 +17,9 @@ pub(super) fn of(fleet: &Fleet, goals: &Goals) -> Vec<GoalFault> {
         && Heaviest::of(fleet, goals, fleet.keys()).falls_with_shards();
     if is_played && goals.risk > 0.0 && goals.risk < PLAYED_RISK_MIN {
         faults.push(GoalFault::RiskPlayed { risk: goals.risk });
+    }
+    if goals.placement == Placement::Golden && !are_alike(fleet) {
+        faults.push(GoalFault::GoldenUnlike);
     }
     if let Some(growth) = goals.growth
         && !(growth.per_month > -1.0 && growth.per_month.is_finite())

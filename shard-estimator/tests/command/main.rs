@@ -273,6 +273,27 @@ fn settings_that_the_gateway_does_not_have_are_refused() {
     }
 }
 
+/// Devices that differ are numbered in an order that nobody knows.
+#[test]
+fn golden_places_are_not_promised_for_classes_that_differ() {
+    let classes = "[[class]]\nname = 'many'\ndevices = 1960\nperiod = '10s'\nsizes = '200:1'\n\
+                   [[class]]\nname = 'few'\ndevices = 40\nperiod = '10ms'\nsizes = '200:1'\n";
+    let (_folder, path) = file(classes);
+    let answer = json_of(&format!("--plan {path}"));
+    assert_eq!(answer["golden_shards"], Value::Null);
+    assert!(!answered(&format!("--plan {path}")).contains("olden"));
+    assert!(!answered(&format!("--plan {path} --format html")).contains("olden"));
+    refused(&format!("--plan {path} --placement golden"), &["classes that differ", "md5"]);
+}
+
+#[test]
+fn what_speaks_against_the_fleet_is_said_in_reverse_too() {
+    let fleet = "--devices 10 --period 1s --record-bytes 1000 --shards 1 --current-shards 9";
+    warned(fleet, &["give a histogram"]);
+    warned(&format!("{fleet} --efo 21"), &["need On-demand Advantage"]);
+    warned(fleet, &["the stream gets there in 4 steps (5, 3, 2, 1)"]);
+}
+
 #[test]
 fn a_plan_above_what_is_fine_says_so() {
     for (max, is_above) in [(28, true), (29, false)] {
