@@ -4,26 +4,34 @@ use crate::burst::{Drainage, Wave, p99_delay};
 use crate::limits::{SHARD_BYTES_PER_S, SHARD_RECORDS_PER_S};
 use crate::loads::{Loads, Waves};
 use crate::number::count_up;
-use crate::{Budget, Check, Fleet, Flow, Goals, Hottest, Keys, Outage, Sent, Wait, drain_time};
+use crate::{
+    Budget, Check, Class, Fleet, Flow, Goals, Hottest, Keys, Outage, Sent, Wait, drain_time,
+};
 
 /// What one shard carries: holds the loads of a shard against the goals.
 #[derive(Debug)]
 pub(super) struct Carry<'a> {
     goals: &'a Goals,
-    /// Of a record, on average over the fleet.
+    /// Of a record, on average over all that are sent.
     data_bytes: f64,
     key_bytes: f64,
     budget: Budget,
 }
 
 impl<'a> Carry<'a> {
+    /// Of records of the whole fleet.
     pub(super) fn new(fleet: &Fleet, goals: &'a Goals) -> Self {
-        Self {
-            goals,
-            data_bytes: fleet.per_record(|class| class.sizes.mean_bytes()),
-            key_bytes: fleet.per_record(crate::Class::key_bytes),
-            budget: Budget::of_shard(goals.fraction),
-        }
+        let data_bytes = fleet.per_record(|class| class.sizes.mean_bytes());
+        Self::of_records(data_bytes, fleet.per_record(Class::key_bytes), goals)
+    }
+
+    /// Of records of one class.
+    pub(super) fn of_class(class: &Class, goals: &'a Goals) -> Self {
+        Self::of_records(class.sizes.mean_bytes(), class.key_bytes(), goals)
+    }
+
+    fn of_records(data_bytes: f64, key_bytes: f64, goals: &'a Goals) -> Self {
+        Self { goals, data_bytes, key_bytes, budget: Budget::of_shard(goals.fraction) }
     }
 
     /// Whether every goal but growth holds.
@@ -48,8 +56,8 @@ impl<'a> Carry<'a> {
             checks.push(Check::Delay(self.wait(&loads.aligned, spread, self.goals.p99)));
         }
         if let (Some(waves), Some(restore)) = (&loads.restored, self.goals.restore) {
-            let nothing_else = Flow { records_per_s: 0.0, bytes_per_s: 0.0 };
-            checks.push(Check::Restore(self.wait(waves, nothing_else, restore.p99)));
+            // Nobody stops measuring to send what was kept.
+            checks.push(Check::Restore(self.wait(waves, sent, restore.p99)));
         }
         checks.extend(self.goals.outage.map(|outage| self.drain(sent, outage)));
         checks
@@ -78,14 +86,20 @@ impl<'a> Carry<'a> {
         }
     }
 
-    /// What is sent of a flow, keys included.
+    /// What is sent of a flow, keys included. Packed records are as much heavier than those of mean
+    /// ones as what is in them.
     pub(super) fn flow(&self, records_per_s: f64, bytes_per_s: f64) -> Flow {
         if self.goals.packing.is_none() {
             return Flow { records_per_s, bytes_per_s };
         }
         let sent = self.sent(records_per_s);
         let bytes_each = sent.data_bytes + self.key_bytes;
-        Flow { records_per_s: sent.records_per_s, bytes_per_s: sent.records_per_s * bytes_each }
+        let mean_per_s = records_per_s * self.record_bytes();
+        let heavier = if mean_per_s > 0.0 { bytes_per_s / mean_per_s } else { 1.0 };
+        Flow {
+            records_per_s: sent.records_per_s,
+            bytes_per_s: sent.records_per_s * bytes_each * heavier,
+        }
     }
 
     /// The part of what the limiter allows that a shard takes.
@@ -151,12 +165,21 @@ impl<'a> Carry<'a> {
         let [data_bytes, key_bytes] = self.record();
         let full = packing.full(data_bytes, key_bytes, Keys::Distinct);
         let bytes_each = f64::from(full.bytes) + self.key_bytes;
-        let scaled = |each: f64| {
-            let scale = move |wave: &Wave| Wave { amount: wave.amount * each, ..*wave };
-            waves.records.iter().map(scale).collect()
+        let scaled = |waves: &[Wave], each: f64| {
+            let scale = |wave: &Wave| Wave { amount: wave.amount * each, ..*wave };
+            waves.iter().map(scale).collect()
         };
         let packed_each = f64::from(full.records).recip();
-        Some(Waves { records: scaled(packed_each), bytes: scaled(packed_each * bytes_each) })
+        let longer = packed_each * bytes_each / self.record_bytes();
+        Some(Waves {
+            records: scaled(&waves.records, packed_each),
+            bytes: scaled(&waves.bytes, longer),
+        })
+    }
+
+    /// Bytes of a record as a shard counts them, before packing.
+    fn record_bytes(&self) -> f64 {
+        self.data_bytes + self.key_bytes
     }
 
     /// Bytes of data and of key of a record, to whole bytes.

@@ -28,8 +28,7 @@ pub(super) fn of(fleet: &Fleet, goals: &Goals) -> Vec<GoalFault> {
     }
     // What is asked of one device makes sense only with goals that do.
     if faults.is_empty() {
-        let carry = Carry::new(fleet, goals);
-        faults.extend(fleet.classes().iter().filter_map(|class| of_device(class, goals, &carry)));
+        faults.extend(fleet.classes().iter().filter_map(|class| of_device(class, goals)));
     }
     faults
 }
@@ -88,7 +87,8 @@ fn of_records(fleet: &Fleet, goals: &Goals, faults: &mut Vec<GoalFault>) {
 }
 
 /// What no number of shards can mend, because one device lives on one of them.
-fn of_device(class: &Class, goals: &Goals, carry: &Carry<'_>) -> Option<GoalFault> {
+fn of_device(class: &Class, goals: &Goals) -> Option<GoalFault> {
+    let carry = Carry::of_class(class, goals);
     let records_per_s = class.device_records_per_s();
     let sent = carry.flow(records_per_s, records_per_s * class.record_bytes());
     let name = || class.name.clone();
