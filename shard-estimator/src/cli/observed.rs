@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 pub(super) use self::doubt::Doubt;
-use self::group::{Device, Group};
+use self::group::{Device, Group, Kind};
 use self::sample::{Sample, Sampled};
 use crate::Class;
 
@@ -107,7 +107,7 @@ impl Observed {
         self.are_payloads = true;
     }
 
-    /// The classes of devices: those of one class send about equally often.
+    /// The classes of devices: those of one class send about equally often and about as much.
     ///
     /// # Errors
     /// When nothing can be known from what was seen, and why.
@@ -117,28 +117,25 @@ impl Observed {
         }
         let window_ms = self.window_ms();
         let doubts = self.doubts();
-        let mut groups = BTreeMap::<Option<u32>, Group>::new();
-        let mut pace_of = vec![None; self.devices.len()];
+        let mut groups = BTreeMap::<Kind, Group>::new();
+        let mut kind_of = vec![None; self.devices.len()];
         for (key, device) in self.devices {
-            let pace = device.pace();
-            if let Some(pace_of) = pace_of.get_mut(device.number as usize) {
-                *pace_of = pace;
+            let kind = device.kind();
+            if let Some(kind_of) = kind_of.get_mut(device.number as usize) {
+                *kind_of = Some(kind);
             }
-            groups.entry(pace).or_default().add(key, device);
+            groups.entry(kind).or_default().add(key, device);
         }
         for group in groups.values_mut() {
             group.look_at_clock(window_ms);
         }
         for sampled in self.sample.into_inner() {
-            let pace = pace_of.get(sampled.device as usize);
-            if let Some(group) = pace.and_then(|pace| groups.get_mut(pace)) {
+            let kind = kind_of.get(sampled.device as usize).copied().flatten();
+            if let Some(group) = kind.and_then(|kind| groups.get_mut(&kind)) {
                 group.sample(sampled);
             }
         }
-        // The slowest last, and those without a pace behind them.
-        let unpaced = groups.remove_entry(&None);
-        let groups = groups.into_iter().chain(unpaced);
-        let classes = groups.filter_map(|(pace, group)| group.class(pace, window_ms));
+        let classes = groups.into_iter().filter_map(|(kind, group)| group.class(kind, window_ms));
         Ok(Known { classes: classes.collect(), doubts })
     }
 

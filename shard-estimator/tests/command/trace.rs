@@ -32,6 +32,12 @@ fn recorded(
     text
 }
 
+/// The same with records of one size.
+fn of_size(recorded: &str, bytes: u32) -> String {
+    let size = format!("\"bytes\":{bytes}}}");
+    recorded.replace("\"bytes\":5632}", &size).replace("\"bytes\":512}", &size)
+}
+
 #[test]
 fn a_trace_gives_classes_periods_and_sizes() {
     let fast = recorded("fast", 40, 1_000, 60, |device| device * 25);
@@ -55,7 +61,7 @@ fn a_trace_gives_classes_periods_and_sizes() {
 fn a_few_readings_show_the_period_whatever_the_phases() {
     let few = recorded("a", 1_000, 10_000, 3, |device| device * 10);
     let joined = recorded("b", 500, 10_000, 2, |device| device * 20);
-    let (_folder, path) = file(&format!("{few}{joined}"));
+    let (_folder, path) = file(&of_size(&format!("{few}{joined}"), 512));
     let answer = json_of(&format!("--trace {path}"));
     let classes = answer["inputs"]["classes"].as_array().unwrap();
     assert_eq!(classes.len(), 1, "who came later sends as often: {classes:?}");
@@ -140,6 +146,32 @@ fn devices_that_report_together_are_found_to_do_so() {
     let answer = json_of(&format!("--trace {path}"));
     let jitter = answer["inputs"]["classes"][0]["reporting"]["aligned"]["jitter"].as_f64();
     assert!((jitter.expect("aligned") - 1.0).abs() < 0.1, "{jitter:?}");
+}
+
+/// 3,000 on the minute need more than a shard. As many others, of 90 s, make the mean 72 s.
+#[test]
+fn devices_that_report_together_are_found_among_others_that_report_about_as_often() {
+    let shards = |text: &str| {
+        let (_folder, path) = file(text);
+        json_of(&format!("--trace {path}"))["plan"]["shards"].as_u64().expect("a number")
+    };
+    let together = of_size(&recorded("a", 3_000, 60_000, 4, |_| 0), 512);
+    let others = of_size(&recorded("b", 3_000, 90_000, 3, |device| device * 30), 512);
+    let (alone, among_others) = (shards(&together), shards(&format!("{together}{others}")));
+    assert!(alone > 1, "{alone}");
+    assert!(among_others >= alone, "{among_others} and {alone}");
+}
+
+/// A camera sends 95 % of what a shard takes; the mean of all is 1,100 bytes.
+#[test]
+fn one_heavy_device_is_not_lost_among_many_that_send_as_often() {
+    let light = of_size(&recorded("a", 999, 1_000, 5, |device| device), 100);
+    let heavy = of_size(&recorded("camera", 1, 1_000, 5, |_| 500), 1_000_000);
+    let (_folder, path) = file(&format!("{light}{heavy}"));
+    refused(
+        &format!("--trace {path}"),
+        &["1 s with", "alone uses 95 %", "more shards cannot help"],
+    );
 }
 
 #[test]

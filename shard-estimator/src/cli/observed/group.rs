@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::f64::consts::SQRT_2;
+use std::fmt;
 use std::time::Duration;
 
-use super::phase::Phase;
+use super::phase::{Phase, clock_s};
 use super::sample::Sampled;
-use crate::cli::words::time;
+use crate::cli::words::{bytes, time};
 use crate::number::real;
 use crate::{Class, Devices, Reporting, Sizes};
 
@@ -19,13 +20,47 @@ pub(super) struct Device {
     /// In milliseconds since 1970.
     pub(super) first_ms: i64,
     pub(super) last_ms: i64,
+    /// Of all its readings.
+    bytes: u64,
     largest_bytes: u32,
+}
+
+/// What devices of one group have in common: they send about equally often, and about as much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Kind {
+    pace: Pace,
+    /// The nearest power of two of the mean size: what one device loads its shard with is not lost
+    /// among many.
+    bytes: u32,
+}
+
+/// How often a device sends. The slowest come last, and those that nothing is known of behind them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Pace {
+    /// With a period.
+    Each {
+        /// Its nearest power of two in microseconds: none of those that people choose is half-way
+        /// between two.
+        us: u32,
+        /// The clock that it goes by. Those that report together are not lost among others that
+        /// report about as often.
+        clock_s: Option<u32>,
+    },
+    /// Seen at one moment only.
+    Once,
 }
 
 impl Device {
     /// With its first reading.
     pub(super) fn new(number: u32, at_ms: i64, bytes: u32) -> Self {
-        Self { number, readings: 1, first_ms: at_ms, last_ms: at_ms, largest_bytes: bytes }
+        Self {
+            number,
+            readings: 1,
+            first_ms: at_ms,
+            last_ms: at_ms,
+            bytes: bytes.into(),
+            largest_bytes: bytes,
+        }
     }
 
     /// Takes up another.
@@ -33,6 +68,7 @@ impl Device {
         self.readings += 1;
         self.first_ms = self.first_ms.min(at_ms);
         self.last_ms = self.last_ms.max(at_ms);
+        self.bytes += u64::from(bytes);
         self.largest_bytes = self.largest_bytes.max(bytes);
     }
 
@@ -41,20 +77,29 @@ impl Device {
         self.last_ms.abs_diff(self.first_ms)
     }
 
-    /// The group of devices that send about equally often; `None` for one seen at one moment only.
-    ///
-    /// The nearest power of two of the period, in microseconds: none of those that people choose is
-    /// half-way between two.
-    pub(super) fn pace(&self) -> Option<u32> {
+    /// The group that it belongs to.
+    pub(super) fn kind(&self) -> Kind {
+        let mean_bytes = self.bytes / self.readings;
+        Kind { pace: self.pace(), bytes: nearest_power(mean_bytes).unwrap_or(0) }
+    }
+
+    fn pace(&self) -> Pace {
         /// A thousand centuries: its square can still be counted.
-        const LONGEST_US: u128 = 1 << 62;
-        let period_us = u128::from(self.span_ms()) * 1_000 / u128::from(self.readings - 1).max(1);
-        let period_us = period_us.min(LONGEST_US);
-        (2 * period_us.pow(2)).checked_ilog2().map(|twice| twice / 2)
+        const LONGEST_US: u64 = 1 << 62;
+        let periods = (self.readings - 1).max(1);
+        let period_us = (self.span_ms().saturating_mul(1_000) / periods).min(LONGEST_US);
+        let clock_s = clock_s(Duration::from_micros(period_us));
+        let about_us = clock_s.map_or(period_us, |clock_s| 1_000_000 * u64::from(clock_s));
+        nearest_power(about_us).map_or(Pace::Once, |us| Pace::Each { us, clock_s })
     }
 }
 
-/// Devices that send about equally often.
+/// The exponent of the power of two that is nearest in proportion; `None` for 0.
+fn nearest_power(number: u64) -> Option<u32> {
+    (2 * u128::from(number).pow(2)).checked_ilog2().map(|twice| twice / 2)
+}
+
+/// Devices of one kind.
 #[derive(Default)]
 pub(super) struct Group {
     keys: Vec<Box<str>>,
@@ -97,14 +142,14 @@ impl Group {
         Duration::try_from_secs_f64(ms / real(periods) / 1_000.0).unwrap_or(Duration::MAX)
     }
 
-    pub(super) fn class(mut self, pace: Option<u32>, window_ms: u64) -> Option<Class> {
+    pub(super) fn class(mut self, kind: Kind, window_ms: u64) -> Option<Class> {
         let period = self.period(window_ms);
         // The largest record decides whether a stream takes it, and a sample may have missed it.
         self.sizes.entry(self.largest_bytes).or_insert(1);
         let mut keys: Vec<_> = self.keys.into_iter().map(String::from).collect();
         keys.sort_unstable();
         Some(Class {
-            name: pace.map_or_else(|| "devices seen once".to_owned(), name),
+            name: kind.to_string(),
             reporting: self.phase.and_then(|phase| phase.reporting()).unwrap_or(Reporting::Spread),
             devices: Devices::Known(keys),
             period,
@@ -115,8 +160,19 @@ impl Group {
 }
 
 /// A name that no other group has.
-fn name(pace: u32) -> String {
-    let us = f64::from(pace).exp2();
-    let from = Duration::from_secs_f64(us / 1e6 / SQRT_2);
-    format!("devices of {} to {}", time(from), time(2 * from))
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pace {
+            Pace::Each { clock_s: Some(clock_s), .. } => {
+                write!(f, "devices of {}", time(Duration::from_secs(clock_s.into())))?;
+            }
+            Pace::Each { us, clock_s: None } => {
+                let from = Duration::from_secs_f64(f64::from(us).exp2() / 1e6 / SQRT_2);
+                write!(f, "devices of {} to {}", time(from), time(2 * from))?;
+            }
+            Pace::Once => f.write_str("devices seen once")?,
+        }
+        let from = f64::from(self.bytes).exp2() / SQRT_2;
+        write!(f, " with {} to {}", bytes(from), bytes(2.0 * from))
+    }
 }

@@ -12,6 +12,12 @@ const CLOCKS_S: [u32; 8] = [1, 5, 10, 30, 60, 300, 900, 3_600];
 /// A period is a clock's if it is this near.
 const NEAR: f64 = 0.05;
 
+/// The clock that a period goes by, in seconds, if it is one that people choose.
+pub(super) fn clock_s(period: Duration) -> Option<u32> {
+    let is_near = |clock_s: &u32| (period.as_secs_f64() / f64::from(*clock_s) - 1.0).abs() <= NEAR;
+    CLOCKS_S.into_iter().find(is_near)
+}
+
 /// Moments on the dial of a clock: the mean of their directions is long when they come together and
 /// short when they are spread.
 #[derive(Debug)]
@@ -23,11 +29,9 @@ pub(super) struct Phase {
 }
 
 impl Phase {
-    /// The clock that a period goes by, if it is one that people choose.
+    /// Of devices of this period, if it is a clock's.
     pub(super) fn near(period: Duration) -> Option<Self> {
-        let is_near =
-            |clock_s: &u32| (period.as_secs_f64() / f64::from(*clock_s) - 1.0).abs() <= NEAR;
-        let clock_s = CLOCKS_S.into_iter().find(is_near)?;
+        let clock_s = clock_s(period)?;
         Some(Self { clock_ms: 1_000 * clock_s, east: 0.0, north: 0.0, moments: 0 })
     }
 
