@@ -43,7 +43,7 @@ use self::report::{Planned, Reverse};
 pub use self::running::Running;
 use self::trace::BytesAre;
 use self::written::{ClassKeys, GoalKeys};
-use crate::Estimator;
+use crate::{Estimator, Placement};
 
 mod figures;
 mod html;
@@ -235,15 +235,22 @@ fn to(question: &Question, arguments: &Arguments) -> Result<Answer, Faults> {
     Ok(Answer { text, is_above_max })
 }
 
-/// Reads a file of a plan that a gateway can carry out.
+/// Reads a file of a plan that can be rehearsed.
 ///
 /// # Errors
-/// Everything that is wrong with the file, and what of it a gateway does not do.
+/// Everything that is wrong with the file, and what of it a gateway, or a rehearsal, does not do.
 pub fn read_plan(file: &Path) -> Result<Estimator, Faults> {
     let arguments = Arguments { plan: Some(file.to_owned()), ..Arguments::default() };
     // Nothing is asked about prices, and so nothing of the day.
     let question = Question::of(&arguments, None, Date::default())?;
-    settings::of(&question, NonZeroU32::MIN)?;
+    let goals = question.estimator.goals();
+    settings::check(goals)?;
+    if goals.placement == Placement::Golden {
+        return Err(Faults::one(
+            "a rehearsal chooses keys by their hash, to load shards as planned: plan with placement \
+             md5",
+        ));
+    }
     Ok(question.estimator)
 }
 

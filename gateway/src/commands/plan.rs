@@ -111,7 +111,7 @@ mod tests {
     use clap::Parser;
     use shard_estimator::cli::{Arguments, answer};
 
-    use crate::config::{Config, PaceMode};
+    use crate::config::{Config, PaceMode, Partitioning};
 
     #[derive(Debug, Parser)]
     struct Program {
@@ -119,20 +119,35 @@ mod tests {
         arguments: Arguments,
     }
 
-    #[test]
-    fn the_settings_of_a_plan_are_read_by_the_gateway() {
-        let question = "plan --devices 20000 --period 1s --sizes 1KiB:1 --key-bytes 17 \
-            --limiter 0.85 --linger 70ms --gateways 4 --format toml";
+    /// The configuration that a gateway makes of the settings of a plan for 20,000 vehicles.
+    fn configured(flags: &str) -> Config {
+        let question = format!(
+            "plan --devices 20000 --period 1s --sizes 1KiB:1 --key-bytes 17 --format toml {flags}"
+        );
         let program = Program::parse_from(question.split_whitespace());
         let answer = answer(&program.arguments, jiff::civil::date(2026, 6, 1)).unwrap();
         let rest = "[mqtt]\nurl = 'mqtt://127.0.0.1:1883'\nclient_id = 'edge-1'\n\
             topics = ['sites/+/devices/+/telemetry']\n[stream]\nname = 'telemetry'\n\
             region = 'us-east-1'\n";
-        let whole = answer.text.replace("[stream]\n", rest);
-        let config = Config::parse(&whole).unwrap();
+        Config::parse(&answer.text.replace("[stream]\n", rest)).unwrap()
+    }
+
+    #[test]
+    fn the_settings_of_a_plan_are_read_by_the_gateway() {
+        let config = configured("--limiter 0.85 --linger 70ms --gateways 4");
         assert_eq!(config.stream.shards, Some(29));
         assert_eq!((config.pace.mode, config.pace.instances), (PaceMode::Shards, Some(4)));
         assert!((config.pace.fraction - 0.85).abs() < 1e-9);
         assert_eq!(config.batch.linger.as_millis(), 70);
+        assert_eq!(config.stream.partitioning, Partitioning::Md5);
+        assert!((config.plan.target - 0.8).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_plan_with_golden_places_and_another_target_is_carried_out_with_both() {
+        let config = configured("--placement golden --target-util 0.6");
+        assert_eq!(config.stream.partitioning, Partitioning::Golden);
+        assert!((config.plan.target - 0.6).abs() < 1e-9);
+        assert_eq!(config.stream.shards.map(|shards| shards > 33), Some(true));
     }
 }

@@ -12,29 +12,44 @@ use crate::{Goals, Placement};
 /// # Errors
 /// When the plan counts on something that the gateway does not do.
 pub(super) fn of(question: &Question, shards: NonZeroU32) -> Result<String, Faults> {
-    let Goals { placement, packing, fraction, linger, .. } = question.estimator.goals();
-    let mut faults = Vec::new();
-    if *placement != Placement::Md5 {
-        faults.push("the gateway leaves hashing to the stream: plan with placement md5".to_owned());
-    }
-    if packing.is_some() {
-        faults.push("the gateway does not pack records: plan with aggregate off".to_owned());
-    }
-    let linger_ms = linger.as_millis();
-    if linger_ms == 0 {
-        faults.push("the gateway waits 1 ms at least: plan with a linger of that".to_owned());
-    }
-    if !faults.is_empty() {
-        return Err(Faults(faults));
-    }
+    let goals = question.estimator.goals();
+    let Goals { target, fraction, .. } = goals;
+    check(goals)?;
+    let partitioning = match goals.placement {
+        Placement::Golden => "partitioning = \"golden\"\n",
+        Placement::Md5 | Placement::Even => "",
+    };
     let fleet = question.estimator.fleet();
     let instances = question.keys.gateways.unwrap_or(NonZeroU32::MIN);
     Ok(format!(
         "# Planned for {:.0} devices and {:.1} records/s.\n\
-         [stream]\nshards = {shards}\n\n\
+         [stream]\nshards = {shards}\n{partitioning}\n\
          [pace]\nmode = \"shards\"\ninstances = {instances}\nfraction = {fraction}\n\n\
-         [batch]\nlinger_ms = {linger_ms}\n",
+         [plan]\ntarget = {target}\n\n\
+         [batch]\nlinger_ms = {}\n",
         fleet.devices(),
         fleet.records_per_s(),
+        goals.linger.as_millis(),
     ))
+}
+
+/// Finds what a plan counts on that the gateway does not do.
+///
+/// # Errors
+/// All of it.
+pub(super) fn check(goals: &Goals) -> Result<(), Faults> {
+    let asks = [
+        (
+            goals.placement == Placement::Even,
+            "no gateway places devices evenly: plan with placement md5 or golden",
+        ),
+        (goals.packing.is_some(), "the gateway does not pack records: plan with aggregate off"),
+        (
+            goals.linger.as_millis() == 0,
+            "the gateway waits 1 ms at least: plan with a linger of that",
+        ),
+    ];
+    let faults: Vec<_> =
+        asks.iter().filter(|(asked, _)| *asked).map(|(_, fault)| (*fault).to_owned()).collect();
+    if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
 }

@@ -264,7 +264,7 @@ fn nothing_is_said_against_a_good_plan() {
 #[test]
 fn settings_that_the_gateway_does_not_have_are_refused() {
     for (flags, why) in [
-        ("--placement golden", "leaves hashing"),
+        ("--placement even", "md5 or golden"),
         ("--aggregate 25KiB", "does not pack"),
         ("--linger 0s", "1 ms"),
     ] {
@@ -292,6 +292,15 @@ fn what_speaks_against_the_fleet_is_said_in_reverse_too() {
     warned(fleet, &["give a histogram"]);
     warned(&format!("{fleet} --efo 21"), &["need On-demand Advantage"]);
     warned(fleet, &["the stream gets there in 4 steps (5, 3, 2, 1)"]);
+}
+
+#[test]
+fn settings_say_what_the_plan_counts_on() {
+    let said = answered(&format!("{FLEET} --placement golden --target-util 0.7 --format toml"));
+    let expected = "[stream]\nshards = 29\npartitioning = \"golden\"\n\n[pace]\n";
+    assert!(said.contains(expected), "{said}");
+    assert!(said.contains("\n[plan]\ntarget = 0.7\n"), "{said}");
+    assert!(!answered(&format!("{FLEET} --format toml")).contains("partitioning"));
 }
 
 #[test]
