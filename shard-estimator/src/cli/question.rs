@@ -10,7 +10,7 @@ use super::sheet::Sheet;
 use super::trace;
 use super::written::{ClassKeys, GoalKeys};
 use super::{Arguments, Faults};
-use crate::{Class, Estimator, Fleet, Prices, Region, Warning};
+use crate::{Class, Estimator, Fleet, Goals, Prices, Region, Warning};
 
 /// What is asked, checked and with every default filled in.
 #[derive(Debug)]
@@ -124,6 +124,7 @@ impl Question {
         }
         let devices = devices(arguments, witness, classes);
         let (devices, goals) = both(devices, keys.goals())?;
+        kept_and_sent(&devices.classes, &goals)?;
         let fleet = Fleet::new(devices.classes).map_err(|faults| Faults::of(&faults))?;
         let estimator = Estimator::new(fleet, goals).map_err(|faults| Faults::of(&faults))?;
         let mut warnings: Vec<_> = devices.doubts.iter().map(Said::of).collect();
@@ -139,8 +140,24 @@ impl Question {
     /// Finds what is wrong whatever will be observed.
     pub(super) fn check(arguments: &Arguments) -> Result<(), Faults> {
         let Asked { classes, keys, .. } = Asked::read(arguments)?;
-        keys.goals()?;
+        kept_and_sent(&[], &keys.goals()?)?;
         is_witness_alone(arguments, &classes)
+    }
+}
+
+/// Whether what devices keep is sent once, and what is sent once was kept: one without the other would
+/// change nothing.
+fn kept_and_sent(classes: &[Class], goals: &Goals) -> Result<(), Faults> {
+    let are_kept = classes.iter().any(|class| class.buffered > 0);
+    match (are_kept, goals.restore) {
+        (true, None) => Err(Faults::one(
+            "device_buffer is given, but no restore: say within how long all devices are back",
+        )),
+        (false, Some(_)) => Err(Faults::one(
+            "restore is given, but no device_buffer: describe the devices with how many records \
+             each keeps",
+        )),
+        (true, Some(_)) | (false, None) => Ok(()),
     }
 }
 

@@ -304,6 +304,16 @@ fn settings_say_what_the_plan_counts_on() {
 }
 
 #[test]
+fn what_was_kept_and_when_it_is_sent_are_said_together() {
+    let buffer = "device_buffer is given, but no restore";
+    refused(&format!("{FLEET} --device-buffer 60"), &[buffer]);
+    refused(&format!("{FLEET} --restore 30s"), &["restore is given, but no device_buffer"]);
+    let both = "--devices 20 --period 1s --sizes 200:1 --device-buffer 60 --restore 30s";
+    assert!(asked(both).is_ok());
+    assert!(asked(&format!("{FLEET} --device-buffer 0")).is_ok());
+}
+
+#[test]
 fn a_plan_above_what_is_fine_says_so() {
     for (max, is_above) in [(28, true), (29, false)] {
         let answer = asked(&format!("{FLEET} --max-shards-ok {max}")).expect("a plan");
