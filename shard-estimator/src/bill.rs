@@ -32,7 +32,7 @@ const GIB: f64 = (1_u32 << 30) as f64;
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// Kept without charge.
-const FREE_RETENTION: Duration = DAY;
+pub const FREE_RETENTION: Duration = DAY;
 /// Kept for the price of extended retention.
 const EXTENDED_RETENTION: Duration = Duration::from_secs(7 * 86_400);
 

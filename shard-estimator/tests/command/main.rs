@@ -314,6 +314,21 @@ fn what_was_kept_and_when_it_is_sent_are_said_together() {
 }
 
 #[test]
+fn modes_that_have_no_price_are_named() {
+    let silent = "on-demand prices of";
+    assert!(!answered(FLEET).contains(silent));
+    for (flags, what) in [
+        ("--efo 1", "on-demand prices of enhanced fan-out are not known"),
+        ("--retention 7d", "on-demand prices of retention beyond 24 hours are not known"),
+        ("--efo 1 --retention 7d", "of enhanced fan-out and of retention beyond 24 hours"),
+    ] {
+        let table = answered(&format!("{FLEET} {flags}"));
+        assert!(table.contains(what), "{table}");
+        assert!(answered(&format!("{FLEET} {flags} --format html")).contains(what), "{flags}");
+    }
+}
+
+#[test]
 fn a_plan_above_what_is_fine_says_so() {
     for (max, is_above) in [(28, true), (29, false)] {
         let answer = asked(&format!("{FLEET} --max-shards-ok {max}")).expect("a plan");

@@ -2,7 +2,7 @@
 
 use super::super::question::Question;
 use super::{Rows, row};
-use crate::bill::{Bill, Cost, Mode};
+use crate::bill::{Bill, Cost, FREE_RETENTION, Mode};
 
 /// The parts of a month's bill, in the order in which they are shown.
 pub(in crate::cli) const PARTS: [&str; 5] =
@@ -41,5 +41,20 @@ pub(in crate::cli) fn about(question: &Question, bill: &Bill) -> String {
     let firehose = bill
         .firehose
         .map_or_else(String::new, |cost| format!("; delivery by Firehose would add {cost}"));
-    format!("prices of {region_name}, {prices_date}{firehose}")
+    format!("prices of {region_name}, {prices_date}{firehose}{}", unpriced(question))
+}
+
+/// Why on-demand modes are left out, if the question asks for what has no price in them.
+fn unpriced(question: &Question) -> String {
+    let goals = question.estimator.goals();
+    let asked = [
+        (goals.readers.fan_out > 0).then_some("enhanced fan-out"),
+        (goals.retention > FREE_RETENTION).then_some("retention beyond 24 hours"),
+    ];
+    let asked: Vec<_> = asked.into_iter().flatten().collect();
+    if asked.is_empty() {
+        return String::new();
+    }
+    let asked = asked.join(" and of ");
+    format!("; on-demand prices of {asked} are not known, so those modes are left out")
 }
