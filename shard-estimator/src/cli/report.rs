@@ -14,7 +14,7 @@ use crate::{
 /// Changes when a field goes, or means something else.
 const SCHEMA_VERSION: u32 = 1;
 
-/// Months that are looked at when the fleet grows.
+/// Months that are looked at when the fleet grows, besides the horizon.
 const MONTHS: [u32; 9] = [0, 1, 2, 3, 6, 9, 12, 18, 24];
 
 /// What was asked.
@@ -144,11 +144,13 @@ fn golden(estimator: &Estimator) -> Option<NonZeroU32> {
 }
 
 fn by_month(estimator: &Estimator) -> Vec<Month> {
-    if estimator.goals().growth.is_none() {
-        return Vec::new();
-    }
-    let shards = estimator.shards_by_month(&MONTHS);
-    MONTHS.into_iter().zip(shards).map(|(months, shards)| Month { months, shards }).collect()
+    let Some(growth) = estimator.goals().growth else { return Vec::new() };
+    let mut months = MONTHS.to_vec();
+    months.push(growth.horizon_months);
+    months.sort_unstable();
+    months.dedup();
+    let shards = estimator.shards_by_month(&months);
+    months.into_iter().zip(shards).map(|(months, shards)| Month { months, shards }).collect()
 }
 
 /// What a number of shards can carry.
@@ -175,9 +177,9 @@ impl Reverse {
             schema_version: SCHEMA_VERSION,
             inputs: Inputs::of(question),
             carried: estimator.carried(shards),
-            bill,
             warnings: warnings_of(question, &outlook, &bill),
             outlook,
+            bill,
         }
     }
 }

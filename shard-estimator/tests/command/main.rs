@@ -273,6 +273,15 @@ fn settings_that_the_gateway_does_not_have_are_refused() {
     }
 }
 
+#[test]
+fn settings_say_what_the_plan_counts_on() {
+    let said = answered(&format!("{FLEET} --placement golden --target-util 0.7 --format toml"));
+    let expected = "[stream]\nshards = 29\npartitioning = \"golden\"\n\n[pace]\n";
+    assert!(said.contains(expected), "{said}");
+    assert!(said.contains("\n[plan]\ntarget = 0.7\n"), "{said}");
+    assert!(!answered(&format!("{FLEET} --format toml")).contains("partitioning"));
+}
+
 /// Devices that differ are numbered in an order that nobody knows.
 #[test]
 fn golden_places_are_not_promised_for_classes_that_differ() {
@@ -292,15 +301,6 @@ fn what_speaks_against_the_fleet_is_said_in_reverse_too() {
     warned(fleet, &["give a histogram"]);
     warned(&format!("{fleet} --efo 21"), &["need On-demand Advantage"]);
     warned(fleet, &["the stream gets there in 4 steps (5, 3, 2, 1)"]);
-}
-
-#[test]
-fn settings_say_what_the_plan_counts_on() {
-    let said = answered(&format!("{FLEET} --placement golden --target-util 0.7 --format toml"));
-    let expected = "[stream]\nshards = 29\npartitioning = \"golden\"\n\n[pace]\n";
-    assert!(said.contains(expected), "{said}");
-    assert!(said.contains("\n[plan]\ntarget = 0.7\n"), "{said}");
-    assert!(!answered(&format!("{FLEET} --format toml")).contains("partitioning"));
 }
 
 #[test]
@@ -326,6 +326,17 @@ fn modes_that_have_no_price_are_named() {
         assert!(table.contains(what), "{table}");
         assert!(answered(&format!("{FLEET} {flags} --format html")).contains(what), "{flags}");
     }
+}
+
+#[test]
+fn the_months_go_as_far_as_the_horizon() {
+    let grown = format!("{FLEET} --growth 1%/mo --horizon 48mo");
+    let text = answered(&grown);
+    let line = text.lines().find(|line| line.starts_with("after months")).expect("months");
+    assert!(line.ends_with(" 48"), "{line}");
+    let page = answered(&format!("{grown} --format html"));
+    let is_label = |label: &&str| page.lines().any(|line| line == *label);
+    assert!(["42", "48"].iter().all(is_label), "labelled up to the horizon");
 }
 
 #[test]

@@ -74,6 +74,13 @@ fn waiting(outlook: &Outlook, gone_h: f64, end_h: f64) -> Option<Vec<(f64, f64)>
     Some([(0.0, 0.0), (gone_h, most)].into_iter().chain(tail).collect())
 }
 
+/// Labels up to a month, as many as are legible.
+fn quarters(last: u32) -> Vec<(f64, String)> {
+    let apart = 3 * last.div_ceil(24).max(1);
+    let months = (0..=last / apart).map(|n| n * apart);
+    months.map(|month| (f64::from(month), month.to_string())).collect()
+}
+
 /// Shards that a growing fleet needs; `None` if it does not grow.
 pub(in crate::cli::html) fn shards_by_month(
     question: &Question,
@@ -91,7 +98,7 @@ pub(in crate::cli::html) fn shards_by_month(
     let x = Axis::at(
         "months from now",
         (0.0, (last * 1.03).max(1.0)),
-        (0..=24).step_by(3).map(|month| (f64::from(month), month.to_string())).collect(),
+        quarters(planned.by_month.last()?.months),
     );
     let y = Axis::whole("shards", (0.0, highest * ROOM));
     let dots = needed.iter().map(|at| Shape::Dot { at: *at, paint: Paint::First });
