@@ -5,12 +5,12 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::observed::{Known, Observed};
-use super::running::{Running, Stream};
+use super::running::{Hopeless, Running, Stream};
 use super::sheet::Sheet;
 use super::trace;
 use super::written::{ClassKeys, GoalKeys};
 use super::{Arguments, Faults};
-use crate::{Class, Estimator, Fleet, Prices, Region, Warning};
+use crate::{Class, Estimator, Factor, Fleet, Prices, Region, Warning};
 
 /// What is asked, checked and with every default filled in.
 #[derive(Debug)]
@@ -52,6 +52,14 @@ impl Witness {
         match self {
             Self::Observed(observed) => observed.known(),
             Self::Running(running) => running.known(),
+        }
+    }
+
+    /// Whether it is a gateway that no number of shards can help.
+    pub(super) fn hopeless(&self, target: Option<Factor>) -> Option<Hopeless> {
+        match self {
+            Self::Observed(_) => None,
+            Self::Running(running) => Hopeless::of(running, target),
         }
     }
 
@@ -121,6 +129,7 @@ impl Question {
             keys.target_util = keys.target_util.or(stream.target);
             keys.limiter = keys.limiter.or(stream.fraction);
             keys.current_shards = keys.current_shards.or(stream.shards);
+            keys.placement = keys.placement.or(stream.placement);
         }
         let devices = devices(arguments, witness, classes);
         let (devices, goals) = both(devices, keys.goals())?;
