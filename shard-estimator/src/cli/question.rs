@@ -10,7 +10,7 @@ use super::sheet::Sheet;
 use super::trace;
 use super::written::{ClassKeys, GoalKeys};
 use super::{Arguments, Faults};
-use crate::{Class, Estimator, Factor, Fleet, Prices, Region, Warning};
+use crate::{Class, Estimator, Fleet, Prices, Region, Warning};
 
 /// What is asked, checked and with every default filled in.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Witness {
     }
 
     /// Whether it is a gateway that no number of shards can help.
-    pub(super) fn hopeless(&self, target: Option<Factor>) -> Option<Hopeless> {
+    pub(super) fn hopeless(&self, target: Option<crate::Factor>) -> Option<Hopeless> {
         match self {
             Self::Observed(_) => None,
             Self::Running(running) => Hopeless::of(running, target),
@@ -129,9 +129,12 @@ impl Question {
             keys.target_util = keys.target_util.or(stream.target);
             keys.limiter = keys.limiter.or(stream.fraction);
             keys.current_shards = keys.current_shards.or(stream.shards);
-            keys.placement = keys.placement.or(stream.placement);
         }
         let devices = devices(arguments, witness, classes);
+        // Places are even for devices that are alike; hot keys among them are planned for as hashed.
+        if devices.as_ref().is_ok_and(|known| known.classes.len() == 1) {
+            keys.placement = keys.placement.or(stream.and_then(|stream| stream.placement));
+        }
         let (devices, goals) = both(devices, keys.goals())?;
         let fleet = Fleet::new(devices.classes).map_err(|faults| Faults::of(&faults))?;
         let estimator = Estimator::new(fleet, goals).map_err(|faults| Faults::of(&faults))?;

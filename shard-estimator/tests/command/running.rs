@@ -141,6 +141,17 @@ fn a_gateway_that_places_by_numbers_is_planned_for_as_one() {
     assert!(by_number < by_hash, "{by_number} and {by_hash}");
 }
 
+/// Numbers are given by first sight, so the hot ones among devices lie anywhere.
+#[test]
+fn hot_keys_among_devices_that_are_placed_by_numbers_are_planned_for_as_hashed() {
+    let hot = "tidegate_hot_key_records_per_second{key=\"pump\"} 400.0\n\
+               tidegate_hot_key_bytes_per_second{key=\"pump\"} 408000.0\n";
+    let page =
+        Gateway { hot, keys: 100, ..GATEWAY }.page().replace("how=\"md5\"", "how=\"golden\"");
+    let plan = json(Running::read(&page).unwrap());
+    assert_eq!(plan["inputs"]["goals"]["placement"], "md5");
+}
+
 #[test]
 fn a_warning_of_the_gateway_counts() {
     let table = asked(Gateway { holds: false, ..GATEWAY }.running(), "").expect("a plan");
