@@ -183,9 +183,15 @@ pub const LIMITER_LIFE_MIN: Duration = Duration::from_secs(1);
 /// How often it is looked whether the plan still holds.
 pub const WATCH_EVERY: Duration = Duration::from_secs(5);
 
-/// The hottest keys are those of the last window that was full; there are so many in the time after
-/// which a warning is due.
+/// What the plan is held against is averaged over windows; there are so many in the time after which
+/// a warning is due.
 pub const WINDOWS_BEFORE_WARNING: u32 = 5;
+
+/// The hottest keys are those of the last window that was full, and that is at most so long.
+pub const HOT_KEYS_WINDOW_MAX: Duration = Duration::from_secs(60);
+
+/// Hottest keys that are shown without their names where none may be named.
+pub const HOT_KEYS_UNNAMED: usize = 10;
 
 /// Shards that metrics tell apart, the hottest. Eight series each.
 pub const SHARDS_SHOWN_MAX: usize = 100;

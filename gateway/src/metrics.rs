@@ -12,7 +12,7 @@ pub mod server;
 mod shown;
 
 pub use histogram::Delays;
-pub use shown::{Attempts, Held, PlanShown, ShardLoad, Shown, StreamLoad};
+pub use shown::{Attempts, Held, HotKeyShown, PlanShown, ShardLoad, Shown, StreamLoad};
 
 /// A number that only grows.
 #[derive(Debug, Default)]

@@ -9,6 +9,9 @@
 //! Of a key only a hash is kept, 8 bytes on the disk and at most 36 in memory. Two keys of one hash
 //! share a number, and so a place, which does no harm; among a million keys it happens in one of 37
 //! million registers.
+//!
+//! Numbers begin anywhere, drawn once for each register: the points of any stretch of numbers are as
+//! even, and several gateways on one stream do not all begin with the same shard.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -36,21 +39,27 @@ impl Fingerprint {
     }
 }
 
-/// The numbers of all keys, from 1 on without a gap.
+/// Most that may precede the first number: there is room behind it for all others.
+const BEFORE_MAX: u32 = u32::MAX - REGISTER_KEYS_MAX;
+
+/// The numbers of all keys, without a gap.
 #[derive(Debug, Default)]
 pub struct Register {
     numbers: HashMap<Fingerprint, NonZeroU32, BuildHasherDefault<AsItIs>>,
-    /// The last number.
+    /// What precedes the first number.
+    before: u32,
+    /// The last number; at first what precedes all.
     last: u32,
     /// Those with the last numbers, which are not on the disk yet, in order.
     fresh: Vec<Fingerprint>,
 }
 
 impl Register {
-    /// What is on the disk, in the order of the numbers.
+    /// What is on the disk, in the order of the numbers, of which the first follows `before`: at most
+    /// 2^32 − 1 − [`REGISTER_KEYS_MAX`].
     #[must_use]
-    pub fn new(durable: impl IntoIterator<Item = Fingerprint>) -> Self {
-        let mut register = Self::default();
+    pub fn new(before: u32, durable: impl IntoIterator<Item = Fingerprint>) -> Self {
+        let mut register = Self { before, last: before, ..Self::default() };
         for fingerprint in durable {
             register.last += 1;
             if let Some(number) = NonZeroU32::new(register.last) {
@@ -66,7 +75,7 @@ impl Register {
         let fingerprint = Fingerprint::of(key);
         match self.numbers.entry(fingerprint) {
             Entry::Occupied(known) => Some(*known.get()),
-            Entry::Vacant(_) if self.last >= REGISTER_KEYS_MAX => None,
+            Entry::Vacant(_) if self.last - self.before >= REGISTER_KEYS_MAX => None,
             Entry::Vacant(unknown) => {
                 self.last += 1;
                 self.fresh.push(fingerprint);
@@ -92,16 +101,22 @@ impl Register {
         self.fresh.drain(..count.min(self.fresh.len()));
     }
 
+    /// What precedes the first number.
+    #[must_use]
+    pub fn before(&self) -> u32 {
+        self.before
+    }
+
     /// How many numbers there are.
     #[must_use]
     pub fn len(&self) -> u32 {
-        self.last
+        self.last - self.before
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.last == 0
+        self.len() == 0
     }
 }
 

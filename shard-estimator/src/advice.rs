@@ -2,7 +2,7 @@ use std::num::NonZeroU32;
 
 use crate::limits::SHARDS_MAX;
 use crate::number::count_up;
-use crate::{Arrivals, Constraint, Estimator, Goals};
+use crate::{Arrivals, Constraint, Estimator, Goals, Placement};
 
 /// How many shards it would take to send what comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,11 @@ impl Advice {
             return nothing_helps;
         }
         let planned = arrivals.fleet().and_then(|fleet| {
-            let plan = Estimator::new(fleet, goals.clone()).ok()?.plan().ok()?;
+            // Places are even for devices that are alike; hot keys among them may lie anywhere.
+            let lies_anywhere = goals.placement == Placement::Golden && fleet.classes().len() > 1;
+            let placement = if lies_anywhere { Placement::Md5 } else { goals.placement };
+            let goals = Goals { placement, ..goals.clone() };
+            let plan = Estimator::new(fleet, goals).ok()?.plan().ok()?;
             Some((plan.shards, plan.binding))
         });
         let Some((shards, binding)) = planned else { return nothing_helps };
@@ -79,6 +83,35 @@ mod tests {
         let advice = Advice::of(&seen, &Goals::default(), None);
         assert_eq!(advice, Advice { shards: Some(plan.shards), binding: plan.binding });
         assert!(plan.shards.get() > 5, "40 keys of 100 records/s do not spread evenly");
+    }
+
+    #[test]
+    fn hot_keys_among_evenly_placed_devices_are_planned_for_as_hashed() {
+        let advice = |seen: &Arrivals<u32>, placement| {
+            Advice::of(seen, &Goals { placement, ..Goals::default() }, None).shards
+        };
+        let both = |seen: &Arrivals<u32>| {
+            [Placement::Golden, Placement::Md5].map(|place| advice(seen, place))
+        };
+        let [golden, md5] = both(&with_quiet(0));
+        assert!(golden < md5, "{golden:?} and {md5:?}");
+        let [golden, md5] = both(&with_quiet(700));
+        assert_eq!(golden, md5);
+    }
+
+    /// What is seen of two seconds in which 1,000 devices sent ten records each, and another many.
+    fn with_quiet(hot_records: u32) -> Arrivals<u32> {
+        let seconds = Duration::from_secs(2);
+        let mut traffic = Traffic::new(seconds, Duration::ZERO);
+        for record in 0..10_000 {
+            let device = record % 1_000;
+            traffic.add(HashKey::of(&device.to_string()), &device, 20, 300);
+        }
+        for _ in 0..hot_records {
+            traffic.add(HashKey::of("hot"), &u32::MAX, 20, 300);
+        }
+        traffic.pass(seconds);
+        traffic.arrivals().cloned().unwrap()
     }
 
     #[test]

@@ -42,9 +42,15 @@ impl<K> Arrivals<K> {
     }
 
     /// What came as a fleet to plan for: the keys that load a shard noticeably each by itself, and
-    /// all others as devices that are alike. `None` if there is nothing to plan for.
+    /// all others as devices that are alike and do not report together, for nothing here tells when they
+    /// report. `None` if there is nothing to plan for.
     #[must_use]
     pub fn fleet(&self) -> Option<Fleet> {
+        self.fleet_named(|place, _| format!("hot key {place}"))
+    }
+
+    /// The same; `name` is asked with the place of a hot key, from 1 on, and the key.
+    pub(crate) fn fleet_named(&self, name: impl Fn(usize, &K) -> String) -> Option<Fleet> {
         let hot: Vec<_> =
             self.hottest.iter().filter(|key| self.flow_of(key).used() >= HOT_USED_MIN).collect();
         let records = self.sizes.records();
@@ -62,10 +68,10 @@ impl<K> Arrivals<K> {
                 buffered: 0,
             });
         }
-        for (place, key) in hot.into_iter().enumerate() {
+        for (place, key) in (1..).zip(hot) {
             let data_bytes = real(key.bytes) / real(key.records) - f64::from(key_bytes);
             classes.push(Class {
-                name: format!("hot key {}", place + 1),
+                name: name(place, &key.key),
                 devices: Devices::Counted { devices: 1, key_bytes },
                 period: self.period(1.0, key.records)?,
                 sizes: Sizes::histogram([(count_up(data_bytes).max(1), 1)])?,

@@ -40,6 +40,7 @@ pub use self::quantity::time;
 use self::question::Question;
 pub use self::question::Witness;
 use self::report::{Planned, Reverse};
+use self::running::Hopeless;
 pub use self::running::Running;
 use self::trace::BytesAre;
 use self::written::{ClassKeys, GoalKeys};
@@ -113,6 +114,8 @@ pub struct Answer {
     pub text: String,
     /// Whether the plan needs more shards than the question said are fine.
     pub is_above_max: bool,
+    /// Whether a running gateway was asked, and the plan for its stream no longer holds.
+    pub is_broken: bool,
 }
 
 /// Everything that is wrong with a question, one line each. Never empty.
@@ -139,12 +142,12 @@ impl std::error::Error for Faults {}
 
 /// The question is at fault: `EX_USAGE` of sysexits.h.
 const EXIT_FAULTS: u8 = 64;
-/// More shards than the question said are fine.
-const EXIT_ABOVE_MAX: u8 = 3;
+/// More shards than the question said are fine, or than a running gateway has.
+const EXIT_SHORT: u8 = 3;
 
 /// Answers on standard output, or tells on standard error what is wrong with the question. The exit
-/// code is 0, 64 for a question with faults, 3 for a plan above `--max-shards-ok`, or 1 when the
-/// answer could not be written.
+/// code is 0, 64 for a question with faults, 3 for a plan above `--max-shards-ok` or one that no longer
+/// holds, or 1 when the answer could not be written.
 #[must_use]
 pub fn run(arguments: &Arguments) -> ExitCode {
     tell(answer(arguments, today()))
@@ -168,8 +171,10 @@ fn today() -> Date {
 
 fn tell(answer: Result<Answer, Faults>) -> ExitCode {
     let (written, code) = match answer {
-        Ok(Answer { text, is_above_max: false }) => (print(&text), ExitCode::SUCCESS),
-        Ok(Answer { text, is_above_max: true }) => (print(&text), EXIT_ABOVE_MAX.into()),
+        Ok(Answer { text, is_above_max: false, is_broken: false }) => {
+            (print(&text), ExitCode::SUCCESS)
+        }
+        Ok(Answer { text, .. }) => (print(&text), EXIT_SHORT.into()),
         Err(faults) => (writeln!(io::stderr(), "{faults}"), EXIT_FAULTS.into()),
     };
     if written.is_ok() { code } else { ExitCode::FAILURE }
@@ -200,7 +205,24 @@ pub fn answer_observed(
     witness: impl Into<Witness>,
     today: Date,
 ) -> Result<Answer, Faults> {
-    to(&Question::of(arguments, Some(witness.into()), today)?, arguments)
+    let witness = witness.into();
+    let hopeless = witness.hopeless(arguments.goals.target_util);
+    match (Question::of(arguments, Some(witness), today), hopeless) {
+        (Ok(question), _) => to(&question, arguments),
+        (Err(faults), Some(hopeless)) => no_plan(&hopeless.because(faults), arguments.format),
+        (Err(faults), None) => Err(faults),
+    }
+}
+
+/// Where no number of shards would do, that is the answer: there are no settings for it, and nothing
+/// to draw.
+fn no_plan(hopeless: &Hopeless, format: Format) -> Result<Answer, Faults> {
+    let text = match format {
+        Format::Table => hopeless.says(),
+        Format::Json => json(hopeless)?,
+        Format::Toml | Format::Html => return Err(Faults::one(hopeless.says().trim_end())),
+    };
+    Ok(Answer { text, is_above_max: false, is_broken: true })
 }
 
 /// Finds what can be found wrong with a question about devices that are yet to be observed.
@@ -221,7 +243,7 @@ fn to(question: &Question, arguments: &Arguments) -> Result<Answer, Faults> {
             Format::Toml => settings::of(question, shards)?,
             Format::Html => html::of_reverse(question, &Reverse::of(question, shards))?,
         };
-        return Ok(Answer { text, is_above_max: false });
+        return Ok(Answer { text, is_above_max: false, is_broken: false });
     }
     let planned = Planned::of(question)?;
     let shards = planned.plan.shards;
@@ -232,7 +254,8 @@ fn to(question: &Question, arguments: &Arguments) -> Result<Answer, Faults> {
         Format::Html => html::of_plan(question, &planned)?,
     };
     let is_above_max = arguments.max_shards_ok.is_some_and(|max| shards > max);
-    Ok(Answer { text, is_above_max })
+    let is_broken = planned.holding.is_some_and(|holding| holding.holds == Some(false));
+    Ok(Answer { text, is_above_max, is_broken })
 }
 
 /// Reads a file of a plan that can be rehearsed.

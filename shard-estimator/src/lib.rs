@@ -72,7 +72,7 @@
 //!
 //! For the third, of a gateway that runs:
 //!
-//! - [`Meter`] and [`PeakMeter`]: how much flows, on average and at its peak; [`Flow::used`] of a
+//! - [`Meter`], [`MeanMeter`] and [`PeakMeter`]: how much flows, on average and at its peak; [`Flow::used`] of a
 //!   shard's limits;
 //! - [`Traffic`]: what there is to send, in bounded memory: [`SizeCounts`], [`KeyCount`], [`HotKeys`];
 //!   [`Arrivals::fleet`] is a fleet to plan for;
@@ -143,7 +143,7 @@ pub use hot_keys::{HOT_KEYS, HotKey, HotKeys};
 pub use key_count::KeyCount;
 pub use ladder::ladder;
 pub use learned_map::{LearnedMap, Lesson, OpenShard, Sighting};
-pub use meter::{Meter, PeakMeter};
+pub use meter::{MeanMeter, Meter, PeakMeter};
 pub use outlook::{Hottest, Outlook};
 pub use packing::{Keys, Packed, Packing, Sent};
 pub use placement::hottest_devices;

@@ -118,6 +118,81 @@ impl PeakMeter {
     }
 }
 
+/// A [`Meter`] that knows the mean over a longer time too, in which devices that report together do
+/// not show: averages over seconds follow each of their bursts, and what is above a target for ten of
+/// sixty seconds is no more on the whole than what is always below.
+///
+/// The mean is a moving average of a moving average, so that neither the beginning of a burst nor its
+/// end makes a step in it: of what comes all at once every `over` it is never more than 8 % off, and of
+/// what comes twice as often 3 %.
+#[derive(Debug, Clone, Copy)]
+pub struct MeanMeter {
+    meter: Meter,
+    began: u64,
+    over_s: f64,
+    once: Flow,
+    twice: Flow,
+}
+
+impl MeanMeter {
+    /// Nothing was counted before `now`. What came within `over` before makes a quarter of the mean,
+    /// what came within three times that four fifths.
+    #[must_use]
+    pub fn new(over: Duration, now: Duration) -> Self {
+        let nothing = Flow::default();
+        let over_s = over.as_secs_f64().max(1.0);
+        Self { meter: Meter::new(now), began: now.as_secs(), over_s, once: nothing, twice: nothing }
+    }
+
+    /// Counts records and their bytes, data and keys.
+    pub fn add(&mut self, records: u32, bytes: u64, now: Duration) {
+        self.pass(now);
+        self.meter.add(records, bytes, now);
+    }
+
+    /// The moving average over ten seconds.
+    #[must_use]
+    pub fn flow(&self, now: Duration) -> Flow {
+        self.meter.flow(now)
+    }
+
+    /// The mean. Of what is counted for less than `over` it is too little, so that a burst at the
+    /// beginning is not taken for more.
+    #[must_use]
+    pub fn mean(&self, now: Duration) -> Flow {
+        let mut then = *self;
+        then.pass(now);
+        let age_s = real(now.as_secs().saturating_sub(self.began)).max(self.over_s);
+        let seen = 1.0 - (-age_s / self.over_s).exp() * (1.0 + age_s * self.takes());
+        let of_seen = |mean: f64| mean / seen;
+        Flow {
+            records_per_s: of_seen(then.twice.records_per_s),
+            bytes_per_s: of_seen(then.twice.bytes_per_s),
+        }
+    }
+
+    /// The part that a second makes of a moving average.
+    fn takes(&self) -> f64 {
+        1.0 - (-1.0 / self.over_s).exp()
+    }
+
+    fn pass(&mut self, now: Duration) {
+        let Some((second, counted)) = self.meter.pass(now) else { return };
+        let takes = self.takes();
+        let silent_s = real(now.as_secs() - second - 1);
+        let silence = (-silent_s / self.over_s).exp();
+        let fold = |once: &mut f64, twice: &mut f64, counted: f64| {
+            *once += (counted - *once) * takes;
+            *twice += (*once - *twice) * takes;
+            *twice = (*twice + *once * takes * silent_s) * silence;
+            *once *= silence;
+        };
+        let Self { once, twice, .. } = self;
+        fold(&mut once.records_per_s, &mut twice.records_per_s, counted.records_per_s);
+        fold(&mut once.bytes_per_s, &mut twice.bytes_per_s, counted.bytes_per_s);
+    }
+}
+
 fn place(stretch: u64) -> usize {
     usize::try_from(stretch % STRETCHES as u64).unwrap_or(0)
 }
@@ -174,6 +249,40 @@ mod tests {
             }
         }
         assert!(meter.peak_used(at(400.0)) < 1e-9, "nothing since");
+    }
+
+    #[test]
+    fn the_mean_of_a_steady_load_is_the_load_soon_and_after_any_silence_less() {
+        let minute = Duration::from_secs(60);
+        let mut meter = MeanMeter::new(minute, at(7.0));
+        for second in 7..1_000_u32 {
+            meter.add(500, 50_000, at(f64::from(second)));
+            let flow = meter.mean(at(f64::from(second) + 1.0));
+            let (off, since) = ((flow.records_per_s / 500.0 - 1.0).abs(), second - 6);
+            assert!(if since < 60 { flow.records_per_s < 500.0 } else { off < 1e-9 }, "{flow:?}");
+            assert!((flow.bytes_per_s / flow.records_per_s - 100.0).abs() < 1e-9);
+        }
+        // A minute of silence, at once and second by second.
+        let mut stepwise = meter;
+        (1_000..1_060).for_each(|second| stepwise.add(0, 0, at(f64::from(second))));
+        let [at_once, stepwise] = [meter, stepwise].map(|meter| meter.mean(at(1_060.0)));
+        assert!((at_once.records_per_s - stepwise.records_per_s).abs() < 1e-9);
+        // 2 ÷ e is left of a step that has passed the same average twice.
+        assert!((at_once.records_per_s / 500.0 - 0.736).abs() < 0.005, "{at_once:?}");
+    }
+
+    #[test]
+    fn devices_that_report_together_are_as_much_as_devices_that_do_not() {
+        for (every_s, off_max) in [(60_u32, 0.08), (30, 0.03), (20, 0.01)] {
+            let mut meter = MeanMeter::new(Duration::from_secs(60), at(0.0));
+            for second in 0..3_000_u32 {
+                let records = if second % every_s == 3 { 100 * every_s } else { 0 };
+                meter.add(records, 0, at(f64::from(second)));
+                let mean = meter.mean(at(f64::from(second) + 0.5)).records_per_s;
+                let off = (mean / 100.0 - 1.0).abs();
+                assert!(second < 600 || off < off_max, "{mean} records/s, every {every_s} s");
+            }
+        }
     }
 
     #[test]

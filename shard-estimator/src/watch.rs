@@ -16,7 +16,8 @@ const BACKLOG_S: f64 = 30.0;
 /// What a gateway sees of its stream at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Signs {
-    /// The part of its limits that there is to send to the hottest shard, if shards are told apart.
+    /// The part of its limits that there is to send to the hottest shard, if shards are told apart: its
+    /// mean over some minutes, which devices that report together do not move.
     pub hottest_shard_used: Option<f64>,
     /// The part of one shard's limits that there is to send of the hottest key.
     pub hottest_key_used: f64,
@@ -24,7 +25,7 @@ pub struct Signs {
     pub throttled: f64,
     /// Records on local disk.
     pub spooled: u64,
-    /// Records that come in a second.
+    /// Records that come in a second, likewise.
     pub offered_per_s: f64,
     /// Whether the stream takes calls at all.
     pub open: bool,
@@ -64,9 +65,17 @@ struct Backlog {
     stays: bool,
 }
 
+/// That the plan does not hold.
+#[derive(Debug, Clone)]
+struct Told {
+    last: Duration,
+    /// Each that was told since the plan held.
+    strains: Vec<Strain>,
+}
+
 /// Tells when a plan no longer holds: when something speaks against it without a break for as long
-/// as the patience lasts. Told once, and again every hour; and once when nothing spoke against it
-/// for as long.
+/// as the patience lasts. Each reason is told once, and all that there are again every hour; and once
+/// that nothing spoke against it for as long.
 ///
 /// What is held against the target is what there is to send, so that an outage, after which
 /// a gateway sends as much as it may for hours, is no reason.
@@ -81,7 +90,7 @@ pub struct Watch {
     /// Since when nothing does.
     calm_since: Option<Duration>,
     backlog: Option<Backlog>,
-    told: Option<Duration>,
+    told: Option<Told>,
 }
 
 impl Watch {
@@ -104,7 +113,7 @@ impl Watch {
     pub fn see(&mut self, signs: Signs, now: Duration) -> Option<News> {
         let backlog = self.backlog(signs, now);
         let target = self.target.get();
-        let (patience, told) = (self.patience, self.told);
+        let patience = self.patience;
         let mut broken = Vec::new();
         for (strain, since) in &mut self.since {
             let speaks = match strain {
@@ -123,14 +132,24 @@ impl Watch {
         let calm = self.since.iter().all(|(_, since)| since.is_none());
         self.calm_since = calm.then(|| self.calm_since.unwrap_or(now));
         if !broken.is_empty() {
-            let due = told.is_none_or(|at| now.saturating_sub(at) >= REPEATED_AFTER);
-            return due.then(|| {
-                self.told = Some(now);
+            return self.is_due(&broken, now).then(|| {
+                let before = self.told.take().map(|told| told.strains).unwrap_or_default();
+                let fresh = broken.iter().filter(|strain| !before.contains(strain));
+                let strains = before.iter().chain(fresh).copied().collect();
+                self.told = Some(Told { last: now, strains });
                 News::Broken(broken)
             });
         }
         let lasts = self.calm_since.is_some_and(|since| now.saturating_sub(since) >= patience);
         (lasts && self.told.take().is_some()).then_some(News::Holds)
+    }
+
+    /// Whether there is a reason that was not told, or none was for long.
+    fn is_due(&self, broken: &[Strain], now: Duration) -> bool {
+        self.told.as_ref().is_none_or(|told| {
+            now.saturating_sub(told.last) >= REPEATED_AFTER
+                || broken.iter().any(|strain| !told.strains.contains(strain))
+        })
     }
 
     /// Whether the spool is no smaller than half a patience ago, and a whole one ago.
@@ -155,6 +174,8 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::MeanMeter;
+    use crate::number::count_up;
 
     const CALM: Signs = Signs {
         hottest_shard_used: Some(0.5),
@@ -216,6 +237,36 @@ mod tests {
         let expected =
             [(300, hot()), (3_900, hot()), (7_500, hot()), (8_300, News::Holds), (20_300, hot())];
         assert_eq!(news, expected);
+    }
+
+    #[test]
+    fn a_reason_that_is_new_is_told_at_once_and_one_that_comes_and_goes_is_not() {
+        let both = Signs { hottest_key_used: 0.9, ..HOT };
+        let signs = [(0, 600, HOT), (600, 1_000, both), (1_000, 1_100, HOT), (1_100, 3_000, both)];
+        let news = told(&mut watch(), &signs);
+        let all = News::Broken(vec![Strain::Key, Strain::Shard]);
+        assert_eq!(news, [(300, broken(Strain::Shard)), (900, all)]);
+    }
+
+    /// Devices that report together once a minute, by what a meter says of them.
+    #[test]
+    fn what_comes_all_at_once_is_told_if_it_is_too_much_on_the_whole_and_only_then() {
+        for (used, told) in [(0.95, true), (0.2, false)] {
+            let mut watch = watch();
+            let mut meter = MeanMeter::new(Duration::from_secs(60), Duration::ZERO);
+            let mut news = Vec::new();
+            for now in (0..7_200).map(Duration::from_secs) {
+                if now.as_secs() % 60 == 17 {
+                    meter.add(count_up(60.0 * 1_000.0 * used), 0, now);
+                }
+                if now.as_secs() % 5 == 0 {
+                    let hottest_shard_used = Some(meter.mean(now).used());
+                    news.extend(watch.see(Signs { hottest_shard_used, ..CALM }, now));
+                }
+            }
+            let expected = if told { vec![broken(Strain::Shard); 2] } else { vec![] };
+            assert_eq!(news, expected, "{used}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tracing::warn;
 
 use crate::config::{self, Config, Order, PaceMode, Partitioning};
 use crate::deliver::{Trouble, Verdict};
-use crate::limits::CALM_AFTER;
+use crate::limits::{CALM_AFTER, WINDOWS_BEFORE_WARNING};
 use crate::metrics::{ShardLoad, StreamLoad};
 use crate::queue::{Admission, Gate, Taken};
 use crate::record::PartitionKey;
@@ -42,6 +42,8 @@ pub struct Pace {
     /// A key that was held back is asked again after this long at the earliest, so that a paced
     /// stream is sent batches, not single records.
     linger: Duration,
+    /// Over how long what there is to send is averaged for the plan.
+    mean_over: Duration,
     started: Instant,
 }
 
@@ -79,6 +81,7 @@ impl Pace {
             },
             shards: Vec::new(),
             linger: config.batch.linger,
+            mean_over: config.plan.warn_after / WINDOWS_BEFORE_WARNING,
             started: now,
         };
         pace.align(now);
@@ -99,7 +102,7 @@ impl Pace {
                 let Past { aimd, refused_at, .. } = pasts.of_range(first, next);
                 let aimd = aimd.unwrap_or_else(|| fresh(&self.settings, age));
                 let limit = Limit::of(name, &self.settings, aimd, now);
-                let usage = Usage::new(age);
+                let usage = Usage::new(self.mean_over, age);
                 Shard { name, first, limit, usage, refused_at, closed_until: None }
             };
             let shard = before.remove(&name).map(|shard| Shard { first, ..shard });
@@ -206,11 +209,13 @@ impl Pace {
             .collect();
         hottest.sort_by(|(one, _), (other, _)| other.total_cmp(one));
         let told_apart = self.shards.iter().filter(|shard| shard.is_told_apart()).count();
-        let hottest_used = hottest.iter().find(|(_, shard)| shard.is_told_apart());
+        let means = self.shards.iter().filter(|shard| shard.is_told_apart());
+        let hottest_used = means.map(|shard| shard.usage.offered.mean(now).used());
         StreamLoad {
             shards: u32::try_from(told_apart).ok().filter(|shards| *shards > 0),
-            hottest_used: hottest_used.map(|(used, _)| *used),
+            hottest_used: hottest_used.max_by(f64::total_cmp),
             offered: sum(&|usage| usage.offered.flow(now)),
+            offered_mean: sum(&|usage| usage.offered.mean(now)),
             throttled: throttled(sent, refused),
             hottest: hottest.into_iter().take(most).map(|(_, shard)| shard.load(now)).collect(),
         }

@@ -11,9 +11,10 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use shard_estimator::SIZE_EDGES;
 
-use super::{Held, PlanShown, ShardLoad, Shown};
+use super::{Held, Shown};
 
 mod counts;
+mod stream;
 
 /// Before every name.
 const PREFIX: &str = "tidegate";
@@ -42,27 +43,7 @@ impl Collector for Shown {
         counts::write(self, &mut page)?;
         held(&self.held, &mut page)?;
         distributions(self, &mut page)?;
-        plan(self, &self.plan, &mut page)?;
-        shards(&self.load.hottest, &mut page)?;
-        page.gauges(
-            "hot_key_records_per_second",
-            "Records that there were to send of the hottest partition keys, at least, in the last \
-             full window of a minute or so.",
-            "key",
-            self.hottest_keys.iter().map(|(key, flow)| (key.as_str(), flow.records_per_s)),
-        )?;
-        page.gauges(
-            "hot_key_bytes_per_second",
-            "Their bytes, data and keys, likewise.",
-            "key",
-            self.hottest_keys.iter().map(|(key, flow)| (key.as_str(), flow.bytes_per_s)),
-        )?;
-        page.gauges(
-            "hot_key_used_ratio",
-            "The part of one shard's limits that they take; above 1 no number of shards can help.",
-            "key",
-            self.hottest_keys.iter().map(|(key, flow)| (key.as_str(), flow.used())),
-        )
+        stream::write(self, &mut page)
     }
 }
 
@@ -150,97 +131,6 @@ fn distributions(shown: &Shown, page: &mut Page<'_>) -> Result<(), Error> {
     )
 }
 
-fn plan(shown: &Shown, plan: &PlanShown, page: &mut Page<'_>) -> Result<(), Error> {
-    let load = &shown.load;
-    for (name, help, value) in [
-        (
-            "plan_holds",
-            "1 while the plan holds; 0 from the warning that it does not until it does again.",
-            f64::from(u8::from(plan.holds)),
-        ),
-        ("plan_target_ratio", "The part of its limits that a shard is planned for.", plan.target),
-        (
-            "pace_fraction_ratio",
-            "The part of its limits that a shard is sent at most by a gateway that is alone.",
-            plan.fraction,
-        ),
-        (
-            "partition_keys",
-            "About how many partition keys were in use in the last one to two hours; 2 % off.",
-            plan.keys,
-        ),
-        (
-            "offered_records_per_second",
-            "Records that there are to send, averaged over some ten seconds.",
-            load.offered.records_per_s,
-        ),
-        (
-            "offered_bytes_per_second",
-            "Bytes that there are to send, data and keys, averaged likewise.",
-            load.offered.bytes_per_s,
-        ),
-        (
-            "throttled_ratio",
-            "The part of attempts that the stream refused for their rate, averaged likewise.",
-            load.throttled,
-        ),
-        (
-            "stream_shards",
-            "Shards of the stream, as stated, listed or learned; 0 while they are not told apart.",
-            f64::from(load.shards.unwrap_or(0)),
-        ),
-        (
-            "hottest_shard_offered_ratio",
-            "The part of its limits that there is to send to the hottest shard.",
-            load.hottest_used.unwrap_or(0.0),
-        ),
-    ] {
-        page.gauge(name, help, value)?;
-    }
-    Ok(())
-}
-
-/// What is shown of each shard: a name, what it means, and how it is read.
-type OfShard = (&'static str, &'static str, fn(&ShardLoad) -> Option<f64>);
-
-fn shards(shards: &[ShardLoad], page: &mut Page<'_>) -> Result<(), Error> {
-    const SERIES: [OfShard; 8] = [
-        ("shard_offered_ratio", "The part of the shard's limits that there is to send.", |shard| {
-            Some(shard.offered.used())
-        }),
-        ("shard_sent_ratio", "The part of its limits that the shard accepts.", |shard| {
-            Some(shard.sent.used())
-        }),
-        (
-            "shard_sent_peak_ratio",
-            "The part of its limits that the busiest second of the last minute took.",
-            |shard| Some(shard.peak_used),
-        ),
-        (
-            "shard_budget_ratio",
-            "The part of its limits that this gateway may send at present.",
-            |shard| shard.factor,
-        ),
-        ("shard_budget_used_ratio", "What is sent, as a part of what may be.", |shard| {
-            Some(shard.sent.used() / shard.factor?)
-        }),
-        ("shard_throttled_ratio", "The part of attempts that the shard refuses.", |shard| {
-            Some(shard.throttled)
-        }),
-        ("shard_records_per_second", "Records that the shard accepts.", |shard| {
-            Some(shard.sent.records_per_s)
-        }),
-        ("shard_bytes_per_second", "Bytes that it accepts, data and keys.", |shard| {
-            Some(shard.sent.bytes_per_s)
-        }),
-    ];
-    for (name, help, value) in SERIES {
-        let values = shards.iter().filter_map(|shard| Some((shard.name.as_str(), value(shard)?)));
-        page.gauges(name, help, "shard", values)?;
-    }
-    Ok(())
-}
-
 /// Exact up to 2^53, which bytes and records of one process do not reach.
 fn real(count: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]
@@ -256,7 +146,10 @@ mod tests {
     use shard_estimator::{Flow, SizeCounts};
 
     use super::*;
-    use crate::metrics::{Attempts, Beside, Conservation, Delays, StreamLoad};
+    use crate::config::Partitioning;
+    use crate::metrics::{
+        Attempts, Beside, Conservation, Delays, HotKeyShown, PlanShown, ShardLoad, StreamLoad,
+    };
 
     const FLOW: Flow = Flow { records_per_s: 450.0, bytes_per_s: 100_000.0 };
 
@@ -283,15 +176,26 @@ mod tests {
             delays,
             sizes,
             key_bytes: 20,
-            plan: PlanShown { target: 0.8, fraction: 0.9, holds: true, keys: 29.0 },
+            plan: PlanShown {
+                target: 0.8,
+                fraction: 0.9,
+                holds: true,
+                keys: 29.0,
+                partitioning: Partitioning::Golden,
+                window: Some(FLOW),
+            },
             load: StreamLoad {
                 shards: u32::try_from(shards).ok(),
                 hottest_used: Some(0.45),
                 offered: FLOW,
+                offered_mean: FLOW,
                 throttled: 0.0,
                 hottest: (0..shards).map(|place| shard(&place.to_string())).collect(),
             },
-            hottest_keys: keys.iter().map(|key| ((*key).to_owned(), FLOW)).collect(),
+            hottest_keys: keys
+                .iter()
+                .map(|key| HotKeyShown { name: Some((*key).to_owned()), flow: FLOW })
+                .collect(),
         }
     }
 
@@ -311,6 +215,9 @@ mod tests {
             "tidegate_record_data_bytes_count 1",
             "tidegate_plan_holds 1.0",
             "tidegate_stream_shards 2.0",
+            "tidegate_stream_partitioning{how=\"golden\"} 1.0",
+            "tidegate_hottest_shard_offered_ratio 0.45",
+            "tidegate_window_records_per_second 450.0",
             "tidegate_shard_sent_ratio{shard=\"1\"} 0.45",
             "tidegate_shard_budget_used_ratio{shard=\"0\"} 0.5",
             "tidegate_hot_key_used_ratio{key=\"pump\"} 0.45",
@@ -341,7 +248,20 @@ mod tests {
 
     #[test]
     fn what_is_not_told_apart_has_no_series() {
-        let page = shown(0, &[]).page();
+        let mut shown = shown(0, &[]);
+        shown.load.hottest_used = None;
+        let page = shown.page();
         assert!(!page.contains("shard=\"") && !page.contains("key=\""), "{page}");
+        assert!(!page.contains("hottest_shard_offered_ratio"), "{page}");
+    }
+
+    #[test]
+    fn keys_that_may_not_be_named_have_a_rank() {
+        let mut shown = shown(1, &["secret", "other"]);
+        shown.hottest_keys.iter_mut().for_each(|key| key.name = None);
+        let page = shown.page();
+        let written = "tidegate_hot_key_used_ratio{rank=\"2\"} 0.45";
+        assert!(page.lines().any(|line| line == written), "{page}");
+        assert!(!page.contains("secret") && !page.contains("key=\""), "{page}");
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use shard_estimator::{Flow, SizeCounts};
 
 use super::{Beside, Conservation, Delays};
+use crate::config::Partitioning;
 
 /// Everything that is shown, as of one moment: the ledger balances in every answer.
 #[derive(Debug, Clone)]
@@ -29,8 +30,17 @@ pub struct Shown {
     pub plan: PlanShown,
     /// What the stream is used for.
     pub load: StreamLoad,
-    /// The hottest keys of the last minute or so, by name.
-    pub hottest_keys: Vec<(String, Flow)>,
+    /// The hottest keys of the last window, the hottest first.
+    pub hottest_keys: Vec<HotKeyShown>,
+}
+
+/// A partition key that loads its shard.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HotKeyShown {
+    /// What it is called, if keys may be named.
+    pub name: Option<String>,
+    /// What there was to send of it in the window, at least.
+    pub flow: Flow,
 }
 
 /// How sending went.
@@ -70,6 +80,10 @@ pub struct PlanShown {
     pub holds: bool,
     /// About how many partition keys are in use.
     pub keys: f64,
+    /// What places them.
+    pub partitioning: Partitioning,
+    /// What there was to send in the last full window, of which the hottest keys are.
+    pub window: Option<Flow>,
 }
 
 /// What a stream is used for.
@@ -77,10 +91,12 @@ pub struct PlanShown {
 pub struct StreamLoad {
     /// How many shards there are, if they are told apart.
     pub shards: Option<u32>,
-    /// The part of its limits that there is to send to the hottest of them.
+    /// The part of its limits that there is to send to the hottest of them, as a mean over some minutes.
     pub hottest_used: Option<f64>,
     /// What there is to send, all shards together.
     pub offered: Flow,
+    /// The same as a mean over some minutes.
+    pub offered_mean: Flow,
     /// The part of attempts that the stream refused for their rate.
     pub throttled: f64,
     /// The hottest shards, the hottest first.

@@ -56,6 +56,7 @@ impl Numbering {
                 let (file, register) = opened.context("stream.partitioning = \"golden\"")?;
                 info!(
                     numbered = register.len(),
+                    before = register.before(),
                     file = %file.path().display(),
                     "devices are placed by their numbers"
                 );

@@ -5,14 +5,14 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use shard_estimator::{
-    Advice, Arrivals, Factor, Flow, Goals, HotKey, News, Signs, Strain, Traffic, Watch,
+    Advice, Arrivals, Factor, Flow, Goals, HotKey, News, Placement, Signs, Strain, Traffic, Watch,
 };
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{info, warn};
 
-use crate::config::Config;
-use crate::limits::WINDOWS_BEFORE_WARNING;
-use crate::metrics::{PlanShown, StreamLoad};
+use crate::config::{Config, Partitioning};
+use crate::limits::{HOT_KEYS_UNNAMED, HOT_KEYS_WINDOW_MAX, WINDOWS_BEFORE_WARNING};
+use crate::metrics::{HotKeyShown, PlanShown, StreamLoad};
 use crate::record::PartitionKey;
 
 /// What there is to send, and what it is held against.
@@ -22,6 +22,7 @@ pub(super) struct Watching {
     traffic: Traffic<PartitionKey>,
     watch: Watch,
     goals: Goals,
+    partitioning: Partitioning,
     hottest_keys: usize,
     /// A warning on its way to the log, with its advice.
     warning: Option<JoinHandle<()>>,
@@ -55,13 +56,19 @@ impl Watching {
             target,
             fraction: factor(config.pace.fraction),
             linger: config.batch.linger,
+            placement: match config.stream.partitioning {
+                Partitioning::Md5 => Placement::Md5,
+                Partitioning::Golden => Placement::Golden,
+            },
             ..Goals::default()
         };
+        let window = (patience / WINDOWS_BEFORE_WARNING).min(HOT_KEYS_WINDOW_MAX);
         Self {
             started: now,
-            traffic: Traffic::new(patience / WINDOWS_BEFORE_WARNING, Duration::ZERO),
+            traffic: Traffic::new(window, Duration::ZERO),
             watch: Watch::new(target, patience),
             goals,
+            partitioning: config.stream.partitioning,
             hottest_keys: config.metrics.hottest_keys,
             warning: None,
         }
@@ -84,7 +91,7 @@ impl Watching {
             hottest_key_used: self.traffic.arrivals().map_or(0.0, Arrivals::hottest_key_used),
             throttled: load.throttled,
             spooled: backlog.spooled,
-            offered_per_s: load.offered.records_per_s,
+            offered_per_s: load.offered_mean.records_per_s,
             open: backlog.open,
         };
         match self.watch.see(signs, now) {
@@ -103,9 +110,13 @@ impl Watching {
         }
     }
 
-    /// The hottest keys of the last window that was full, as many as may be named.
-    pub(super) fn hottest_keys(&self) -> Vec<(String, Flow)> {
-        named(self.traffic.arrivals(), self.hottest_keys)
+    /// The hottest keys of the last window that was full, as many as may be named; without names if
+    /// none may be.
+    pub(super) fn hottest_keys(&self) -> Vec<HotKeyShown> {
+        let are_named = self.hottest_keys > 0;
+        let most = if are_named { self.hottest_keys } else { HOT_KEYS_UNNAMED };
+        let shown = |(name, flow)| HotKeyShown { name: are_named.then_some(name), flow };
+        named(self.traffic.arrivals(), most).into_iter().map(shown).collect()
     }
 
     pub(super) fn plan(&self) -> PlanShown {
@@ -114,6 +125,8 @@ impl Watching {
             fraction: self.goals.fraction.get(),
             holds: self.watch.holds(),
             keys: self.traffic.keys(),
+            partitioning: self.partitioning,
+            window: self.traffic.arrivals().map(Arrivals::flow),
         }
     }
 
@@ -167,7 +180,8 @@ fn advice_for(strains: &[Strain], advice: Option<&Advice>) -> String {
     match (strains.contains(&Strain::Shard), shards) {
         (true, Some(shards)) => format!(
             "there is more to send to the hottest shard than planned: {shards} shards would carry \
-             what this gateway sees; `tidegate plan --from-metrics` shows how and what they cost"
+             what this gateway sees, if devices do not report together; `tidegate plan --from-metrics` \
+             shows how and what they cost"
         ),
         (true, None) => "there is more to send to the hottest shard than planned, and no number of \
                          shards carries it: see `tidegate plan --from-metrics`"
@@ -187,4 +201,36 @@ fn advice_for(strains: &[Strain], advice: Option<&Advice>) -> String {
 
 fn hundredths(part: f64) -> f64 {
     (part * 100.0).round() / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::clock::now;
+
+    const KEYS: u32 = 2_000;
+
+    /// What is advised for devices that send ten records each in every second of a window.
+    fn advised(partitioning: &str) -> Option<u32> {
+        let text = format!(
+            "plan.warn_after_s = 10\n\
+             mqtt = {{ url = 'mqtt://b', client_id = 'c', topics = ['t'] }}\n\
+             stream = {{ name = 's', region = 'us-east-1', shards = 9, partitioning = '{partitioning}' }}"
+        );
+        let began = now();
+        let mut watching = Watching::new(&Config::parse(&text).unwrap(), began);
+        for record in 0..20 * KEYS {
+            let key = PartitionKey::new(&format!("device-{:04}", record % KEYS));
+            watching.count(&key, 100);
+        }
+        watching.traffic.pass(Duration::from_secs(2));
+        let arrivals = watching.traffic.arrivals().expect("a window is full");
+        Advice::of(arrivals, &watching.goals, None).shards.map(NonZeroU32::get)
+    }
+
+    #[test]
+    fn devices_that_are_placed_evenly_are_advised_of_fewer_shards() {
+        let (md5, golden) = (advised("md5"), advised("golden"));
+        assert!(golden.is_some() && golden < md5, "{golden:?} and {md5:?}");
+    }
 }

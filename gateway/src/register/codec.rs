@@ -1,24 +1,24 @@
 //! The format of the register: a header and groups. Pure.
 //!
 //! ```text
-//! header  magic 8 · version 4 · CRC 4
+//! header  magic 8 · version 4 · what precedes the first number 4 · CRC 4
 //! group   magic 4 · first number 4 · count 4 · CRC of the keys 4 · CRC 4 · keys, 8 each
 //! ```
 //! Numbers are little-endian, checksums CRC-32C. Behind the last group stands a *mark*, a group
-//! without keys, until the next group takes its place: what precedes a mark was synced before it was
-//! written. So a bad place with a mark behind it is damage, and one without is what a crash left of
-//! the last group, whose numbers nobody has used.
+//! without keys, until the next group takes its place. What precedes a group or a mark was synced
+//! before it was written: so a bad place with either behind it is damage, and one without is what a
+//! crash left of the last group, whose numbers nobody has used.
 
 use bytes::{Buf, BufMut};
 
-use super::Fingerprint;
+use super::{BEFORE_MAX, Fingerprint};
 
 const VERSION: u32 = 1;
 const MAGIC: &[u8; 8] = b"TGNUMBER";
 const GROUP_MAGIC: &[u8; 4] = b"\xF9GRP";
 
 /// Bytes of the header.
-pub(super) const HEADER_BYTES: usize = 16;
+pub(super) const HEADER_BYTES: usize = 20;
 /// Bytes of a group beside its keys.
 const GROUP_BYTES: usize = 20;
 const KEY_BYTES: usize = size_of::<u64>();
@@ -26,9 +26,11 @@ const KEY_BYTES: usize = size_of::<u64>();
 /// What a register holds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
+    /// What precedes the first number.
+    pub(super) before: u32,
     /// In the order of their numbers.
     pub(super) keys: Vec<Fingerprint>,
-    /// Where the intact groups end.
+    /// Where the intact groups end; 0 if there is not even a header.
     pub(super) end: usize,
 }
 
@@ -41,11 +43,12 @@ pub(super) enum Unreadable {
     Damaged { at: usize },
 }
 
-/// An empty register.
-pub(super) fn header() -> Vec<u8> {
+/// An empty register, whose first number follows `before`.
+pub(super) fn header(before: u32) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEADER_BYTES);
     out.put_slice(MAGIC);
     out.put_u32_le(VERSION);
+    out.put_u32_le(before);
     seal(&mut out);
     out
 }
@@ -67,20 +70,23 @@ pub(super) fn group(first: u32, keys: &[Fingerprint]) -> Vec<u8> {
 
 /// Reads a register from the bytes of its file.
 pub(super) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
-    let version = unseal(bytes, HEADER_BYTES)
+    let header = unseal(bytes, HEADER_BYTES)
         .and_then(|fields| fields.strip_prefix(MAGIC))
-        .map(|mut fields| fields.get_u32_le());
-    match version {
-        Some(VERSION) => {}
-        Some(newer) => return Err(Unreadable::Newer(newer)),
+        .map(|mut fields| (fields.get_u32_le(), fields.get_u32_le()));
+    let before = match header {
+        Some((VERSION, before)) if before <= BEFORE_MAX => before,
+        Some((newer, _)) if newer != VERSION => return Err(Unreadable::Newer(newer)),
         // Nothing was written behind a header that was not synced.
         None if bytes.len() <= HEADER_BYTES => return Ok(Found::default()),
-        None => return Err(Unreadable::Damaged { at: 0 }),
-    }
-    let mut found = Found { keys: Vec::new(), end: HEADER_BYTES };
+        _ => return Err(Unreadable::Damaged { at: 0 }),
+    };
+    let mut found = Found { before, keys: Vec::new(), end: HEADER_BYTES };
+    let follows = |group: &Group, keys: &[Fingerprint]| {
+        usize::try_from(group.first.wrapping_sub(before)).is_ok_and(|place| place == keys.len() + 1)
+    };
     let mut rest = bytes.get(HEADER_BYTES..).unwrap_or_default();
     while let Some((group, body)) = Group::read(rest)
-        && usize::try_from(group.first) == Ok(found.keys.len() + 1)
+        && follows(&group, &found.keys)
         && !body.is_empty()
     {
         found
@@ -90,10 +96,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Found, Unreadable> {
         found.end += group_bytes;
         rest = rest.get(group_bytes..).unwrap_or_default();
     }
-    let is_mark =
-        |at: usize| rest.get(at..).and_then(Group::header).is_some_and(|group| group.count == 0);
-    // The mark itself may be the first.
-    if (1..rest.len()).any(is_mark) {
+    let is_group = |at: usize| rest.get(at..).and_then(Group::header).is_some();
+    // What is read badly is the first, or the mark is.
+    if (1..rest.len()).any(is_group) {
         return Err(Unreadable::Damaged { at: found.end });
     }
     Ok(found)

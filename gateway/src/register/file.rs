@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::state_dir;
 
 use super::codec::{self, Found, Unreadable};
-use super::{Fingerprint, Register};
+use super::{BEFORE_MAX, Fingerprint, Register};
 
 /// What the file is called in the state directory.
 const NAME: &str = "golden.register";
@@ -59,7 +59,7 @@ pub struct RegisterFile {
     path: PathBuf,
     /// Behind the last group.
     end: u64,
-    /// How many numbers are in it.
+    /// The last number in it; before there is any, what precedes all.
     last: u32,
 }
 
@@ -81,12 +81,16 @@ impl RegisterFile {
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed)?;
-        let found = codec::read(&bytes).map_err(|unreadable| match unreadable {
+        let mut found = codec::read(&bytes).map_err(|unreadable| match unreadable {
             Unreadable::Newer(version) => OpenError::Newer { path: path.clone(), version },
             Unreadable::Damaged { at } => OpenError::Damaged { path: path.clone(), at },
         })?;
-        let register = Register::new(found.keys.iter().copied());
-        let mut this = Self { file, path: path.clone(), end: 0, last: register.len() };
+        if found.end == 0 {
+            found.before = fastrand::u32(..=BEFORE_MAX);
+        }
+        let register = Register::new(found.before, found.keys.iter().copied());
+        let last = found.before + register.len();
+        let mut this = Self { file, path: path.clone(), end: 0, last };
         this.take_up(&found, state_dir).map_err(failed)?;
         Ok((this, register))
     }
@@ -94,7 +98,7 @@ impl RegisterFile {
     /// Makes durable what was found: a process that was killed may have written and not synced it.
     fn take_up(&mut self, found: &Found, state_dir: &Path) -> io::Result<()> {
         if found.end == 0 {
-            self.put(&codec::header())?;
+            self.put(&codec::header(found.before))?;
         }
         self.end = found.end.max(codec::HEADER_BYTES) as u64;
         self.file.set_len(self.end)?;

@@ -50,35 +50,38 @@ pub(super) fn because(planned: &Planned) -> String {
 /// Whether the shards that a running gateway has are enough.
 pub(super) fn holding(question: &Question, planned: &Planned) -> Vec<String> {
     let Some(holding) = planned.holding else { return Vec::new() };
-    let Holding { holds, needed, hottest_used, throttled, warned, .. } = holding;
+    let Holding { holds, needed, planned: anew, hottest_used, throttled, warned, .. } = holding;
     let planned_for = question.estimator.goals().target.get();
-    let verdict = match (holds, holding.shards) {
-        (Some(true), Some(there)) => {
-            format!("THE PLAN HOLDS: the stream has {}, and needs {needed}.", shards(there))
+    let verdict = match (holds, holding.shards, needed) {
+        (Some(true), Some(there), _) => {
+            format!("THE PLAN HOLDS: the stream has {}, and needs no more.", shards(there))
         }
-        (Some(false), Some(there)) if needed > there => {
+        (Some(false), Some(there), Some(needed)) if needed > there => {
             format!(
                 "THE PLAN NO LONGER HOLDS: the stream has {}, and needs {needed}.",
                 shards(there)
             )
         }
-        (Some(false), Some(there)) => format!(
+        (Some(false), Some(there), _) => format!(
             "THE PLAN NO LONGER HOLDS, though {} should be enough: see the gateway's warning.",
             shards(there)
         ),
-        (None, _) | (_, None) => {
+        (None, ..) | (_, None, _) => {
             "The gateway does not tell shards apart: give --current-shards.".to_owned()
         }
     };
-    let hottest = format!(
-        "There is {} of its limits to send to the hottest shard, planned for {}; {} of the attempts \
-         are refused.",
-        per_cent(hottest_used),
-        per_cent(planned_for),
-        per_cent(throttled),
-    );
+    let hottest = hottest_used.map(|used| {
+        format!(
+            "There is {} of its limits to send to the hottest shard, planned for {}; {} of the \
+             attempts are refused.",
+            per_cent(used),
+            per_cent(planned_for),
+            per_cent(throttled),
+        )
+    });
+    let anew = anew.map(|anew| format!("A new plan would take {}.", shards(anew)));
     let warned = warned.then(|| "The gateway has warned of it in its log.".to_owned());
-    [verdict, hottest].into_iter().chain(warned).collect()
+    std::iter::once(verdict).chain(hottest).chain(anew).chain(warned).collect()
 }
 
 /// What other ways of counting say.

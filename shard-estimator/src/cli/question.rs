@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::observed::{Known, Observed};
-use super::running::{Running, Stream};
+use super::running::{Hopeless, Running, Stream};
 use super::sheet::Sheet;
 use super::trace;
 use super::written::{ClassKeys, GoalKeys};
@@ -52,6 +52,14 @@ impl Witness {
         match self {
             Self::Observed(observed) => observed.known(),
             Self::Running(running) => running.known(),
+        }
+    }
+
+    /// Whether it is a gateway that no number of shards can help.
+    pub(super) fn hopeless(&self, target: Option<crate::Factor>) -> Option<Hopeless> {
+        match self {
+            Self::Observed(_) => None,
+            Self::Running(running) => Hopeless::of(running, target),
         }
     }
 
@@ -123,6 +131,10 @@ impl Question {
             keys.current_shards = keys.current_shards.or(stream.shards);
         }
         let devices = devices(arguments, witness, classes);
+        // Places are even for devices that are alike; hot keys among them are planned for as hashed.
+        if devices.as_ref().is_ok_and(|known| known.classes.len() == 1) {
+            keys.placement = keys.placement.or(stream.and_then(|stream| stream.placement));
+        }
         let (devices, goals) = both(devices, keys.goals())?;
         kept_and_sent(&devices.classes, &goals)?;
         let fleet = Fleet::new(devices.classes).map_err(|faults| Faults::of(&faults))?;

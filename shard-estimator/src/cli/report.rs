@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Changes when a field goes, or means something else.
-const SCHEMA_VERSION: u32 = 1;
+pub(super) const SCHEMA_VERSION: u32 = 1;
 
 /// Months that are looked at when the fleet grows, besides the horizon.
 const MONTHS: [u32; 9] = [0, 1, 2, 3, 6, 9, 12, 18, 24];

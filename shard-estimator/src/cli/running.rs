@@ -1,15 +1,19 @@
 //! What a running gateway shows of itself, on its page of metrics; and whether the shards of its
 //! stream are still enough.
 
+use std::cmp::Reverse;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use self::page::Page;
+use super::Faults;
 use super::observed::Known;
+use super::report::SCHEMA_VERSION;
+use super::words::per_cent;
 use crate::number::{count_up, real, whole};
-use crate::{Arrivals, Factor, HotKey, Plan, SIZE_EDGES, SizeCounts};
+use crate::{Arrivals, Factor, HotKey, Placement, Plan, SIZE_EDGES, SizeCounts};
 
 mod page;
 
@@ -25,8 +29,9 @@ pub struct Running {
 pub(super) struct Stream {
     /// How many shards there are, if they are told apart.
     pub(super) shards: Option<NonZeroU32>,
-    /// The part of its limits that there is to send to the hottest.
-    hottest_used: f64,
+    /// The part of its limits that there is to send to the hottest, if they are told apart and the
+    /// gateway has run for long enough to say.
+    hottest_used: Option<f64>,
     /// The part of attempts that are refused.
     throttled: f64,
     /// Whether the gateway itself says that the plan holds.
@@ -34,6 +39,8 @@ pub(super) struct Stream {
     /// What a shard is planned for, and what it is sent at most, as parts of its limits.
     pub(super) target: Option<Factor>,
     pub(super) fraction: Option<Factor>,
+    /// What places keys on shards.
+    pub(super) placement: Option<Placement>,
 }
 
 impl Running {
@@ -47,20 +54,23 @@ impl Running {
         let lasted_s = value("uptime_seconds")?;
         let lasted = Duration::try_from_secs_f64(lasted_s).map_err(|error| error.to_string())?;
         let sizes = sizes(&page)?;
+        // Absent until one is full.
+        let window = value("window_records_per_second").ok();
         let arrivals = Arrivals {
             lasted,
             sizes,
             key_bytes: whole(value("partition_key_bytes_total")?),
-            hottest: hottest(&page, sizes.records())?,
+            hottest: window.map_or_else(Vec::new, |window| hottest(&page, sizes.records(), window)),
             keys: value("partition_keys")?,
         };
         let stream = Stream {
             shards: NonZeroU32::new(count_up(value("stream_shards")?)),
-            hottest_used: value("hottest_shard_offered_ratio")?,
+            hottest_used: window.and_then(|_| value("hottest_shard_offered_ratio").ok()),
             throttled: value("throttled_ratio")?,
             holds: value("plan_holds")? > 0.5,
             target: Factor::new(value("plan_target_ratio")?),
             fraction: Factor::new(value("pace_fraction_ratio")?),
+            placement: placement(&page),
         };
         Ok(Self { arrivals, stream })
     }
@@ -91,7 +101,7 @@ impl Running {
 
     /// The classes of devices that it shows.
     pub(super) fn known(&self) -> Result<Known, String> {
-        let fleet = self.arrivals.fleet().ok_or_else(|| {
+        let fleet = self.arrivals.fleet_named(|_, name| name.clone()).ok_or_else(|| {
             "the gateway has received no record in that time: ask again when there is traffic"
                 .to_owned()
         })?;
@@ -112,18 +122,32 @@ fn sizes(page: &Page<'_>) -> Result<SizeCounts, String> {
     Ok(sizes)
 }
 
-/// The hottest keys, each with its part of `records`: their rates are those of the last minute.
-fn hottest(page: &Page<'_>, records: u64) -> Result<Vec<HotKey<String>>, String> {
-    let offered_per_s = page.value("offered_records_per_second")?;
-    let bytes_per_s = page.labels("hot_key_bytes_per_second", "key").collect::<Vec<_>>();
-    let hot = page.labels("hot_key_records_per_second", "key").filter_map(|(key, per_s)| {
-        let (_, bytes_per_s) = bytes_per_s.iter().find(|(other, _)| *other == key)?;
-        let share = if offered_per_s > per_s { per_s / offered_per_s } else { 1.0 };
-        let count = real(records) * share;
-        let bytes = whole(count * bytes_per_s / per_s);
-        Some(HotKey { key, records: whole(count), bytes })
-    });
-    Ok(hot.filter(|key| key.records > 0).collect())
+/// The hottest keys, each with its part of `records`: the part that it was of the last full window, in
+/// which there were `window_per_s` in a second. A key that may not be named has a rank.
+fn hottest(page: &Page<'_>, records: u64, window_per_s: f64) -> Vec<HotKey<String>> {
+    let by = |label: &'static str| {
+        let bytes_per_s: Vec<_> = page.labels("hot_key_bytes_per_second", label).collect();
+        page.labels("hot_key_records_per_second", label).filter_map(move |(key, per_s)| {
+            let (_, bytes_per_s) = bytes_per_s.iter().find(|(other, _)| *other == key)?;
+            let count = real(records) * (per_s / window_per_s).min(1.0);
+            let bytes = whole(count * bytes_per_s / per_s);
+            // It may hold anything, and goes to a terminal.
+            let key = format!("hot key {}", key.escape_debug());
+            Some(HotKey { key, records: whole(count), bytes })
+        })
+    };
+    let mut hottest: Vec<_> = by("key").chain(by("rank")).filter(|key| key.records > 0).collect();
+    hottest.sort_by_key(|key| Reverse((key.bytes, key.records)));
+    hottest
+}
+
+fn placement(page: &Page<'_>) -> Option<Placement> {
+    let (how, _) = page.labels("stream_partitioning", "how").next()?;
+    match how.as_str() {
+        "md5" => Some(Placement::Md5),
+        "golden" => Some(Placement::Golden),
+        _ => None,
+    }
 }
 
 /// Whether the shards that there are are enough.
@@ -133,10 +157,13 @@ pub(super) struct Holding {
     pub(super) holds: Option<bool>,
     /// How many there are.
     pub(super) shards: Option<NonZeroU32>,
-    /// How many are needed: by the plan, or by what the hottest is found to have, whichever is more.
-    pub(super) needed: NonZeroU32,
-    /// The part of its limits that there is to send to the hottest.
-    pub(super) hottest_used: f64,
+    /// How many are needed, by what the hottest is found to have; by the plan where nobody knows that.
+    /// `None` if no number would do.
+    pub(super) needed: Option<NonZeroU32>,
+    /// How many a new plan would take: it leaves room for hashing that is less kind.
+    pub(super) planned: Option<NonZeroU32>,
+    /// The part of its limits that there is to send to the hottest, if that is known.
+    pub(super) hottest_used: Option<f64>,
     /// The part of attempts that the stream refuses.
     pub(super) throttled: f64,
     /// Whether the gateway itself has warned, and not taken it back.
@@ -152,11 +179,76 @@ impl Holding {
         target: Factor,
     ) -> Self {
         let Stream { hottest_used, throttled, holds: warned_not, .. } = *stream;
-        let measured = shards.and_then(|shards| {
-            NonZeroU32::new(count_up(f64::from(shards.get()) * hottest_used / target.get()))
+        let measured = stream.shards.zip(hottest_used).map(|(shards, used)| {
+            let needed = count_up(f64::from(shards.get()) * used / target.get());
+            NonZeroU32::new(needed).unwrap_or(NonZeroU32::MIN)
         });
-        let needed = measured.map_or(plan.shards, |measured| measured.max(plan.shards));
+        let needed = measured.unwrap_or(plan.shards);
         let holds = shards.map(|shards| needed <= shards && warned_not);
-        Self { holds, shards, needed, hottest_used, throttled, warned: !warned_not }
+        let (needed, planned) = (Some(needed), Some(plan.shards));
+        Self { holds, shards, needed, planned, hottest_used, throttled, warned: !warned_not }
+    }
+
+    /// For a stream that no number of shards can mend.
+    fn hopeless(stream: &Stream) -> Self {
+        let Stream { shards, hottest_used, throttled, holds, .. } = *stream;
+        let (needed, planned) = (None, None);
+        Self {
+            holds: Some(false),
+            shards,
+            needed,
+            planned,
+            hottest_used,
+            throttled,
+            warned: !holds,
+        }
+    }
+}
+
+/// A gateway for which there is no plan, because one key alone is more than a shard should carry.
+#[derive(Debug, Serialize)]
+pub(super) struct Hopeless {
+    schema_version: u32,
+    holding: Holding,
+    /// What it is called, or its rank.
+    key: String,
+    /// The part of a shard's limits that it takes.
+    key_used: f64,
+    /// Why there is no plan.
+    faults: Vec<String>,
+}
+
+impl Hopeless {
+    /// Why there is no plan is not known yet. `None` if no key is more than `target`.
+    pub(super) fn of(running: &Running, target: Option<Factor>) -> Option<Self> {
+        let Running { arrivals, stream } = running;
+        let target = target.or(stream.target)?;
+        let used = |key| arrivals.flow_of(key).used();
+        let hottest =
+            arrivals.hottest.iter().max_by(|one, other| used(one).total_cmp(&used(other)))?;
+        (used(hottest) > target.get()).then(|| Self {
+            schema_version: SCHEMA_VERSION,
+            holding: Holding::hopeless(stream),
+            key: hottest.key.clone(),
+            key_used: used(hottest),
+            faults: Vec::new(),
+        })
+    }
+
+    /// There is no plan because of `faults`.
+    pub(super) fn because(self, Faults(faults): Faults) -> Self {
+        Self { faults, ..self }
+    }
+
+    /// In words.
+    pub(super) fn says(&self) -> String {
+        format!(
+            "THE PLAN NO LONGER HOLDS: {} alone is {} of a shard's limits, and lives on one shard: more \
+             shards cannot help. Let its device send less or larger records, or spread it over several \
+             keys (stream.partition_key).\n{}\n",
+            self.key,
+            per_cent(self.key_used),
+            self.faults.join("\n"),
+        )
     }
 }

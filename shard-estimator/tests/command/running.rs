@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use serde_json::Value;
-use shard_estimator::cli::{Arguments, Running, answer_observed};
+use shard_estimator::cli::{Answer, Arguments, Running, answer_observed};
 
 use super::TODAY;
 
@@ -13,17 +13,18 @@ struct Program {
 }
 
 /// A page of a gateway that received records of 1,000 bytes and keys of 20, `per_s` in a second.
-struct Gateway {
+struct Gateway<'a> {
     per_s: u64,
     uptime_s: u64,
     keys: u64,
     shards: u64,
+    /// Not shown if it is 0.
     hottest_used: f64,
     holds: bool,
-    hot: &'static str,
+    hot: &'a str,
 }
 
-const GATEWAY: Gateway = Gateway {
+const GATEWAY: Gateway<'_> = Gateway {
     per_s: 2_400,
     uptime_s: 600,
     keys: 20_000,
@@ -33,10 +34,15 @@ const GATEWAY: Gateway = Gateway {
     hot: "",
 };
 
-impl Gateway {
+impl Gateway<'_> {
     fn page(&self) -> String {
         let Self { per_s, uptime_s, keys, shards, hottest_used, holds, hot } = self;
         let (records, holds) = (per_s * uptime_s, u8::from(*holds));
+        let hottest = if *hottest_used > 0.0 {
+            format!("tidegate_hottest_shard_offered_ratio {hottest_used}\n")
+        } else {
+            String::new()
+        };
         let buckets: String = shard_estimator::SIZE_EDGES
             .iter()
             .map(|edge| {
@@ -50,8 +56,8 @@ impl Gateway {
              tidegate_record_data_bytes_sum {sum}.0\n\
              tidegate_partition_key_bytes_total {key_bytes}\ntidegate_partition_keys {keys}.0\n\
              tidegate_stream_shards {shards}.0\n\
-             tidegate_hottest_shard_offered_ratio {hottest_used}\n\
-             tidegate_offered_records_per_second {per_s}.0\ntidegate_throttled_ratio 0.001\n\
+             {hottest}tidegate_stream_partitioning{{how=\"md5\"}} 1.0\n\
+             tidegate_window_records_per_second {per_s}.0\ntidegate_throttled_ratio 0.001\n\
              tidegate_plan_holds {holds}.0\ntidegate_plan_target_ratio 0.8\n\
              tidegate_pace_fraction_ratio 0.9\n{hot}# EOF\n",
             sum = records * 1_000,
@@ -65,9 +71,12 @@ impl Gateway {
 }
 
 fn asked(running: Running, flags: &str) -> Result<String, String> {
+    answered(running, flags).map(|answer| answer.text)
+}
+
+fn answered(running: Running, flags: &str) -> Result<Answer, String> {
     let program = Program::parse_from(["plan"].into_iter().chain(flags.split_whitespace()));
-    let answer = answer_observed(&program.arguments, running, TODAY);
-    answer.map(|answer| answer.text).map_err(|faults| faults.to_string())
+    answer_observed(&program.arguments, running, TODAY).map_err(|faults| faults.to_string())
 }
 
 fn json(running: Running) -> Value {
@@ -87,14 +96,18 @@ fn what_came_is_planned_for_and_the_shards_that_there_are_are_judged() {
     assert_eq!((&plan["holding"]["holds"], &plan["holding"]["shards"]), (&true.into(), &4.into()));
 
     let table = asked(GATEWAY.running(), "").expect("a plan");
-    assert!(table.contains("THE PLAN HOLDS: the stream has 4 shards, and needs 4."), "{table}");
+    assert!(
+        table.contains("THE PLAN HOLDS: the stream has 4 shards, and needs no more."),
+        "{table}"
+    );
     assert!(table.contains("62.0 % of its limits"), "{table}");
 }
 
 #[test]
 fn too_few_shards_hold_no_more_and_the_steps_to_enough_are_shown() {
-    let table = asked(Gateway { shards: 2, hottest_used: 1.21, ..GATEWAY }.running(), "");
-    let table = table.expect("a plan");
+    let too_small = Gateway { shards: 2, hottest_used: 1.21, ..GATEWAY }.running();
+    let Answer { text: table, is_broken, .. } = answered(too_small, "").expect("a plan");
+    assert!(is_broken, "which the exit code says");
     let verdict = "THE PLAN NO LONGER HOLDS: the stream has 2 shards, and needs 4.";
     assert!(table.contains(verdict), "{table}");
     assert!(table.contains("From 2 shards in 1 of the 10 steps of a day: 4."), "{table}");
@@ -104,6 +117,39 @@ fn too_few_shards_hold_no_more_and_the_steps_to_enough_are_shown() {
 fn a_shard_that_is_hotter_than_planned_needs_more_whatever_the_estimate() {
     let plan = json(Gateway { hottest_used: 1.0, ..GATEWAY }.running());
     assert_eq!((&plan["holding"]["holds"], &plan["holding"]["needed"]), (&false.into(), &5.into()));
+}
+
+/// A plan leaves room for hashing that is less kind than it turned out to be.
+#[test]
+fn shards_that_are_found_to_be_enough_are_enough_whatever_a_new_plan_would_take() {
+    let gateway = Gateway { shards: 3, hottest_used: 0.79, ..GATEWAY };
+    let Answer { text: table, is_broken, .. } = answered(gateway.running(), "").expect("a plan");
+    assert!(table.contains("THE PLAN HOLDS: the stream has 3 shards"), "{table}");
+    assert!(table.contains("A new plan would take 4 shards."), "{table}");
+    assert!(!is_broken);
+    let holding = &json(gateway.running())["holding"];
+    assert_eq!((&holding["needed"], &holding["planned"]), (&3.into(), &4.into()));
+}
+
+#[test]
+fn a_gateway_that_places_by_numbers_is_planned_for_as_one() {
+    let by_hash = Gateway { per_s: 20_000, keys: 2_000, shards: 29, ..GATEWAY };
+    let by_number = by_hash.page().replace("how=\"md5\"", "how=\"golden\"");
+    let shards = |running| json(running)["plan"]["shards"].as_u64().expect("a number");
+    let (by_hash, by_number) =
+        (shards(by_hash.running()), shards(Running::read(&by_number).unwrap()));
+    assert!(by_number < by_hash, "{by_number} and {by_hash}");
+}
+
+/// Numbers are given by first sight, so the hot ones among devices lie anywhere.
+#[test]
+fn hot_keys_among_devices_that_are_placed_by_numbers_are_planned_for_as_hashed() {
+    let hot = "tidegate_hot_key_records_per_second{key=\"pump\"} 400.0\n\
+               tidegate_hot_key_bytes_per_second{key=\"pump\"} 408000.0\n";
+    let page =
+        Gateway { hot, keys: 100, ..GATEWAY }.page().replace("how=\"md5\"", "how=\"golden\"");
+    let plan = json(Running::read(&page).unwrap());
+    assert_eq!(plan["inputs"]["goals"]["placement"], "md5");
 }
 
 #[test]
@@ -145,6 +191,48 @@ fn a_hot_key_is_planned_for_by_itself() {
     assert_eq!(classes.len(), 2, "{classes:?}");
     assert!((classes[1]["period"].as_f64().unwrap() * 600.0 - 1.0).abs() < 0.001);
     assert!((plan["records_per_s"].as_f64().unwrap() - 2_400.0).abs() < 1.0);
+}
+
+/// The rates of hot keys are those of a window, and so is what they are a part of: what comes at the
+/// moment may be ten times that, or a tenth.
+#[test]
+fn a_hot_key_is_a_part_of_the_window_in_which_it_was_hot() {
+    let hot = "tidegate_hot_key_records_per_second{key=\"pump\"} 600.0\n\
+               tidegate_hot_key_bytes_per_second{key=\"pump\"} 612000.0\n\
+               tidegate_offered_records_per_second 240.0\n";
+    let plan = json(Gateway { hot, ..GATEWAY }.running());
+    let classes = plan["inputs"]["classes"].as_array().unwrap();
+    let names: Vec<_> = classes.iter().map(|class| class["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["devices", "hot key pump"]);
+    assert!((classes[1]["period"].as_f64().unwrap() * 600.0 - 1.0).abs() < 0.001);
+    let per_s = plan["records_per_s"].as_f64().unwrap();
+    assert!((per_s / 2_400.0 - 1.0).abs() < 0.001, "{per_s}");
+}
+
+/// 950 of the 1,000 records a second that a shard takes.
+#[test]
+fn a_key_that_no_shards_can_carry_is_named_and_the_plan_holds_no_longer() {
+    for (label, called) in
+        [("key=\"pump \\\"7\\\"\"", "hot key pump \\\"7\\\""), ("rank=\"1\"", "hot key 1")]
+    {
+        let hot = format!(
+            "tidegate_hot_key_records_per_second{{{label}}} 950.0\n\
+             tidegate_hot_key_bytes_per_second{{{label}}} 95000.0\n"
+        );
+        let running = || Gateway { hot: &hot, ..GATEWAY }.running();
+        let Answer { text, is_broken, .. } = answered(running(), "").expect("an answer");
+        let verdict =
+            format!("THE PLAN NO LONGER HOLDS: {called} alone is 95.0 % of a shard's limits");
+        assert!(text.starts_with(&verdict), "{text}");
+        assert!(
+            text.contains("more shards cannot help") && text.contains("alone uses 95 %"),
+            "{text}"
+        );
+        assert!(is_broken);
+        let json = json(running());
+        assert_eq!((&json["holding"]["holds"], &json["key"]), (&false.into(), &called.into()));
+        assert!(asked(running(), "--format toml").unwrap_err().starts_with(&verdict));
+    }
 }
 
 #[test]

@@ -166,6 +166,7 @@ async fn moto_places_devices_by_their_numbers() {
         .set("stream.shards", "7");
     let run = gateway.start().await;
     Load { devices: 200, ..Load::new(400, 400) }.publish(broker.port).await;
+    let before = run.field(NUMBERED, "before").await.as_u64().expect("a number");
     let books = run.stop().await.books();
     let rest = gateway.start().await.stop().await.books();
     assert_eq!(books.delivered + rest.delivered, 400);
@@ -175,7 +176,7 @@ async fn moto_places_devices_by_their_numbers() {
         assert!((2 * 28..=2 * 31).contains(&records.len()), "{} on {shard}", records.len());
         for record in records {
             let Reading { device, .. } = Reading::of_record(record).expect("of a reading");
-            let number = u32::try_from(device + 1).expect("few");
+            let number = u32::try_from(before + device + 1).expect("in range");
             assert!(ranges[shard].contains(HashKey::golden(number)), "device {device} on {shard}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shard_estimator::{Flow, Meter, PeakMeter};
+use shard_estimator::{Flow, MeanMeter, Meter, PeakMeter};
 
 use crate::metrics::ShardLoad;
 
@@ -10,14 +10,16 @@ use crate::metrics::ShardLoad;
 /// pace began.
 #[derive(Debug)]
 pub(super) struct Usage {
-    pub(super) offered: Meter,
+    pub(super) offered: MeanMeter,
     pub(super) sent: PeakMeter,
     pub(super) refused: Meter,
 }
 
 impl Usage {
-    pub(super) fn new(now: Duration) -> Self {
-        Self { offered: Meter::new(now), sent: PeakMeter::new(now), refused: Meter::new(now) }
+    /// With a mean over `mean_over`.
+    pub(super) fn new(mean_over: Duration, now: Duration) -> Self {
+        let offered = MeanMeter::new(mean_over, now);
+        Self { offered, sent: PeakMeter::new(now), refused: Meter::new(now) }
     }
 
     pub(super) fn load(&self, name: String, factor: Option<f64>, now: Duration) -> ShardLoad {
@@ -146,6 +148,19 @@ mod tests {
         assert!(is_near(hottest.sent.used(), 0.4) && is_near(hottest.peak_used, 0.4));
         assert!((hottest.sent.bytes_per_s / hottest.sent.records_per_s - 92.0).abs() < 1e-6);
         assert!(is_near(hottest.throttled, 0.0) && is_near(hottest.factor.unwrap(), 0.9));
+    }
+
+    #[test]
+    fn devices_that_report_together_make_their_shard_no_hotter() {
+        let mut world = World::new(", shards = 4");
+        for _ in 0..10 {
+            world.pass(1, &[("dev-7", 24_000)], |taken| accepted_by(4, taken));
+            for _ in 0..59 {
+                let used = world.load(0).hottest_used.unwrap();
+                assert!(world.second < 300 || (used / 0.4 - 1.0).abs() < 0.1, "{used}");
+                world.pass(1, &[], |taken| accepted_by(4, taken));
+            }
+        }
     }
 
     #[test]
