@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tests::effort::ordinary_or_long;
 use tidegate::commands::rehearse::plan::{Played, rehearse};
 use tidegate::rehearsal::plan::{Asked, Figure, Part, THROTTLED_MAX};
+use tokio::sync::Mutex;
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_gateway");
@@ -63,23 +64,27 @@ fn memory() -> TempDir {
     if in_memory.is_dir() { TempDir::new_in(in_memory) } else { TempDir::new() }.unwrap()
 }
 
+/// Held while something is played: two at once would take the machine from each other.
+static STAGE: Mutex<()> = Mutex::const_new(());
+
 async fn performed(part: &Part) -> Played {
-    let state = memory();
-    rehearse(part, state.path()).await.unwrap()
+    let _alone = STAGE.lock().await;
+    let mut rehearsals = 0;
+    loop {
+        let state = memory();
+        let played = rehearse(part, state.path()).await.unwrap();
+        rehearsals += 1;
+        if !played.is_late() || rehearsals == REHEARSALS_MAX {
+            return played;
+        }
+    }
 }
 
 /// Plays one shard, the busiest; or as many as this machine should carry, for longer.
 async fn played(plan: &Estimator, shards: NonZeroU32) -> Played {
     let (scale, seconds) = ordinary_or_long((Some(1e-6), 6), (None, 20));
     let part = Part::of(plan, Asked { shards: Some(shards), scale, seconds, seed: 1 }).unwrap();
-    let mut played = performed(&part).await;
-    for _ in 1..REHEARSALS_MAX {
-        if !played.is_late() {
-            break;
-        }
-        played = performed(&part).await;
-    }
-    played
+    performed(&part).await
 }
 
 async fn holds(plan: &Estimator) {
@@ -170,9 +175,15 @@ fn rehearsal_of_a_plan_prints_what_was_predicted_beside_what_was_measured() {
     let text = "[plan]\noutage = '1h'\n[[class]]\nname = 'pumps'\ndevices = 200\n\
         period = '1s'\nrecord_bytes = 300\n";
     let (_folder, path) = file(text);
-    let output = typed(&path, &["--seconds", "3", "--scale", "1", "--seed", "3"]);
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{text}");
+    let _alone = STAGE.blocking_lock();
+    let played = || {
+        let output = typed(&path, &["--seconds", "3", "--scale", "1", "--seed", "3"]);
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let is_late = |(_, text): &(_, String)| text.contains("published late");
+    let mut all = std::iter::repeat_with(played).take(REHEARSALS_MAX);
+    let (code, text) = all.find(|played| !is_late(played)).expect("a machine with time for it");
+    assert_eq!(code, Some(0), "{text}");
     for words in [
         "All of 1 shard, with 200 pumps: 200.0 records/s.",
         "An outage of 1 s stands for one of 1 h",

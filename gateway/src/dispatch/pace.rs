@@ -306,9 +306,10 @@ impl Gate for Pace {
         if let Some(at) = shard.closed_until.filter(|at| *at > now) {
             return Admission::RetryAt(at);
         }
+        let since_start = now.saturating_duration_since(self.started);
         let admission = match &mut shard.limit {
             Limit::None => Admission::Granted,
-            Limit::Sized(limit) => limit.draw(bytes, now),
+            Limit::Sized(limit) => limit.draw(bytes, now, since_start),
             Limit::Learned(feedback) => feedback.draw(bytes, now),
         };
         match admission {

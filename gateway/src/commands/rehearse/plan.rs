@@ -63,7 +63,7 @@ impl Played {
 /// # Errors
 /// When broker, stream or gateway cannot be started.
 pub async fn rehearse(part: &Part, state_dir: &Path) -> Result<Played> {
-    let Part { shards, estimator, acts, end, timetable, synopsis, .. } = part;
+    let Part { shards, estimator, allowed, acts, end, timetable, synopsis, .. } = part;
     tracing::info!(seconds = end.as_secs(), "{}", synopsis.join(" "));
     let goals = estimator.goals();
     let world = World::start(shards.get(), usize::MAX, &setup(goals, state_dir)).await?;
@@ -86,12 +86,12 @@ pub async fn rehearse(part: &Part, state_dir: &Path) -> Result<Played> {
     Ok(Played {
         synopsis: synopsis.clone(),
         comparison: Comparison {
-            allowed: Figures::allowed(goals),
+            allowed: allowed.clone(),
             planned: Figures::predicted(&part.planned.outlook(*shards), goals),
             predicted,
             measured: measured.figures,
             fraction: goals.fraction.get(),
-            outage: acts.outage.clone(),
+            acts: acts.clone(),
             end: *end,
         },
         lost: acknowledged.saturating_sub(measured.delivered + left),

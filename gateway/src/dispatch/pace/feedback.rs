@@ -110,7 +110,8 @@ impl Feedback {
             return;
         }
         if self.throttled * 100 > self.tried * THROTTLED_PERCENT_MAX {
-            self.floor.1 = (self.floor.1 / 2.0).max(1.0);
+            // No further than to a record a second; what begins below that stays.
+            self.floor.1 = (self.floor.1 / 2.0).max(self.floor.1.min(1.0));
         }
         (self.tried, self.throttled, self.counted_from) = (0, 0, now);
     }

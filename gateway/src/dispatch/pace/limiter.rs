@@ -14,12 +14,17 @@ use shard_estimator::{Aimd, Budget, Factor, Limiter, Verdicts};
 use crate::limits::LIMITER_LIFE_MIN;
 use crate::queue::Admission;
 
+/// The controller wants to be asked as often while a limit binds, answers or not.
+const SILENCE: Duration = Duration::from_secs(1);
+
 /// The limits of a shard: records and KiB a second, moved by refusals.
 #[derive(Debug)]
 pub(super) struct ShardLimit {
     aimd: Aimd,
     /// Whether a draw was refused since the verdicts last counted.
     bound: bool,
+    /// When they last counted, since the pace began.
+    heard_at: Duration,
     applied: Factor,
     limiters: Limiters,
     built_at: Instant,
@@ -35,6 +40,7 @@ impl ShardLimit {
         Self {
             aimd,
             bound: false,
+            heard_at: Duration::ZERO,
             applied,
             limiters: Limiters::empty(applied, now),
             built_at: now,
@@ -50,7 +56,7 @@ impl ShardLimit {
     pub(super) fn observe(&mut self, verdicts: Verdicts, since_start: Duration) {
         let limiter = if self.bound { Limiter::Binding } else { Limiter::Slack };
         self.aimd.observe(verdicts, limiter, since_start);
-        self.bound = false;
+        (self.bound, self.heard_at) = (false, since_start);
     }
 
     /// The part of the shard's limits that may be used now.
@@ -60,7 +66,10 @@ impl ShardLimit {
 
     /// Draws one record token and its size in KiB, in pieces no larger than a burst: what was
     /// drawn is kept until the record is complete, so nothing starves and nothing is wasted.
-    pub(super) fn draw(&mut self, bytes: usize, now: Instant) -> Admission {
+    ///
+    /// A second in which nothing was answered counts as well if it held something back: a record that
+    /// is drawn for over minutes must not be all that the pace rises by.
+    pub(super) fn draw(&mut self, bytes: usize, now: Instant, since_start: Duration) -> Admission {
         let factor = self.aimd.factor();
         if factor != self.applied
             && now.saturating_duration_since(self.built_at) >= LIMITER_LIFE_MIN
@@ -70,6 +79,9 @@ impl ShardLimit {
         }
         if let Err(at) = self.pay(bytes, now) {
             self.bound = true;
+            if since_start.saturating_sub(self.heard_at) >= SILENCE {
+                self.observe(Verdicts { accepted: 0, throttled: 0 }, since_start);
+            }
             return Admission::RetryAt(at);
         }
         (self.paid_record, self.paid_bytes) = (false, self.paid_bytes - bytes);

@@ -157,6 +157,26 @@ impl Gate for Open {
     }
 }
 
+/// At a hundredth of a shard a megabyte is drawn for nearly two minutes: whoever needs its answer
+/// to become faster stays slow.
+#[test]
+fn pace_of_large_records_rises_by_the_second_and_not_by_the_answer() {
+    let began = start();
+    let text = CONFIG.replace("instances = 1", "instances = 90");
+    let mut pace = Pace::new(&Config::parse(&text).unwrap(), began);
+    let (mut now, mut at_last) = (began, 0);
+    while now < began + Duration::from_secs(100) {
+        match pace.draw(&key_of(0), 1_000_000, now) {
+            Admission::Granted => {
+                observe(&mut pace, 1, 0, now);
+                at_last += usize::from(now >= began + Duration::from_secs(90));
+            }
+            Admission::RetryAt(at) => now = at,
+        }
+    }
+    assert!((8..=11).contains(&at_last), "{at_last} in ten seconds");
+}
+
 #[test]
 fn refusals_lower_the_pace_of_their_shard_only() {
     let now = start();

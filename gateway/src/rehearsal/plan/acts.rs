@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use shard_estimator::{Check, Class, Constraint, Estimator, Goals, Outage, Outlook, Reporting};
 
+use super::{Figure, Figures};
+
 /// Limiters begin empty, connections slowly, and books with little room: while the gateway does not
 /// know its load yet, it waits for the disk now and then.
 const WARM_UP: Duration = Duration::from_secs(4);
@@ -14,8 +16,13 @@ const CYCLE_MIN: Duration = Duration::from_secs(5);
 /// A wave takes at most this part of a cycle: where it takes longer, catching up is not what the
 /// average says, which knows no waves.
 const CYCLE_WAVES: u32 = 5;
-/// A wave that takes longer, or for ever, is seen to be too much long before.
+/// A wave that takes longer than this and than it may, or for ever, is seen to be too much long
+/// before. And nobody waits longer for the end of one than it takes.
 const WAVE_MAX: Duration = Duration::from_secs(60);
+/// A cycle longer than this is not looked for, so that whole cycles are whole periods.
+const COMMON_MAX: Duration = Duration::from_secs(60);
+/// Nobody waits for longer cycles: several are played.
+pub(super) const CYCLE_MAX: Duration = Duration::from_secs(900);
 /// Between the steady time and an outage: what was due until its end is on its way no longer.
 const PAUSE: Duration = Duration::from_secs(1);
 /// An outage is this part of the steady time.
@@ -28,7 +35,8 @@ const WATCHED: Duration = Duration::from_secs(2);
 /// The acts of a rehearsal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acts {
-    /// The longest period of aligned classes; `None` if there are no such classes.
+    /// The longest period of aligned classes, and where that is not too long a multiple of all that
+    /// are shorter; `None` if there are no such classes.
     pub cycle: Option<Duration>,
     /// When load, waits and refusals are measured; whole cycles.
     pub steady: Range<Duration>,
@@ -42,12 +50,11 @@ impl Acts {
     #[must_use]
     pub fn new(all: &Estimator, shards: NonZeroU32, seconds: u32) -> Self {
         let goals = all.goals();
-        let jitters = all.fleet().classes().iter().filter_map(|class| match class.reporting {
-            Reporting::Aligned { jitter } => Some(jitter),
-            Reporting::Spread => None,
-        });
-        let waves = CYCLE_WAVES * wave(&all.outlook(shards));
-        let cycle = jitters.max().map(|jitter| jitter + CYCLE_MIN.max(2 * goals.p99).max(waves));
+        let (jitters, periods): (Vec<_>, Vec<_>) =
+            all.fleet().classes().iter().filter_map(aligned).unzip();
+        let waves = CYCLE_WAVES * wave(&all.outlook(shards)).min(WAVE_MAX.max(goals.p99));
+        let over = CYCLE_MIN.max((2 * goals.p99).min(WAVE_MAX)).max(waves);
+        let cycle = jitters.into_iter().max().map(|jitter| whole_periods(jitter + over, periods));
         let steady = whole(Duration::from_secs(seconds.into()), cycle);
         let steady = WARM_UP..WARM_UP + steady;
         let outage = goals.outage.map(|outage| {
@@ -82,17 +89,47 @@ impl Acts {
         played
     }
 
-    /// When all is over, if it comes as `predicted` for these `goals`.
+    /// When all is over, if it comes as `predicted` where so much is `allowed`.
     #[must_use]
-    pub fn end(&self, predicted: &Outlook, goals: &Goals) -> Duration {
+    pub fn end(&self, predicted: &Figures, allowed: &Figures) -> Duration {
         let Some(outage) = &self.outage else { return self.steady.end };
-        let allowed = goals.outage.map_or(Duration::ZERO, |outage| outage.drained_within);
-        let watched = match predicted.check(Constraint::Drain) {
-            Some(Check::Drain { takes: Some(takes), .. }) => allowed.min(*takes),
-            Some(_) | None => allowed,
-        };
-        outage.end + watched.mul_f64(WATCHED_TIMES) + WATCHED
+        let drain = |figures: &Figures| figures.get(Figure::Drain).unwrap_or(0.0);
+        let watched_s = drain(predicted).min(drain(allowed)) * WATCHED_TIMES;
+        let watched = Duration::try_from_secs_f64(watched_s).unwrap_or_default();
+        outage.end + watched + WATCHED
     }
+}
+
+/// Jitter and period of a class that reports together.
+fn aligned(class: &Class) -> Option<(Duration, Duration)> {
+    match class.reporting {
+        Reporting::Aligned { jitter } => Some((jitter, class.period)),
+        Reporting::Spread => None,
+    }
+}
+
+/// `least`, rounded up to whole ones of all `periods` that are shorter.
+fn whole_periods(least: Duration, mut periods: Vec<Duration>) -> Duration {
+    periods.sort_unstable();
+    let (mut cycle, mut common) = (least, Duration::from_nanos(1));
+    for period in periods {
+        let multiple = multiple(common, period);
+        if period < cycle && multiple <= COMMON_MAX {
+            common = multiple;
+            cycle = whole(least, Some(common));
+        }
+    }
+    cycle
+}
+
+/// The least common multiple; what has none is for ever.
+fn multiple(one: Duration, other: Duration) -> Duration {
+    let (mut divisor, mut rest) = (one.as_nanos(), other.as_nanos());
+    while rest > 0 {
+        (divisor, rest) = (rest, divisor % rest);
+    }
+    let times = one.as_nanos().checked_div(divisor).and_then(|times| u32::try_from(times).ok());
+    times.and_then(|times| other.checked_mul(times)).unwrap_or(Duration::MAX)
 }
 
 /// How long the busiest shard takes for a wave.
@@ -100,7 +137,7 @@ fn wave(outlook: &Outlook) -> Duration {
     match outlook.check(Constraint::Delay) {
         Some(Check::Delay(wait)) => {
             let seconds = wait.records / wait.records_per_s.max(0.0);
-            Duration::try_from_secs_f64(seconds).unwrap_or(WAVE_MAX).min(WAVE_MAX)
+            Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
         }
         Some(_) | None => Duration::ZERO,
     }

@@ -1,7 +1,11 @@
 //! Why a plan cannot be rehearsed.
 
+use std::time::Duration;
+
+use shard_estimator::cli::words;
 use shard_estimator::{FleetFault, GoalFault};
 
+use super::acts::CYCLE_MAX;
 use super::timetable::SEQUENCE_BYTES;
 
 /// Why a plan cannot be rehearsed.
@@ -24,8 +28,19 @@ pub enum Fault {
          {SEQUENCE_BYTES} bytes: say {SEQUENCE_BYTES} or more"
     )]
     SmallRecords { class: String, bytes: u32 },
-    #[error("the id {key:?} is no MQTT topic: a rehearsal cannot publish as it: take away + and #")]
+    #[error(
+        "the id {key:?} is no MQTT topic that is open to all: a rehearsal cannot publish as it: take \
+         away + and #, and a $ that it begins with"
+    )]
     KeyNoTopic { key: String },
+    #[error(
+        "devices that report together would do so every {} only, when the last of them were surely \
+         through, and no more than {} are played: plan less jitter or a shorter p99, or take more \
+         --shards",
+        words::time(*.cycle),
+        words::time(CYCLE_MAX)
+    )]
+    LongCycle { cycle: Duration },
     #[error(
         "about {gigabytes:.1} GB would be stored and kept in memory: play less of it with a smaller \
          --scale or fewer --seconds"

@@ -72,6 +72,21 @@ impl Figures {
         all
     }
 
+    /// These, and as much more load and catching up as `played` has above `real`: what is added for
+    /// the play alone breaks nothing that would hold without.
+    #[must_use]
+    pub(super) fn allowing(mut self, real: &Self, played: &Self) -> Self {
+        for figure in [Figure::Records, Figure::Bytes, Figure::Drain] {
+            let numbers = (self.get(figure), real.get(figure), played.get(figure));
+            let (Some(allowed), Some(real), Some(played)) = numbers else { continue };
+            let added = played - real;
+            if added.is_finite() {
+                self.set(figure, allowed + added.max(0.0));
+            }
+        }
+        self
+    }
+
     /// A number; `None` if it is not asked for.
     #[must_use]
     pub fn get(&self, figure: Figure) -> Option<f64> {

@@ -16,6 +16,10 @@ const STEP: Duration = Duration::from_millis(100);
 const LATE: Duration = Duration::from_millis(250);
 const LATE_TIMES: f64 = 1.5;
 
+/// It takes a moment to find out that the stream is back: what is due until then may be late, and
+/// be the last, and all is well.
+const FOUND_OUT: Duration = Duration::from_millis(500);
+
 /// What was heard of the stream.
 #[derive(Debug, Clone, Copy)]
 pub struct Heard<'a> {
@@ -69,6 +73,7 @@ pub fn measured(
             is_aligned: timetable.is_aligned(device),
         });
     }
+    let delivered = seen.len() as u64;
     let worst = |of: &dyn Fn(&[Arrival]) -> f64| {
         by_shard.values().map(|arrivals| of(arrivals)).fold(0.0, f64::max)
     };
@@ -82,9 +87,14 @@ pub fn measured(
     if let Some(outage) = &acts.outage {
         let usual_s = predicted.get(Figure::P99).unwrap_or(0.0);
         let late = Duration::try_from_secs_f64(usual_s * LATE_TIMES).unwrap_or(LATE).max(LATE);
-        figures.set(Figure::Drain, worst(&|arrivals| drain(arrivals, outage.end, late)));
+        let drain = if delivered < timetable.reports() {
+            f64::INFINITY
+        } else {
+            worst(&|arrivals| drain(arrivals, outage.end, late))
+        };
+        figures.set(Figure::Drain, drain);
     }
-    Measured { figures, delivered: seen.len() as u64 }
+    Measured { figures, delivered }
 }
 
 fn records_used(arrivals: &[Arrival], acts: &Acts) -> f64 {
@@ -113,8 +123,8 @@ fn p99(arrivals: &[Arrival], acts: &Acts) -> f64 {
     waits.get(waits.len() * 99 / 100).map_or(0.0, Duration::as_secs_f64)
 }
 
-/// How long after `up` the last moment was in which most of what arrived was `late`; for ever if that
-/// did not end, or nothing arrived.
+/// How long after `up` the last moment was in which most of what arrived was `late`, where all did
+/// arrive; for ever if that did not end.
 fn drain(arrivals: &[Arrival], up: Duration, late: Duration) -> f64 {
     /// Late, and all.
     type Tally = (u32, u32);
@@ -132,9 +142,16 @@ fn drain(arrivals: &[Arrival], up: Duration, late: Duration) -> f64 {
     }
     let is_late = |(late, all): &Tally| 2 * late > *all;
     let behind = steps.iter().rposition(is_late).map_or(0, |last| last + 1);
-    // Reports that are published to the end are late to the end.
-    let in_time = steps.get(behind..).into_iter().flatten().any(|(_, all)| *all > 0);
-    if in_time { real(behind) * STEP.as_secs_f64() } else { f64::INFINITY }
+    if ends_late(arrivals, up, late) { f64::INFINITY } else { real(behind) * STEP.as_secs_f64() }
+}
+
+/// Whether most of what was due last was `late`, long after `up`. Where nothing was due any more, the
+/// last was of the outage, and that it is late says nothing.
+fn ends_late(arrivals: &[Arrival], up: Duration, late: Duration) -> bool {
+    let after = || arrivals.iter().filter(|arrival| arrival.due >= up + FOUND_OUT);
+    let Some(last) = after().map(|arrival| arrival.due).max() else { return false };
+    let at_last = || after().filter(|arrival| arrival.due + STEP > last);
+    2 * at_last().filter(|arrival| arrival.waited() > late).count() > at_last().count()
 }
 
 impl Arrival {

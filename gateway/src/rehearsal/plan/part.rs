@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use shard_estimator::{Class, Devices, Estimator, Fleet, Outlook};
 
+use super::acts::CYCLE_MAX;
 use super::busiest::{Stage, joined};
 use super::timetable::SEQUENCE_BYTES;
-use super::{Acts, Fault, Timetable, synopsis};
+use super::{Acts, Fault, Figures, Timetable, synopsis};
 
 /// What two cores carry with fleet, broker and stream beside the gateway, unoptimised too.
 const RECORDS_PER_S_MAX: f64 = 2_000.0;
@@ -39,8 +40,12 @@ pub struct Part {
     pub played: usize,
     /// The devices that play, their keys known, with the goals for what is played.
     pub estimator: Estimator,
-    /// The whole fleet at the plan's horizon, its keys not known, with the same goals.
+    /// The whole fleet at the plan's horizon, its keys not known, with the same goals and periods.
     pub planned: Estimator,
+    /// What is allowed: what the goals do, and what is added by leaving out idle time.
+    pub allowed: Figures,
+    /// Records a second that leaving out idle time adds to the busiest shard, at most.
+    pub added_per_s: f64,
     /// When what is played.
     pub acts: Acts,
     /// When it is over.
@@ -64,6 +69,9 @@ impl Part {
         };
         let grown = Stage::new(shards, plan.goals().clone()).estimator(grown(plan))?;
         let acts = Acts::new(&grown, shards, asked.seconds);
+        if let Some(cycle) = acts.cycle.filter(|cycle| *cycle > CYCLE_MAX) {
+            return Err(Fault::LongCycle { cycle });
+        }
         let stage = Stage::new(shards, acts.goals(plan.goals()));
         let grown = grown.fleet().classes();
         let hastened: Vec<_> = grown.iter().map(|class| acts.hasten(class)).collect();
@@ -73,15 +81,32 @@ impl Part {
             None => fitting(&by_shard),
         };
         let estimator = stage.estimator(joined(by_shard.into_iter().take(played)))?;
-        let end = acts.end(&estimator.outlook(shards), estimator.goals());
+        let planned = stage.estimator(hastened)?;
+        let (real, added) =
+            (stage.estimator(grown.to_vec())?.outlook(shards), planned.outlook(shards));
+        let added_per_s = (added.hottest.records_per_s - real.hottest.records_per_s).max(0.0);
+        let goals = estimator.goals();
+        let [real, added] = [real, added].map(|outlook| Figures::predicted(&outlook, goals));
+        let allowed = Figures::allowed(goals).allowing(&real, &added);
+        let end = acts.end(&Figures::predicted(&estimator.outlook(shards), goals), &allowed);
         let stored_bytes = end.as_secs_f64() * estimator.fleet().bytes_per_s();
         if stored_bytes > STORED_BYTES_MAX {
             return Err(Fault::TooMuch { gigabytes: stored_bytes / 1e9 });
         }
         let timetable = Timetable::new(estimator.fleet(), acts.steady.start, end, asked.seed);
-        let planned = stage.estimator(grown.to_vec())?;
         let synopsis = Vec::new();
-        let part = Self { shards, played, estimator, planned, acts, end, timetable, synopsis };
+        let part = Self {
+            shards,
+            played,
+            estimator,
+            planned,
+            allowed,
+            added_per_s,
+            acts,
+            end,
+            timetable,
+            synopsis,
+        };
         Ok(Self { synopsis: synopsis::of(&part, plan), ..part })
     }
 
@@ -100,7 +125,8 @@ fn playable(fleet: &Fleet) -> Result<(), Fault> {
             return Err(Fault::SmallRecords { class: class.name.clone(), bytes: smallest });
         }
         if let Devices::Known(keys) = &class.devices
-            && let Some(key) = keys.iter().find(|key| key.contains(['+', '#', '\0']))
+            && let Some(key) =
+                keys.iter().find(|key| key.starts_with('$') || key.contains(['+', '#', '\0']))
         {
             return Err(Fault::KeyNoTopic { key: key.clone() });
         }

@@ -1,23 +1,42 @@
 //! What is played of a plan, for people.
 
 use shard_estimator::cli::words;
-use shard_estimator::{Devices, Estimator};
+use shard_estimator::{Class, Devices, Estimator};
 
-use super::Part;
+use super::{Figure, Part};
 
 /// What of `plan` is played in `part`, and how it differs, in sentences.
 pub(super) fn of(part: &Part, plan: &Estimator) -> Vec<String> {
     let mut sentences = vec![devices(part)];
     sentences.extend(growth(plan));
-    sentences.extend(idle_time(part));
+    sentences.extend(idle_time(part, plan));
     sentences.extend(outage(part, plan));
-    let goals = plan.goals();
-    let left_out = [("reads", goals.readers.sharing > 0), ("restore", goals.restore.is_some())];
-    let left_out: Vec<_> = left_out.into_iter().filter(|it| it.1).map(|it| it.0).collect();
+    let left_out = left_out(plan);
     if !left_out.is_empty() {
         sentences.push(format!("Not played: {}.", left_out.join(", ")));
     }
     sentences
+}
+
+fn left_out(plan: &Estimator) -> Vec<String> {
+    let goals = plan.goals();
+    let mut left_out = Vec::new();
+    if goals.readers.sharing > 0 {
+        left_out.push("reads".to_owned());
+    }
+    if goals.restore.is_some() {
+        left_out.push("restore".to_owned());
+    }
+    let named = plan.fleet().classes().iter().filter(|class| !grows(class));
+    if goals.growth.is_some() {
+        left_out.extend(named.map(|class| format!("growth of {}", class.name)));
+    }
+    left_out
+}
+
+/// Devices that are named stay as many: nobody knows the names of others.
+fn grows(class: &Class) -> bool {
+    matches!(class.devices, Devices::Counted { .. })
 }
 
 fn devices(part: &Part) -> String {
@@ -36,13 +55,19 @@ fn devices(part: &Part) -> String {
 
 fn growth(plan: &Estimator) -> Option<String> {
     let growth = plan.goals().growth?;
-    let is_counted = |devices: &Devices| matches!(devices, Devices::Counted { .. });
-    let grows = plan.fleet().classes().iter().any(|class| is_counted(&class.devices));
-    grows.then(|| format!("The fleet is what it will be after {} months.", growth.horizon_months))
+    let classes = plan.fleet().classes();
+    let grown: Vec<_> = classes.iter().filter(|class| grows(class)).collect();
+    let months = growth.horizon_months;
+    if grown.len() == classes.len() {
+        return Some(format!("The fleet is what it will be after {months} months."));
+    }
+    let names: Vec<_> = grown.iter().map(|class| class.name.as_str()).collect();
+    let names = names.join(", ");
+    (!grown.is_empty()).then(|| format!("As many as they will be after {months} months: {names}."))
 }
 
-fn idle_time(part: &Part) -> Vec<String> {
-    let planned = part.planned.fleet().classes();
+fn idle_time(part: &Part, plan: &Estimator) -> Vec<String> {
+    let planned = plan.fleet().classes();
     let differs = part.estimator.fleet().classes().iter().filter_map(|played| {
         let planned = planned.iter().find(|class| class.name == played.name)?;
         (planned.period != played.period).then(|| {
@@ -54,17 +79,25 @@ fn idle_time(part: &Part) -> Vec<String> {
             )
         })
     });
-    differs.collect()
+    let mut sentences: Vec<_> = differs.collect();
+    if !sentences.is_empty() {
+        sentences.push(format!(
+            "That adds up to {:.1} records/s to a shard, which is allowed in addition.",
+            part.added_per_s
+        ));
+    }
+    sentences
 }
 
 fn outage(part: &Part, plan: &Estimator) -> Option<String> {
     let (planned, played) = plan.goals().outage.zip(part.estimator.goals().outage)?;
     (planned != played).then(|| {
+        let allowed_s = part.allowed.get(Figure::Drain).unwrap_or_default();
         format!(
             "An outage of {} stands for one of {}, and {} to catch up for {}.",
             words::time(played.lasts),
             words::time(planned.lasts),
-            words::time(played.drained_within),
+            Figure::Drain.show(allowed_s),
             words::time(planned.drained_within),
         )
     })

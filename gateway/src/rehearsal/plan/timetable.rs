@@ -38,6 +38,14 @@ struct Rhythm {
     sizes: Vec<Bin>,
 }
 
+/// What is left to chance. One says nothing of the other: whoever reports early reports nothing
+/// smaller.
+#[derive(Debug, Clone, Copy)]
+enum Drawn {
+    Time,
+    Size,
+}
+
 impl Timetable {
     /// The devices of `fleet` whose keys are known, until `end`; those that report together do so
     /// for the first time at `first_wave`.
@@ -76,22 +84,21 @@ impl Timetable {
         let Rhythm { period, reporting, .. } = self.rhythm(device)?;
         let since_first = period.checked_mul(u32::try_from(sequence).ok()?)?;
         let due = match reporting {
-            Reporting::Spread => period.mul_f64(self.chance(device, 0)) + since_first,
+            Reporting::Spread => period.mul_f64(self.chance(Drawn::Time, device, 0)) + since_first,
             Reporting::Aligned { jitter } => {
-                self.first_wave + since_first + jitter.mul_f64(self.chance(device, sequence))
+                self.first_wave
+                    + since_first
+                    + jitter.mul_f64(self.chance(Drawn::Time, device, sequence))
             }
         };
         (due < self.end).then_some(due)
     }
 
-    /// How many reports there are, of all devices together, to a device or two.
+    /// How many reports there are, of all devices together.
     #[must_use]
     pub fn reports(&self) -> u64 {
-        let reports = |player: &Player| {
-            let period = self.classes.get(player.class)?.period;
-            u64::try_from(self.end.as_nanos().checked_div(period.as_nanos())?).ok()
-        };
-        self.players.iter().filter_map(reports).sum()
+        let reports = |device| (0..).find(|sequence| self.due(device, *sequence).is_none());
+        (0..self.players.len()).filter_map(reports).sum()
     }
 
     /// The number that a payload begins with.
@@ -110,18 +117,23 @@ impl Timetable {
 
     /// Something of 0.0..1.0: by chance for each device, and over its reports even, since a few
     /// seconds must be like an hour.
-    fn chance(&self, device: usize, sequence: u64) -> f64 {
+    fn chance(&self, what: Drawn, device: usize, sequence: u64) -> f64 {
         /// 2^32 ÷ φ: multiples of it lie evenly.
         const GOLDEN: u32 = 0x9e37_79b9;
         let device = u64::try_from(device).unwrap_or(u64::MAX);
-        let first = fastrand::Rng::with_seed(self.seed ^ device << 20).u32(..);
+        let mut chance = fastrand::Rng::with_seed(self.seed ^ device << 20);
+        let (time, size) = (chance.u32(..), chance.u32(..));
+        let first = match what {
+            Drawn::Time => time,
+            Drawn::Size => size,
+        };
         let [.., a, b, c, d] = sequence.to_be_bytes();
         let steps = u32::from_be_bytes([a, b, c, d]).wrapping_mul(GOLDEN);
         f64::from(first.wrapping_add(steps)) / (f64::from(u32::MAX) + 1.0)
     }
 
     fn bytes(&self, turn: Turn) -> usize {
-        let mut rest = self.chance(turn.device, turn.sequence);
+        let mut rest = self.chance(Drawn::Size, turn.device, turn.sequence);
         let sizes = self.rhythm(turn.device).map_or(&[][..], |rhythm| &rhythm.sizes);
         let fitting = sizes.iter().find(|bin| {
             rest -= bin.share;

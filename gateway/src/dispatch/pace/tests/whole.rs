@@ -45,6 +45,28 @@ fn large_records_are_paced_by_their_bytes() {
     assert!(refused[1..].iter().all(|part| *part <= 0.05), "{refused:?}");
 }
 
+/// Of a thousand, half a shard for all is half a record a second for each.
+#[test]
+fn least_that_is_tried_sinks_and_never_rises_where_it_is_too_much() {
+    for (instances, in_20_s) in [(1, [5_000, 2_500]), (300, [20, 20]), (2_000, [5_u32, 5])] {
+        let began = start();
+        let mut feedback = Feedback::new(NonZeroU32::new(instances), began);
+        for (half_minutes, expected) in (1..).zip(in_20_s) {
+            let refused = began + Duration::from_secs(30) * half_minutes;
+            feedback.observe(Verdicts { accepted: 0, throttled: 10 }, 0.0, refused);
+            let (mut now, mut granted) = (refused, 0_u32);
+            while now < refused + Duration::from_secs(20) {
+                match feedback.draw(100, now) {
+                    Admission::Granted => granted += 1,
+                    Admission::RetryAt(at) => now = at,
+                }
+            }
+            let differs = granted.abs_diff(expected);
+            assert!(differs <= 2 + expected / 100, "{instances}: {granted}, not {expected}");
+        }
+    }
+}
+
 #[test]
 fn gateways_too_many_for_half_a_shard_each_come_to_less() {
     let refused = refused(20, 100, 4_000.0, 4.0 * 1_048_576.0);

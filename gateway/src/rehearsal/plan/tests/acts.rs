@@ -28,9 +28,30 @@ fn waves_have_the_time_to_pass_and_whole_cycles_are_played() {
     assert_eq!(acts.outage, Some(29 * S..39 * S));
     let patient = acts_of(Goals { p99: 30 * S, ..goals() }, &[rooms], 11);
     assert_eq!(patient.cycle, Some(60 * S));
+    // Nobody has to wait so long that everything is over.
+    let rooms = aligned("rooms", 9, 900 * S, Duration::ZERO);
+    let very_patient = acts_of(Goals { p99: 900 * S, ..goals() }, &[rooms], 11);
+    assert_eq!(very_patient.cycle, Some(60 * S));
     // At 900 a second a wave of these takes 3 s.
     let many = aligned("rooms", 2_700, 900 * S, Duration::ZERO);
     assert_eq!(acts_of(goals(), &[many], 11).cycle, Some(15 * S));
+}
+
+#[test]
+fn cycles_are_whole_periods_of_what_reports_more_often() {
+    let cycle = |periods: &[Duration]| {
+        let classes = periods
+            .iter()
+            .map(|period| aligned(&format!("every {period:?}"), 9, *period, Duration::ZERO));
+        acts_of(goals(), &classes.collect::<Vec<_>>(), 9).cycle.unwrap()
+    };
+    assert_eq!(cycle(&[900 * S]), 5 * S);
+    assert_eq!(cycle(&[900 * S, 2 * S]), 6 * S);
+    assert_eq!(cycle(&[5 * S, 2 * S]), 10 * S);
+    assert_eq!(cycle(&[4 * S, 3 * S, 900 * S, 2 * S]), 12 * S);
+    assert_eq!(cycle(&[S / 8]), 5 * S);
+    // Common ones would be too long.
+    assert_eq!(cycle(&[900 * S, 4_999 * S / 1_000, 4_997 * S / 1_000]), 4_997 * S / 500);
 }
 
 #[test]

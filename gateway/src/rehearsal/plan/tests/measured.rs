@@ -20,8 +20,7 @@ fn start() -> Instant {
 }
 
 fn pumps(devices: u32, end: Duration) -> Timetable {
-    let keys = (0..devices).map(|n| format!("pump-{n}")).collect();
-    let pumps = Class { devices: Devices::Known(keys), ..class("pumps", 1, S) };
+    let pumps = named(class("pump", 0, S), devices);
     Timetable::new(&Fleet::new(vec![pumps]).unwrap(), 2 * S, end, 1)
 }
 
@@ -101,14 +100,38 @@ fn stream_that_does_not_come_back_never_catches_up() {
     assert_eq!(measured.figures.get(Figure::Drain), Some(f64::INFINITY));
 }
 
+fn named(class: Class, devices: u32) -> Class {
+    let keys = (0..devices).map(|n| format!("{}-{n}", class.name)).collect();
+    Class { devices: Devices::Known(keys), ..class }
+}
+
+/// What was due in the outage arrives after it, and nothing else is due until all is over: the next
+/// wave, or the next report of any of few.
+#[test]
+fn drain_is_over_when_all_has_arrived_though_nothing_is_due_any_more() {
+    let rooms = named(aligned("rooms", 0, 5 * S, Duration::ZERO), 100);
+    let meters = named(class("meters", 0, 900 * S), 300);
+    for (class, end) in [(rooms, 33 * S / 2), (meters, 33 * S / 2)] {
+        let fleet = Fleet::new(vec![class]).unwrap();
+        let (timetable, start) = (Timetable::new(&fleet, 2 * S, end, 1), start());
+        let shard = Shard { per_s: 900.0, delay: Duration::ZERO };
+        let records = shard.stores(&timetable, start);
+        let drained = |records: &[StoredRecord]| {
+            let heard = Heard { start, records, throttled: 0 };
+            let measured = measured(&timetable, &acts(), &Figures::default(), &heard);
+            measured.figures.get(Figure::Drain).unwrap()
+        };
+        assert!(drained(&records) <= 0.3, "{}", drained(&records));
+        let all_but_one = &records[..records.len() - 1];
+        assert!(drained(all_but_one).is_infinite(), "one is missing");
+    }
+}
+
 /// The wave of 450 takes half a second, whoever reports between.
 #[test]
 fn waits_are_those_of_what_comes_together_where_anything_does() {
-    let named = |name: &str, devices: u32| {
-        Devices::Known((0..devices).map(|n| format!("{name}-{n}")).collect())
-    };
-    let rooms = Class { devices: named("room", 450), ..aligned("rooms", 1, 5 * S, Duration::ZERO) };
-    let lifts = Class { devices: named("lift", 50), ..class("lifts", 1, S / 10) };
+    let rooms = named(aligned("rooms", 0, 5 * S, Duration::ZERO), 450);
+    let lifts = named(class("lifts", 0, S / 10), 50);
     let fleet = Fleet::new(vec![rooms, lifts]).unwrap();
     let (timetable, start) = (Timetable::new(&fleet, 2 * S, 30 * S, 1), start());
     let records = Shard { per_s: 1_400.0, delay: Duration::ZERO }.stores(&timetable, start);

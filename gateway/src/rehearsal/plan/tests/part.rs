@@ -80,6 +80,51 @@ fn fleet_is_played_as_large_as_it_grows() {
     assert!(synopsis.contains("after 6 months"), "{synopsis}");
 }
 
+/// What is named stays as many, and the report says so.
+#[test]
+fn growth_that_is_not_played_is_told() {
+    let growth = Some(Growth { per_month: 0.03, horizon_months: 6 });
+    let names = (0..50).map(|n| format!("site/pump-{n}")).collect();
+    let pumps = Class { devices: Devices::Known(names), ..class("pumps", 0, S) };
+    let synopsis = |classes| {
+        let plan = plan(classes, Goals { growth, ..Goals::default() });
+        Part::of(&plan, asked(2, 1.0)).unwrap().synopsis.join("\n")
+    };
+    let mixed = synopsis(vec![pumps.clone(), class("lifts", 100, S)]);
+    assert!(mixed.contains("after 6 months: lifts."), "{mixed}");
+    assert!(mixed.contains("Not played: reads, growth of pumps."), "{mixed}");
+    let named = synopsis(vec![pumps]);
+    assert!(!named.contains("6 months") && named.contains("growth of pumps"), "{named}");
+}
+
+/// 550 and 700 in a quarter of an hour are 0.61 of what is sent: an hour is caught up with in 1.6,
+/// where 2 are allowed. With the waves as soon as they fit it is 0.69, and takes longer than that.
+#[test]
+fn waves_that_come_sooner_do_not_break_a_plan_that_holds() {
+    let goals = Goals {
+        outage: Some(Outage { lasts: 3_600 * S, drained_within: 7_200 * S }),
+        ..Goals::default()
+    };
+    for (spread, holds) in [(550, true), (620, false)] {
+        let rooms = aligned("rooms", 700, 900 * S, Duration::ZERO);
+        let plan = plan(vec![class("pumps", spread, S), rooms], goals.clone());
+        let part = Part::of(&plan, asked(1, 1.0)).unwrap();
+        let [played, planned] = [&part.estimator, &part.planned].map(|estimator| {
+            Figures::predicted(&estimator.outlook(part.shards), estimator.goals())
+        });
+        for figures in [&played, &planned] {
+            let breaks = figures.broken(&part.allowed).contains(&Figure::Drain);
+            assert_eq!(!breaks, holds, "{spread}: {figures:?}, {:?}", part.allowed);
+        }
+        assert!(!played.broken(&part.allowed).contains(&Figure::Records), "{played:?}");
+        assert!(part.added_per_s > 30.0, "{}", part.added_per_s);
+        let told = format!("adds up to {:.1} records/s", part.added_per_s);
+        assert!(part.synopsis.join(" ").contains(&told), "{:?}", part.synopsis);
+        let watched = (part.end - part.acts.outage.unwrap().end).as_secs_f64();
+        assert!(watched > played.get(Figure::Drain).unwrap().min(30.0), "{watched}");
+    }
+}
+
 #[test]
 fn devices_that_are_named_keep_their_names() {
     let names: Vec<_> = (0..50).map(|n| format!("site/pump-{n}")).collect();
@@ -116,8 +161,12 @@ fn what_cannot_be_played_is_refused_with_what_to_do() {
     let devices = Devices::Counted { devices: 40, key_bytes: 1 };
     let short = Class { devices, ..pumps.clone() };
     refused(short, asked(1, 1.0), &["pumps", "key_bytes = 1", "say 2 or more"]);
-    let devices = Devices::Known(vec!["a/#".to_owned()]);
-    refused(Class { devices, ..pumps.clone() }, asked(1, 1.0), &["a/#", "take away"]);
+    for id in ["a/#", "$a"] {
+        let devices = Devices::Known(vec![id.to_owned()]);
+        refused(Class { devices, ..pumps.clone() }, asked(1, 1.0), &[id, "take away"]);
+    }
+    let slow = aligned("rooms", 40, 3_600 * S, 1_800 * S);
+    refused(slow, asked(1, 1.0), &["every 30.1 min", "15 min are played", "--shards"]);
     let pictures = Class { sizes: Sizes::mean(700_000), ..class("cameras", 300, S) };
     refused(pictures, asked(300, 1.0), &["GB", "--scale", "--seconds"]);
 }

@@ -68,6 +68,26 @@ fn what_is_spread_comes_at_its_rate_and_what_is_aligned_in_waves() {
     assert_eq!(all_turns(&waves, 3).len(), 800);
 }
 
+/// Of 6,000 that report once in a quarter of an hour, 200 do in half a minute; and of those that
+/// report together, some are the first.
+#[test]
+fn whoever_reports_early_has_the_sizes_of_the_class_too() {
+    let sizes = Sizes::histogram([(300, 1), (2_048, 1)]).unwrap();
+    let rare = Class { sizes: sizes.clone(), ..class("rare", 0, 900 * S) };
+    let rooms = Class { sizes, ..aligned("rooms", 0, 900 * S, 600 * S) };
+    let timetable = timetable(vec![known(rare, 6_000), known(rooms, 6_000)], 30 * S);
+    for is_aligned in [false, true] {
+        let turns = all_turns(&timetable, 1);
+        let turns: Vec<_> =
+            turns.iter().filter(|turn| timetable.is_aligned(turn.device) == is_aligned).collect();
+        let large = turns.iter().filter(|turn| timetable.payload(***turn, 0).len() == 2_048);
+        let (large, all) = (large.count(), turns.len());
+        assert!(all > 150, "{all}");
+        assert!((all * 2 / 5..=all * 3 / 5).contains(&large), "{large} of {all}");
+    }
+    assert_eq!(timetable.reports(), all_turns(&timetable, 1).len() as u64);
+}
+
 #[test]
 fn payloads_have_the_sizes_of_the_class_in_their_proportions_and_tell_their_number() {
     let sizes = Sizes::histogram([(300, 9), (2_048, 1)]).unwrap();
