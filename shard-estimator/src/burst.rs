@@ -13,18 +13,21 @@ pub struct Wave {
     pub jitter: Duration,
 }
 
-/// What drains a wave: a limiter, less what else flows through it.
+/// What drains a wave: a limiter, through which first goes what came first.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Drainage {
     /// Records or bytes a second.
     pub per_s: f64,
     /// What passes at once, before the rate counts.
     pub burst: f64,
+    /// What always comes beside the wave, evenly, in a second. If it is no less than what drains,
+    /// whoever has to wait does so for ever.
+    pub beside_per_s: f64,
 }
 
 impl Wave {
-    /// How long the record waits that arrives behind `quantile` of its wave, when the wave is
-    /// alone: max(0, (qN − σ) ÷ r − qJ).
+    /// How long the record waits that arrives behind `quantile` of its wave, the only one:
+    /// max(0, (qN + λqJ − σ) ÷ r − qJ), where λ comes beside it.
     ///
     /// `None` if it waits for ever, because nothing drains. An event simulation agrees within 30 ms
     /// for up to 10,000 records in up to a minute.
@@ -33,10 +36,10 @@ impl Wave {
         wait(quantile * self.amount, quantile * self.jitter.as_secs_f64(), drainage)
     }
 
-    /// Most that waits at one moment: max(0, N − σ − rJ).
+    /// Most that waits at one moment: max(0, N − σ − (r − λ)J).
     #[must_use]
     pub fn backlog(&self, drainage: Drainage) -> f64 {
-        let drained = drainage.burst + drainage.per_s * self.jitter.as_secs_f64();
+        let drained = drainage.burst + drainage.left_per_s() * self.jitter.as_secs_f64();
         (self.amount - drained).max(0.0)
     }
 }
@@ -90,12 +93,19 @@ impl Wave {
     }
 }
 
+impl Drainage {
+    fn left_per_s(&self) -> f64 {
+        self.per_s - self.beside_per_s
+    }
+}
+
+/// `arrived` is what has arrived of waves.
 fn wait(arrived: f64, at_s: f64, drainage: Drainage) -> Option<Duration> {
-    let beyond_burst = arrived - drainage.burst;
+    let beyond_burst = arrived + drainage.beside_per_s * at_s - drainage.burst;
     if beyond_burst <= 0.0 {
         return Some(Duration::ZERO);
     }
-    if drainage.per_s <= 0.0 {
+    if drainage.left_per_s() <= 0.0 {
         return None;
     }
     Duration::try_from_secs_f64((beyond_burst / drainage.per_s - at_s).max(0.0)).ok()
@@ -105,7 +115,7 @@ fn wait(arrived: f64, at_s: f64, drainage: Drainage) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    const LIMITER: Drainage = Drainage { per_s: 800.0, burst: 200.0 };
+    const LIMITER: Drainage = Drainage { per_s: 800.0, burst: 200.0, beside_per_s: 0.0 };
 
     fn wave(amount: f64, jitter_s: u64) -> Wave {
         Wave { amount, jitter: Duration::from_secs(jitter_s) }
@@ -131,10 +141,12 @@ mod tests {
 
     #[test]
     fn what_nothing_drains_waits_for_ever_unless_the_burst_holds_it() {
-        let dry = Drainage { per_s: 0.0, burst: 200.0 };
-        assert_eq!(wave(201.0, 0).delay(1.0, dry), None);
-        assert_eq!(wave(200.0, 0).delay(1.0, dry), Some(Duration::ZERO));
-        assert_eq!(p99_delay(&[wave(201.0, 0), wave(1.0, 9)], dry), None);
+        for (per_s, beside_per_s) in [(0.0, 0.0), (800.0, 800.0)] {
+            let dry = Drainage { per_s, burst: 200.0, beside_per_s };
+            assert_eq!(wave(201.0, 0).delay(1.0, dry), None);
+            assert_eq!(wave(200.0, 0).delay(1.0, dry), Some(Duration::ZERO));
+            assert_eq!(p99_delay(&[wave(201.0, 0), wave(1.0, 9)], dry), None);
+        }
     }
 
     #[test]
@@ -147,24 +159,29 @@ mod tests {
         }
     }
 
-    /// What a first-in-first-out limiter makes of single arrivals.
+    /// How long what is in waves waits at a first-in-first-out limiter that sees single arrivals.
     fn simulated_p99_s(waves: &[Wave], drainage: Drainage) -> f64 {
         let mut chance = fastrand::Rng::with_seed(1);
         let mut arrivals_s = Vec::new();
         for wave in waves {
             let devices = crate::number::count_up(wave.amount);
             let jitter_s = wave.jitter.as_secs_f64();
-            arrivals_s.extend((0..devices).map(|_| chance.f64() * jitter_s));
+            arrivals_s.extend((0..devices).map(|_| (chance.f64() * jitter_s, true)));
         }
-        arrivals_s.sort_unstable_by(f64::total_cmp);
+        let last_s = waves.iter().map(|wave| wave.jitter.as_secs_f64()).fold(0.0, f64::max);
+        let beside = crate::number::count_up(drainage.beside_per_s * last_s);
+        arrivals_s.extend((0..beside).map(|_| (chance.f64() * last_s, false)));
+        arrivals_s.sort_unstable_by(|(one_s, _), (other_s, _)| one_s.total_cmp(other_s));
         let (mut tokens, mut at_s) = (drainage.burst, 0.0_f64);
         let mut waits_s: Vec<f64> = Vec::new();
-        for arrival_s in arrivals_s {
+        for (arrival_s, is_in_wave) in arrivals_s {
             let begins_s = at_s.max(arrival_s);
             tokens = (tokens + (begins_s - at_s) * drainage.per_s).min(drainage.burst);
             at_s = begins_s + (1.0 - tokens).max(0.0) / drainage.per_s;
             tokens = (tokens - 1.0).max(0.0);
-            waits_s.push(at_s - arrival_s);
+            if is_in_wave {
+                waits_s.push(at_s - arrival_s);
+            }
         }
         waits_s.sort_unstable_by(f64::total_cmp);
         waits_s[waits_s.len() * 99 / 100]
@@ -179,11 +196,14 @@ mod tests {
             vec![wave(100.0, 0), wave(20_000.0, 20)],
             vec![wave(500.0, 2), wave(800.0, 30)],
         ] {
-            let simulated_s = simulated_p99_s(&waves, LIMITER);
-            let closed_s = p99_delay(&waves, LIMITER).expect("it drains").as_secs_f64();
-            // Random arrivals scatter around the even ones that the formula knows.
-            let near = (closed_s - simulated_s).abs() < 0.05 + 0.02 * simulated_s;
-            assert!(near, "{waves:?}: {closed_s} and simulated {simulated_s}");
+            for beside_per_s in [0.0, 300.0, 700.0] {
+                let drainage = Drainage { beside_per_s, ..LIMITER };
+                let simulated_s = simulated_p99_s(&waves, drainage);
+                let closed_s = p99_delay(&waves, drainage).expect("it drains").as_secs_f64();
+                // Random arrivals scatter around the even ones that the formula knows.
+                let near = (closed_s - simulated_s).abs() < 0.05 + 0.02 * simulated_s;
+                assert!(near, "{waves:?}, {drainage:?}: {closed_s} and simulated {simulated_s}");
+            }
         }
     }
 

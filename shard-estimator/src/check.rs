@@ -109,8 +109,10 @@ pub struct Wait {
     /// They arrive within so long; of several classes the shortest.
     #[serde(serialize_with = "crate::seconds::serialize")]
     pub jitter: Duration,
-    /// Records a second that the limiter has left for them.
+    /// Records a second that the limiter lets pass, first those that came first.
     pub records_per_s: f64,
+    /// Records a second that always come beside them.
+    pub beside_per_s: f64,
     /// Records that pass at once.
     pub burst: u32,
     /// How long a record waits in the gateway for others.
@@ -131,11 +133,13 @@ impl Wait {
     }
 
     fn explain(&self) -> String {
-        let Self { records, jitter, records_per_s, burst, linger, allowed, .. } = self;
+        let Self { records, records_per_s, burst, linger, allowed, .. } = self;
+        let (jitter, beside) = (self.jitter.as_secs_f64(), self.beside_per_s);
         format!(
-            "linger + max(0, (0.99 x records - burst) / rate - 0.99 x jitter) = {linger:?} + max(0, \
-             (0.99 x {records:.0} - {burst}) / {records_per_s:.0} per s - 0.99 x {jitter:?}), or \
-             what the same makes for bytes: {}; allowed {allowed:?}",
+            "linger + max(0, (0.99 x (records + beside x jitter) - burst) / rate - 0.99 x jitter) = \
+             {linger:?} + max(0, (0.99 x ({records:.0} + {beside:.1}/s x {jitter} s) - {burst}) \
+             / {records_per_s:.0}/s - 0.99 x {jitter} s), or what the same makes for bytes: {}; \
+             allowed {allowed:?}",
             in_words(self.p99)
         )
     }

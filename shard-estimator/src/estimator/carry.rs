@@ -133,15 +133,17 @@ impl<'a> Carry<'a> {
         }
     }
 
-    fn wait(&self, waves: &Waves, other: Flow, allowed: Duration) -> Wait {
+    fn wait(&self, waves: &Waves, beside: Flow, allowed: Duration) -> Wait {
         let limiter = self.limiter();
         let records = Drainage {
-            per_s: limiter.records_per_s - other.records_per_s,
+            per_s: limiter.records_per_s,
             burst: f64::from(self.budget.records_burst.get()),
+            beside_per_s: beside.records_per_s,
         };
         let bytes = Drainage {
-            per_s: limiter.bytes_per_s - other.bytes_per_s,
+            per_s: limiter.bytes_per_s,
             burst: 1024.0 * f64::from(self.budget.kib_burst.get()),
+            beside_per_s: beside.bytes_per_s,
         };
         let packed = self.packed(waves);
         let waves = packed.as_ref().unwrap_or(waves);
@@ -152,6 +154,7 @@ impl<'a> Carry<'a> {
             records: waves.records.iter().map(|wave| wave.amount).sum(),
             jitter: waves.records.iter().map(|wave| wave.jitter).min().unwrap_or_default(),
             records_per_s: records.per_s,
+            beside_per_s: records.beside_per_s,
             burst: self.budget.records_burst.get(),
             linger: self.goals.linger,
             p99: waits.map(|wait| wait + self.goals.linger),
