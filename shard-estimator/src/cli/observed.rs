@@ -3,18 +3,19 @@
 //!
 //! What is held does not grow with the readings: a count for each device, and of all readings a
 //! sample. Up to as many readings as that has room for, everything below is exact; beyond, the sizes
-//! and moments of a class are those of the sample, and counts are still exact.
+//! of a class are those of the sample, and counts are still exact.
 
 use std::collections::{BTreeMap, HashMap};
 
+use self::crowd::Crowd;
 pub(super) use self::doubt::Doubt;
 use self::group::{Device, Group, Kind};
 use self::sample::{Sample, Sampled};
 use crate::Class;
 
+mod crowd;
 mod doubt;
 mod group;
-mod phase;
 mod sample;
 
 /// Devices that can be told apart: their names then hold some 500 MiB. Whoever has more has a key
@@ -87,7 +88,7 @@ impl Observed {
             }
         };
         self.readings += 1;
-        self.sample.take(Sampled { device: number, at_ms, bytes });
+        self.sample.take(Sampled { device: number, bytes });
     }
 
     /// Notes that something was seen of which nothing can be taken up; `why`, with its place, is
@@ -107,7 +108,8 @@ impl Observed {
         self.are_payloads = true;
     }
 
-    /// The classes of devices: those of one class send about equally often and about as much.
+    /// The classes of devices: those of one class send about equally often and about as much, and
+    /// together or not.
     ///
     /// # Errors
     /// When nothing can be known from what was seen, and why.
@@ -117,17 +119,16 @@ impl Observed {
         }
         let window_ms = self.window_ms();
         let doubts = self.doubts();
+        let crowds = self.crowds();
         let mut groups = BTreeMap::<Kind, Group>::new();
         let mut kind_of = vec![None; self.devices.len()];
         for (key, device) in self.devices {
             let kind = device.kind();
+            let kind = kind.within(crowds.get(&kind).filter(|crowd| device.is_in(crowd)));
             if let Some(kind_of) = kind_of.get_mut(device.number as usize) {
                 *kind_of = Some(kind);
             }
             groups.entry(kind).or_default().add(key, device);
-        }
-        for group in groups.values_mut() {
-            group.look_at_clock(window_ms);
         }
         for sampled in self.sample.into_inner() {
             let kind = kind_of.get(sampled.device as usize).copied().flatten();
@@ -137,6 +138,17 @@ impl Observed {
         }
         let classes = groups.into_iter().filter_map(|(kind, group)| group.class(kind, window_ms));
         Ok(Known { classes: classes.collect(), doubts })
+    }
+
+    /// Where devices of a kind report together.
+    fn crowds(&self) -> BTreeMap<Kind, Crowd> {
+        let mut moments = BTreeMap::<_, Vec<_>>::new();
+        for device in self.devices.values() {
+            moments.entry(device.kind()).or_default().push([device.first_ms, device.last_ms]);
+        }
+        let crowd =
+            |(kind, moments): (Kind, Vec<_>)| Some((kind, Crowd::of(kind.clock_s()?, &moments)?));
+        moments.into_iter().filter_map(crowd).collect()
     }
 
     /// From the first to the last moment.

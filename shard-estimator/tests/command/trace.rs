@@ -148,7 +148,8 @@ fn devices_that_report_together_are_found_to_do_so() {
     assert!((jitter.expect("aligned") - 1.0).abs() < 0.1, "{jitter:?}");
 }
 
-/// 3,000 on the minute need more than a shard. As many others, of 90 s, make the mean 72 s.
+/// 3,000 on the minute need more than a shard. As many others, of 90 s, make the mean 72 s; and twice
+/// as many of a minute too are spread.
 #[test]
 fn devices_that_report_together_are_found_among_others_that_report_about_as_often() {
     let shards = |text: &str| {
@@ -156,10 +157,27 @@ fn devices_that_report_together_are_found_among_others_that_report_about_as_ofte
         json_of(&format!("--trace {path}"))["plan"]["shards"].as_u64().expect("a number")
     };
     let together = of_size(&recorded("a", 3_000, 60_000, 4, |_| 0), 512);
-    let others = of_size(&recorded("b", 3_000, 90_000, 3, |device| device * 30), 512);
-    let (alone, among_others) = (shards(&together), shards(&format!("{together}{others}")));
+    let alone = shards(&together);
     assert!(alone > 1, "{alone}");
-    assert!(among_others >= alone, "{among_others} and {alone}");
+    for others in [
+        recorded("b", 3_000, 90_000, 3, |device| device * 30),
+        recorded("b", 6_000, 60_000, 4, |device| device * 10),
+    ] {
+        let among_others = shards(&format!("{together}{}", of_size(&others, 512)));
+        assert!(among_others >= alone, "{among_others} and {alone}");
+    }
+}
+
+/// 5,000 on the quarter of an hour, and each reading in twelve is lost.
+#[test]
+fn devices_that_report_together_are_found_though_readings_are_lost() {
+    let whole = recorded("a", 5_000, 900_000, 25, |_| 0);
+    // 5,000 has no divisor 12: it is another reading of each device.
+    let kept = whole.lines().enumerate().filter(|(n, _)| n % 12 != 0);
+    let kept: String = kept.flat_map(|(_, line)| [line, "\n"]).collect();
+    let (_folder, path) = file(&kept);
+    let answer = json_of(&format!("--trace {path}"));
+    assert_eq!(answer["plan"]["binding"], serde_json::json!(["delay"]), "{}", answer["plan"]);
 }
 
 /// A camera sends 95 % of what a shard takes; the mean of all is 1,100 bytes.

@@ -5,7 +5,7 @@ use std::f64::consts::SQRT_2;
 use std::fmt;
 use std::time::Duration;
 
-use super::phase::{Phase, clock_s};
+use super::crowd::{Crowd, clock_s};
 use super::sample::Sampled;
 use crate::cli::words::{bytes, time};
 use crate::number::real;
@@ -25,13 +25,30 @@ pub(super) struct Device {
     largest_bytes: u32,
 }
 
-/// What devices of one group have in common: they send about equally often, and about as much.
+/// What devices of one group have in common: they send about equally often, about as much, and
+/// together or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Kind {
     pace: Pace,
     /// The nearest power of two of the mean size: what one device loads its shard with is not lost
     /// among many.
     bytes: u32,
+    crowd: Option<Crowd>,
+}
+
+impl Kind {
+    /// The clock that its devices go by, if they do.
+    pub(super) fn clock_s(&self) -> Option<u32> {
+        match self.pace {
+            Pace::Each { clock_s, .. } => clock_s,
+            Pace::Once => None,
+        }
+    }
+
+    /// Those of it that are in the crowd, if any.
+    pub(super) fn within(self, crowd: Option<&Crowd>) -> Self {
+        Self { crowd: crowd.copied(), ..self }
+    }
 }
 
 /// How often a device sends. The slowest come last, and those that nothing is known of behind them.
@@ -80,7 +97,12 @@ impl Device {
     /// The group that it belongs to.
     pub(super) fn kind(&self) -> Kind {
         let mean_bytes = self.bytes / self.readings;
-        Kind { pace: self.pace(), bytes: nearest_power(mean_bytes).unwrap_or(0) }
+        Kind { pace: self.pace(), bytes: nearest_power(mean_bytes).unwrap_or(0), crowd: None }
+    }
+
+    /// Whether it reports in the crowd.
+    pub(super) fn is_in(&self, crowd: &Crowd) -> bool {
+        crowd.has(self.first_ms) && crowd.has(self.last_ms)
     }
 
     fn pace(&self) -> Pace {
@@ -108,7 +130,6 @@ pub(super) struct Group {
     spans_ms: u64,
     largest_bytes: u32,
     sizes: BTreeMap<u32, u64>,
-    phase: Option<Phase>,
 }
 
 impl Group {
@@ -119,16 +140,8 @@ impl Group {
         self.largest_bytes = self.largest_bytes.max(device.largest_bytes);
     }
 
-    /// Looks at the clock that its devices may go by.
-    pub(super) fn look_at_clock(&mut self, window_ms: u64) {
-        self.phase = Phase::near(self.period(window_ms));
-    }
-
-    pub(super) fn sample(&mut self, Sampled { at_ms, bytes, .. }: Sampled) {
-        *self.sizes.entry(bytes).or_default() += 1;
-        if let Some(phase) = &mut self.phase {
-            phase.add(at_ms);
-        }
+    pub(super) fn sample(&mut self, sampled: Sampled) {
+        *self.sizes.entry(sampled.bytes).or_default() += 1;
     }
 
     /// A device with n readings shows n - 1 periods; one that was seen at one moment may have a
@@ -150,7 +163,9 @@ impl Group {
         keys.sort_unstable();
         Some(Class {
             name: kind.to_string(),
-            reporting: self.phase.and_then(|phase| phase.reporting()).unwrap_or(Reporting::Spread),
+            reporting: kind
+                .crowd
+                .map_or(Reporting::Spread, |crowd| Reporting::Aligned { jitter: crowd.jitter() }),
             devices: Devices::Known(keys),
             period,
             sizes: Sizes::histogram(self.sizes)?,
@@ -173,6 +188,7 @@ impl fmt::Display for Kind {
             Pace::Once => f.write_str("devices seen once")?,
         }
         let from = f64::from(self.bytes).exp2() / SQRT_2;
-        write!(f, " with {} to {}", bytes(from), bytes(2.0 * from))
+        write!(f, " with {} to {}", bytes(from), bytes(2.0 * from))?;
+        f.write_str(if self.crowd.is_some() { ", together" } else { "" })
     }
 }
