@@ -3,7 +3,7 @@
 //!
 //! What is held does not grow with the readings: a count for each device, and of all readings a
 //! sample. Up to as many readings as that has room for, everything below is exact; beyond, the sizes
-//! of a class are those of the sample, and counts are still exact.
+//! and the busiest times of a class are those of the sample, and counts are still exact.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,6 +13,7 @@ use self::group::{Device, Group, Kind};
 use self::sample::{Sample, Sampled};
 use crate::Class;
 
+mod course;
 mod crowd;
 mod doubt;
 mod group;
@@ -88,7 +89,7 @@ impl Observed {
             }
         };
         self.readings += 1;
-        self.sample.take(Sampled { device: number, bytes });
+        self.sample.take(Sampled { device: number, at_ms, bytes });
     }
 
     /// Notes that something was seen of which nothing can be taken up; `why`, with its place, is
@@ -136,8 +137,13 @@ impl Observed {
                 group.sample(sampled);
             }
         }
-        let classes = groups.into_iter().filter_map(|(kind, group)| group.class(kind, window_ms));
-        Ok(Known { classes: classes.collect(), doubts })
+        let mut known = Known { classes: Vec::new(), doubts };
+        for (kind, group) in groups {
+            let (class, doubts) = group.class(kind, window_ms);
+            known.classes.extend(class);
+            known.doubts.extend(doubts);
+        }
+        Ok(known)
     }
 
     /// Where devices of a kind report together.

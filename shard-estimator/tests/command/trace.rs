@@ -180,6 +180,28 @@ fn devices_that_report_together_are_found_though_readings_are_lost() {
     assert_eq!(answer["plan"]["binding"], serde_json::json!(["delay"]), "{}", answer["plan"]);
 }
 
+/// A minute of one day and a minute of the next: 3,000 a second, not 4.
+#[test]
+fn a_recording_with_gaps_is_planned_for_what_is_between_them() {
+    let minute = |day: u64| recorded("a", 300, 100, 600, move |d| day * 86_400_000 + d / 3);
+    let (_folder, path) = file(&of_size(&format!("{}{}", minute(0), minute(1)), 512));
+    let answer = json_of(&format!("--trace {path}"));
+    let hottest = answer["plan"]["chosen"]["hottest"]["records_per_s"].as_f64().expect("a number");
+    let shards = answer["plan"]["shards"].as_f64().expect("a number");
+    assert!(shards >= 4.0 && shards * hottest > 2_900.0, "{shards} and {hottest}");
+    assert!(answer["warnings"].to_string().contains("gaps"), "{}", answer["warnings"]);
+}
+
+/// On the minute each sends 60 records.
+#[test]
+fn devices_that_send_many_records_at_once_are_spoken_of() {
+    let minute = recorded("a", 100, 60_000, 3, |_| 0);
+    let minute = of_size(&minute, 512).repeat(60);
+    let (_folder, path) = file(&minute);
+    let answer = json_of(&format!("--trace {path}"));
+    assert!(answer["warnings"].to_string().contains("in one second"), "{}", answer["warnings"]);
+}
+
 /// A camera sends 95 % of what a shard takes; the mean of all is 1,100 bytes.
 #[test]
 fn one_heavy_device_is_not_lost_among_many_that_send_as_often() {

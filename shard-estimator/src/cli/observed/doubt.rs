@@ -24,6 +24,22 @@ pub(in crate::cli) enum Doubt {
     },
     /// Sizes of something else.
     Payloads,
+    /// It comes and goes.
+    Busy {
+        /// Which devices.
+        class: String,
+        /// How many times as much as on average came in the busiest minute.
+        times: f64,
+    },
+    /// Several records at once, which no class can say.
+    Burst {
+        /// Which devices.
+        class: String,
+        /// What came in the busiest second.
+        records: f64,
+        /// What is planned for.
+        per_s: f64,
+    },
     /// Too short for the slowest devices.
     Short {
         /// Devices that were seen once.
@@ -45,6 +61,17 @@ impl fmt::Display for Doubt {
             Self::Payloads => f.write_str(
                 "the trace has sizes of payloads, and records have an id and times besides: record \
                  those, and say bytes_are record",
+            ),
+            Self::Busy { class, times } => write!(
+                f,
+                "class {class:?}: in the busiest minute {times:.1} times as much came as on average, \
+                 since what was seen has gaps or quiet hours: planned for that minute"
+            ),
+            Self::Burst { class, records, per_s } => write!(
+                f,
+                "class {class:?}: {records:.0} records came in one second where {per_s:.0} are \
+                 planned for: if that is usual, describe the fleet in a file, with what comes \
+                 together as aligned"
             ),
             Self::Short { devices } => write!(
                 f,

@@ -5,7 +5,9 @@ use std::f64::consts::SQRT_2;
 use std::fmt;
 use std::time::Duration;
 
+use super::course::Course;
 use super::crowd::{Crowd, clock_s};
+use super::doubt::Doubt;
 use super::sample::Sampled;
 use crate::cli::words::{bytes, time};
 use crate::number::real;
@@ -130,6 +132,7 @@ pub(super) struct Group {
     spans_ms: u64,
     largest_bytes: u32,
     sizes: BTreeMap<u32, u64>,
+    course: Course,
 }
 
 impl Group {
@@ -142,6 +145,7 @@ impl Group {
 
     pub(super) fn sample(&mut self, sampled: Sampled) {
         *self.sizes.entry(sampled.bytes).or_default() += 1;
+        self.course.add(sampled.at_ms);
     }
 
     /// A device with n readings shows n - 1 periods; one that was seen at one moment may have a
@@ -155,22 +159,39 @@ impl Group {
         Duration::try_from_secs_f64(ms / real(periods) / 1_000.0).unwrap_or(Duration::MAX)
     }
 
-    pub(super) fn class(mut self, kind: Kind, window_ms: u64) -> Option<Class> {
-        let period = self.period(window_ms);
+    /// The class, and what speaks against relying on it. What is spread has the period that it has in
+    /// its busiest minute; what reports together does so at all times.
+    pub(super) fn class(mut self, kind: Kind, window_ms: u64) -> (Option<Class>, Vec<Doubt>) {
+        let mut period = self.period(window_ms);
+        let mut doubts = Vec::new();
+        let name = kind.to_string();
+        if kind.crowd.is_none() && kind.pace != Pace::Once {
+            let devices = real(self.keys.len() as u64);
+            let course = self.course.busiest(self.readings);
+            if let Some(times) = course.busier(devices / period.as_secs_f64()) {
+                period = period.div_f64(times);
+                doubts.push(Doubt::Busy { class: name.clone(), times });
+            }
+            let per_s = devices / period.as_secs_f64();
+            if let Some(records) = course.burst(per_s) {
+                doubts.push(Doubt::Burst { class: name.clone(), records, per_s });
+            }
+        }
         // The largest record decides whether a stream takes it, and a sample may have missed it.
         self.sizes.entry(self.largest_bytes).or_insert(1);
         let mut keys: Vec<_> = self.keys.into_iter().map(String::from).collect();
         keys.sort_unstable();
-        Some(Class {
-            name: kind.to_string(),
+        let class = Sizes::histogram(self.sizes).map(|sizes| Class {
+            name,
             reporting: kind
                 .crowd
                 .map_or(Reporting::Spread, |crowd| Reporting::Aligned { jitter: crowd.jitter() }),
             devices: Devices::Known(keys),
             period,
-            sizes: Sizes::histogram(self.sizes)?,
+            sizes,
             buffered: 0,
-        })
+        });
+        (class, doubts)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-/// Readings that are kept, 8 bytes each. A share of 1 % is then known to a fiftieth of it.
+/// Readings that are kept, 16 bytes each. A share of 1 % is then known to a fiftieth of it.
 const READINGS_MAX: usize = 1 << 20;
 
 /// Of one reading, what is kept.
@@ -10,6 +10,8 @@ const READINGS_MAX: usize = 1 << 20;
 pub(super) struct Sampled {
     /// The device's number.
     pub(super) device: u32,
+    /// Milliseconds since 1970.
+    pub(super) at_ms: i64,
     pub(super) bytes: u32,
 }
 
@@ -55,7 +57,7 @@ mod tests {
         let readings = 4 * READINGS_MAX;
         for n in 0..readings {
             let device = u32::try_from(n).expect("few");
-            sample.take(Sampled { device, bytes: 1 });
+            sample.take(Sampled { device, at_ms: 0, bytes: 1 });
         }
         let kept = sample.into_inner();
         assert_eq!(kept.len(), READINGS_MAX);
@@ -68,7 +70,7 @@ mod tests {
     fn while_there_is_room_everything_is_kept() {
         let mut sample = Sample::default();
         for device in 0..1_000 {
-            sample.take(Sampled { device, bytes: 1 });
+            sample.take(Sampled { device, at_ms: 0, bytes: 1 });
         }
         assert!(sample.into_inner().iter().map(|kept| kept.device).eq(0..1_000));
     }

@@ -1,6 +1,7 @@
 //! The lines of a trace.
 
 use std::io::{self, BufRead, Read};
+use std::ops::Range;
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -28,6 +29,10 @@ pub(super) struct Reading {
 
 /// The longest line; longer ones are malformed.
 const LINE_BYTES_MAX: u64 = 16 * 1024;
+
+/// From 1973 to 2286 in seconds; in milliseconds the first months of 1970 but one day, when nobody
+/// had devices.
+const EPOCH_S: Range<i64> = 100_000_000..10_000_000_000;
 
 /// A line as written. Other fields may be there.
 #[derive(Deserialize)]
@@ -86,6 +91,11 @@ fn parse(line: &[u8]) -> Result<Line, String> {
                 return Err("a device without a name, or no bytes".to_owned());
             }
             let at_ms = match ts {
+                Moment::EpochMs(at) if EPOCH_S.contains(&at) => {
+                    return Err(format!(
+                        "ts {at} looks like seconds: milliseconds since 1970, or RFC 3339"
+                    ));
+                }
                 Moment::EpochMs(at_ms) => at_ms,
                 Moment::Rfc3339(at) => {
                     let parsed: Result<Timestamp, _> = at.parse();
@@ -147,6 +157,7 @@ mod tests {
             "{\"ts\":1,\"device\":\"b\",\"bytes\":0}",
             "{\"ts\":1,\"device\":\"b\",\"bytes\":-1}",
             "{\"ts\":1,\"device\":\"b\",\"bytes\":5000000000}",
+            "{\"ts\":1780000200,\"device\":\"b\",\"bytes\":1}",
             "{\"ts\":\"yesterday\",\"device\":\"b\",\"bytes\":1}",
             "{\"bytes_are\":\"words\"}",
         ] {
