@@ -27,6 +27,22 @@ pub(crate) struct Waves {
     pub(crate) bytes: Vec<Wave>,
 }
 
+/// When aligned devices report: within a jitter, after every period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Beat {
+    jitter: Duration,
+    period: Duration,
+}
+
+impl Beat {
+    fn of(class: &Class) -> Option<Self> {
+        match class.reporting {
+            Reporting::Aligned { jitter } => Some(Self { jitter, period: class.period }),
+            Reporting::Spread => None,
+        }
+    }
+}
+
 /// How a fleet loads the heaviest shard, for any number of shards.
 #[derive(Debug)]
 pub(crate) struct Scale<'a> {
@@ -34,7 +50,7 @@ pub(crate) struct Scale<'a> {
     heaviest: Heaviest<'a>,
     restore: Option<Restore>,
     /// Of the aligned classes, each once.
-    jitters: Vec<Duration>,
+    beats: Vec<Beat>,
     /// For each measure, what one device of each class adds to it.
     weighings: Vec<Vec<f64>>,
 }
@@ -50,10 +66,10 @@ pub(crate) struct AtShards<'a> {
 
 impl<'a> Scale<'a> {
     pub(crate) fn new(fleet: &'a Fleet, goals: &Goals, keys: Option<&'a [SortedKeys]>) -> Self {
-        let jitters = jitters(fleet);
-        let weighings = weighings(fleet, &jitters);
+        let beats = beats(fleet);
+        let weighings = weighings(fleet, &beats);
         let heaviest = Heaviest::of(fleet, goals, keys);
-        Self { fleet, heaviest, restore: goals.restore, jitters, weighings }
+        Self { fleet, heaviest, restore: goals.restore, beats, weighings }
     }
 
     pub(crate) fn at(&self, shards: NonZeroU32) -> AtShards<'_> {
@@ -99,13 +115,13 @@ impl<'a> Scale<'a> {
         let spread = Flow { records_per_s: next(), bytes_per_s: next() };
         let (restored_records, restored_bytes) = (next(), next());
         let restored = self.restore.map(|restore| {
-            let wave = |amount| vec![Wave { amount, jitter: restore.jitter }];
+            let wave = |amount| vec![Wave { amount, jitter: restore.jitter, period: None }];
             Waves { records: wave(restored_records), bytes: wave(restored_bytes) }
         });
         let mut aligned = Waves::default();
-        for jitter in self.jitters.iter().copied() {
-            aligned.records.push(Wave { amount: next(), jitter });
-            aligned.bytes.push(Wave { amount: next(), jitter });
+        for Beat { jitter, period } in self.beats.iter().copied() {
+            aligned.records.push(Wave { amount: next(), jitter, period: Some(period) });
+            aligned.bytes.push(Wave { amount: next(), jitter, period: Some(period) });
         }
         Loads { devices, records_per_s, bytes_per_s, spread, restored, aligned }
     }
@@ -126,24 +142,20 @@ impl AtShards<'_> {
 
 /// Whether any two devices load a shard alike, so that it does not matter which of them is where.
 pub(crate) fn are_alike(fleet: &Fleet) -> bool {
-    let weighings = weighings(fleet, &jitters(fleet));
+    let weighings = weighings(fleet, &beats(fleet));
     weighings.iter().all(|weights| weights.iter().all(|weight| weights.first() == Some(weight)))
 }
 
 /// Those of the aligned classes, each once.
-fn jitters(fleet: &Fleet) -> Vec<Duration> {
-    let jitter = |class: &Class| match class.reporting {
-        Reporting::Aligned { jitter } => Some(jitter),
-        Reporting::Spread => None,
-    };
-    let mut jitters: Vec<_> = fleet.classes().iter().filter_map(jitter).collect();
-    jitters.sort_unstable();
-    jitters.dedup();
-    jitters
+fn beats(fleet: &Fleet) -> Vec<Beat> {
+    let mut beats: Vec<_> = fleet.classes().iter().filter_map(Beat::of).collect();
+    beats.sort_unstable();
+    beats.dedup();
+    beats
 }
 
 /// In the order in which [`Scale::loads`] takes them up.
-fn weighings(fleet: &Fleet, jitters: &[Duration]) -> Vec<Vec<f64>> {
+fn weighings(fleet: &Fleet, beats: &[Beat]) -> Vec<Vec<f64>> {
     let classes = fleet.classes();
     let mut weighings: Vec<Vec<f64>> = Vec::new();
     let mut weigh = |of: &dyn Fn(&Class) -> f64| {
@@ -161,10 +173,8 @@ fn weighings(fleet: &Fleet, jitters: &[Duration]) -> Vec<Vec<f64>> {
     weigh(&|class| spread(class) * record_bytes(class));
     weigh(&|class| f64::from(class.buffered));
     weigh(&|class| f64::from(class.buffered) * record_bytes(class));
-    for jitter in jitters.iter().copied() {
-        let in_wave = |class: &Class| {
-            if class.reporting == (Reporting::Aligned { jitter }) { 1.0 } else { 0.0 }
-        };
+    for beat in beats {
+        let in_wave = |class: &Class| if Beat::of(class) == Some(*beat) { 1.0 } else { 0.0 };
         weigh(&in_wave);
         weigh(&|class| in_wave(class) * record_bytes(class));
     }

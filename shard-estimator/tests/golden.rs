@@ -248,7 +248,7 @@ fn outages_are_drained_as_calculated() {
 fn bursts_wait_as_calculated() {
     for row in rows(&golden(), "burst") {
         let jitter = Duration::from_secs_f64(number(row, "J"));
-        let wave = Wave { amount: number(row, "N"), jitter };
+        let wave = Wave { amount: number(row, "N"), jitter, period: None };
         let (per_s, burst) = (number(row, "r"), number(row, "sigma"));
         let drainage = Drainage { per_s, burst, beside_per_s: 0.0 };
         for (name, quantile) in [("p50", 0.5), ("p99", 0.99), ("max", 1.0)] {
