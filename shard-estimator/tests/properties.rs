@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use fastrand::Rng;
-use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
+use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, prop_compose, proptest};
 use shard_estimator::bill::Bill;
 use shard_estimator::{
     Class, Devices, Estimator, Fleet, Goals, Growth, Placement, Prices, Reporting, Sizes,
@@ -35,6 +35,26 @@ fn estimator(classes: Vec<Class>, goals: Goals) -> Estimator {
 
 fn needed(classes: Vec<Class>, goals: Goals) -> u32 {
     estimator(classes, goals).plan().expect("shards").shards.get()
+}
+
+prop_compose! {
+    fn any_class(name: &'static str)(
+        devices in 1_u32..5_000,
+        period_s in proptest::sample::select(vec![1, 10, 60, 900]),
+        bytes in 1_u32..2_000,
+        jitter in proptest::option::of(0.0_f64..1.0),
+    ) -> Class {
+        let mut class = class(name, devices, 1_000 * period_s, bytes);
+        if let Some(part) = jitter {
+            class.reporting = Reporting::Aligned { jitter: class.period.mul_f64(part) };
+        }
+        class
+    }
+}
+
+fn with_more(class: Class, more: u32) -> Class {
+    let Devices::Counted { devices, key_bytes } = class.devices else { return class };
+    Class { devices: Devices::Counted { devices: devices + more, key_bytes }, ..class }
 }
 
 const PLAYS: usize = 10_000;
@@ -219,5 +239,22 @@ proptest! {
         prop_assert!(then <= plan.shards.get(), "{:?} needs {}", carried, then);
         let more = needed(vec![class("a", carried.devices + 1, 1_000, 700)], Goals::default());
         prop_assert!(more >= plan.shards.get(), "{:?} and one more needs {}", carried, more);
+    }
+}
+
+proptest! {
+    // Several classes are played, which takes its time.
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn more_devices_of_any_class_never_need_fewer_shards(
+        first in any_class("a"), second in any_class("b"), more in 1_u32..5_000,
+    ) {
+        let needed = |classes| needed(classes, Goals::default());
+        let one = needed(vec![first.clone()]);
+        let both = needed(vec![first.clone(), second.clone()]);
+        prop_assert!(one <= both, "{} and with {:?} {}", one, second, both);
+        let larger = needed(vec![first, with_more(second, more)]);
+        prop_assert!(both <= larger, "{} and {}", both, larger);
     }
 }
