@@ -38,8 +38,6 @@ pub struct Played {
     pub comparison: Comparison,
     /// Reports that the broker acknowledged and nobody holds any more.
     pub lost: u64,
-    /// Reports that were in the gateway's spool, or with the broker, when it was over.
-    pub left: u64,
     /// The part of all reports that were published later than they were due.
     pub lagged: f64,
 }
@@ -48,7 +46,7 @@ impl Played {
     /// Whether all is as it was predicted, nothing is lost, and the machine could do it.
     #[must_use]
     pub fn is_as_predicted(&self) -> bool {
-        self.comparison.differing().is_empty() && self.lost == 0 && !self.is_late()
+        self.comparison.is_as_predicted() && self.lost == 0 && !self.is_late()
     }
 
     /// Whether the machine was too slow to play it, so that what was measured is not the gateway.
@@ -93,9 +91,9 @@ pub async fn rehearse(part: &Part, state_dir: &Path) -> Result<Played> {
             fraction: goals.fraction.get(),
             acts: acts.clone(),
             end: *end,
+            left,
         },
         lost: acknowledged.saturating_sub(measured.delivered + left),
-        left,
         lagged: part_of(progress.lagged(), progress.published()),
     })
 }
@@ -144,10 +142,7 @@ fn part_of(some: u64, all: u64) -> f64 {
 
 impl fmt::Display for Played {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}\n\n{}", self.synopsis.join("\n"), self.comparison)?;
-        if self.left > 0 {
-            writeln!(f, "{} records were not delivered when it was over.", self.left)?;
-        }
+        write!(f, "{}\n\n{}", self.synopsis.join("\n"), self.comparison)?;
         if self.lost > 0 {
             writeln!(f, "{} records are LOST.", self.lost)?;
         }
