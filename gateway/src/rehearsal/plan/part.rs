@@ -16,6 +16,9 @@ const RECORDS_PER_S_MAX: f64 = 2_000.0;
 const BYTES_PER_S_MAX: f64 = 4_000_000.0;
 /// What was stored is kept in memory until it is compared.
 const STORED_BYTES_MAX: f64 = 1_500_000_000.0;
+/// What a record takes there beside its data and key, as measured (340): its name, its place in its
+/// shard and its time, twice while they are compared, and which report arrived when.
+const RECORD_BYTES_BESIDE: f64 = 350.0;
 
 /// What is asked of a rehearsal.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -89,7 +92,7 @@ impl Part {
         let [real, added] = [real, added].map(|outlook| Figures::predicted(&outlook, goals));
         let allowed = Figures::allowed(goals).allowing(&real, &added);
         let end = acts.end(&Figures::predicted(&estimator.outlook(shards), goals), &allowed);
-        let stored_bytes = end.as_secs_f64() * estimator.fleet().bytes_per_s();
+        let stored_bytes = end.as_secs_f64() * kept_bytes_per_s(estimator.fleet());
         if stored_bytes > STORED_BYTES_MAX {
             return Err(Fault::TooMuch { gigabytes: stored_bytes / 1e9 });
         }
@@ -159,6 +162,11 @@ fn fitting(shards: &[Vec<Class>]) -> usize {
         records_per_s <= RECORDS_PER_S_MAX && bytes_per_s <= BYTES_PER_S_MAX
     };
     shards.iter().take_while(fits).count().max(1)
+}
+
+/// How much of memory is filled in a second with what `fleet` sends.
+fn kept_bytes_per_s(fleet: &Fleet) -> f64 {
+    fleet.bytes_per_s() + RECORD_BYTES_BESIDE * fleet.records_per_s()
 }
 
 /// `part` of `all`, rounded up: at least one of what there is.

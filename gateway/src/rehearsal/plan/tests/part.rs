@@ -168,5 +168,15 @@ fn what_cannot_be_played_is_refused_with_what_to_do() {
     let slow = aligned("rooms", 40, 3_600 * S, 1_800 * S);
     refused(slow, asked(1, 1.0), &["every 30.1 min", "15 min are played", "--shards"]);
     let pictures = Class { sizes: Sizes::mean(700_000), ..class("cameras", 300, S) };
-    refused(pictures, asked(300, 1.0), &["GB", "--scale", "--seconds"]);
+    refused(pictures, asked(300, 1.0), &["2.7 GB", "--scale", "--seconds"]);
+}
+
+/// Of 5.4 million records 108 MB are data and keys, and more than ten times that is what is noted of
+/// them.
+#[test]
+fn records_that_are_many_and_small_are_too_much_for_memory_too() {
+    let pumps = Class { sizes: Sizes::mean(8), ..class("pumps", 1_500, S) };
+    let hour = |part| Asked { seconds: 3_600, ..asked(2, part) };
+    refused(pumps.clone(), hour(1.0), &["2.0 GB", "--scale", "--seconds"]);
+    assert!(Part::of(&plan(vec![pumps], Goals::default()), hour(0.5)).is_ok());
 }
