@@ -10,6 +10,7 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use shard_estimator::SIZE_EDGES;
+use shard_estimator::number::real;
 
 use super::{Held, Shown};
 
@@ -129,13 +130,6 @@ fn distributions(shown: &Shown, page: &mut Page<'_>) -> Result<(), Error> {
         "Partition keys of the records received; shards count them with the data.",
         shown.key_bytes,
     )
-}
-
-/// Exact up to 2^53, which bytes and records of one process do not reach.
-fn real(count: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]
-    let real = count as f64;
-    real
 }
 
 #[cfg(test)]

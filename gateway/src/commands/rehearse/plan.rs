@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use shard_estimator::Goals;
 use shard_estimator::cli::words;
+use shard_estimator::number::real;
 use tokio::time::{Instant, sleep_until};
 
 use crate::rehearsal::fleet::{Connections, Progress, play};
@@ -94,7 +95,7 @@ pub async fn rehearse(part: &Part, state_dir: &Path) -> Result<Played> {
             left,
         },
         lost: acknowledged.saturating_sub(measured.delivered + left),
-        lagged: part_of(progress.lagged(), progress.published()),
+        lagged: real(progress.lagged()) / real(progress.published().max(1)),
     })
 }
 
@@ -133,11 +134,6 @@ async fn outage(part: &Part, stream: &LocalStream, start: Instant) {
         sleep_until(start + at).await;
         stream.faults(|faults| faults.link = link);
     }
-}
-
-fn part_of(some: u64, all: u64) -> f64 {
-    let real = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-    real(some) / real(all).max(1.0)
 }
 
 impl fmt::Display for Played {

@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use shard_estimator::cli::words::{self, columns};
+use shard_estimator::number::within;
 
-use super::figures::within;
 use super::{Acts, Figure, Figures};
 
 /// Loads may differ by this part of what is predicted, and by half a hundredth of a limit.

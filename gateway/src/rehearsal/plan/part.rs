@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use shard_estimator::number::count_up;
 use shard_estimator::{Class, Devices, Estimator, Fleet, Outlook};
 
 use super::acts::CYCLE_MAX;
@@ -143,7 +144,7 @@ fn grown(plan: &Estimator) -> Vec<Class> {
     let times = growth.map_or(1.0, |growth| growth.after(growth.horizon_months.into())).max(1.0);
     let grown = |class: &Class| match class.devices {
         Devices::Counted { key_bytes, .. } => {
-            let devices = whole_up(class.count() * times);
+            let devices = count_up(class.count() * times);
             Class { devices: Devices::Counted { devices, key_bytes }, ..class.clone() }
         }
         Devices::Known(_) => class.clone(),
@@ -172,16 +173,5 @@ fn kept_bytes_per_s(fleet: &Fleet) -> f64 {
 /// `part` of `all`, rounded up: at least one of what there is.
 fn part_of(all: usize, part: f64) -> usize {
     let all = u32::try_from(all).unwrap_or(u32::MAX);
-    whole_up(part * f64::from(all)).clamp(1, all.max(1)) as usize
-}
-
-/// A count that is not below `measure`. A billionth above a count is rounding, not one more.
-fn whole_up(measure: f64) -> u32 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the cast saturates: no fleet and no stream is so large"
-    )]
-    let count = (measure * (1.0 - 1e-9)).ceil() as u32;
-    count
+    count_up(part * f64::from(all)).clamp(1, all.max(1)) as usize
 }
