@@ -62,7 +62,8 @@ impl Played {
 /// # Errors
 /// When broker, stream or gateway cannot be started.
 pub async fn rehearse(part: &Part, state_dir: &Path) -> Result<Played> {
-    let Part { shards, estimator, allowed, acts, end, timetable, synopsis, .. } = part;
+    let Part { shards, estimator, allowed, acts, end, timetable, .. } = part;
+    let synopsis = part.synopsis();
     tracing::info!(seconds = end.as_secs(), "{}", synopsis.join(" "));
     let goals = estimator.goals();
     let world = World::start(shards.get(), usize::MAX, &setup(goals, state_dir)).await?;
@@ -83,7 +84,7 @@ pub async fn rehearse(part: &Part, state_dir: &Path) -> Result<Played> {
     let measured = measured(timetable, acts, &predicted, &heard);
     let left = ledger.spooled + ledger.in_flight + acknowledged.saturating_sub(ledger.received);
     Ok(Played {
-        synopsis: synopsis.clone(),
+        synopsis,
         comparison: Comparison {
             allowed: allowed.clone(),
             planned: Figures::predicted(&part.planned.outlook(*shards), goals),

@@ -56,8 +56,8 @@ pub struct Part {
     pub end: Duration,
     /// When each device reports.
     pub timetable: Timetable,
-    /// What all this is, and how it differs from the plan, in sentences.
-    pub synopsis: Vec<String>,
+    /// The plan that it is of, as it was given.
+    plan: Estimator,
 }
 
 impl Part {
@@ -98,8 +98,7 @@ impl Part {
             return Err(Fault::TooMuch { gigabytes: stored_bytes / 1e9 });
         }
         let timetable = Timetable::new(estimator.fleet(), acts.steady.start, end, asked.seed);
-        let synopsis = Vec::new();
-        let part = Self {
+        Ok(Self {
             shards,
             played,
             estimator,
@@ -109,9 +108,14 @@ impl Part {
             acts,
             end,
             timetable,
-            synopsis,
-        };
-        Ok(Self { synopsis: synopsis::of(&part, plan), ..part })
+            plan: plan.clone(),
+        })
+    }
+
+    /// What all this is, and how it differs from the plan, in sentences.
+    #[must_use]
+    pub fn synopsis(&self) -> Vec<String> {
+        synopsis::of(self, &self.plan)
     }
 
     /// What should be measured.

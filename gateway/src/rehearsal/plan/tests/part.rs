@@ -76,7 +76,7 @@ fn fleet_is_played_as_large_as_it_grows() {
     let plan = plan(vec![class("pumps", 2_000, S)], Goals { growth, ..Goals::default() });
     let part = Part::of(&plan, asked(4, 1.0)).unwrap();
     assert_eq!(keys(&part).len(), 2_389);
-    let synopsis = part.synopsis.join("\n");
+    let synopsis = part.synopsis().join("\n");
     assert!(synopsis.contains("after 6 months"), "{synopsis}");
 }
 
@@ -88,7 +88,7 @@ fn growth_that_is_not_played_is_told() {
     let pumps = Class { devices: Devices::Known(names), ..class("pumps", 0, S) };
     let synopsis = |classes| {
         let plan = plan(classes, Goals { growth, ..Goals::default() });
-        Part::of(&plan, asked(2, 1.0)).unwrap().synopsis.join("\n")
+        Part::of(&plan, asked(2, 1.0)).unwrap().synopsis().join("\n")
     };
     let mixed = synopsis(vec![pumps.clone(), class("lifts", 100, S)]);
     assert!(mixed.contains("after 6 months: lifts."), "{mixed}");
@@ -119,7 +119,7 @@ fn waves_that_come_sooner_do_not_break_a_plan_that_holds() {
         assert!(!played.broken(&part.allowed).contains(&Figure::Records), "{played:?}");
         assert!(part.added_per_s > 30.0, "{}", part.added_per_s);
         let told = format!("adds up to {:.1} records/s", part.added_per_s);
-        assert!(part.synopsis.join(" ").contains(&told), "{:?}", part.synopsis);
+        assert!(part.synopsis().join(" ").contains(&told), "{:?}", part.synopsis());
         let watched = (part.end - part.acts.outage.unwrap().end).as_secs_f64();
         assert!(watched > played.get(Figure::Drain).unwrap().min(30.0), "{watched}");
     }
