@@ -5,16 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use shard_estimator::cli;
-use tokio::runtime::Runtime;
 use tokio::time::sleep;
 use tracing::info;
 
-use crate::config::Config;
-
-use super::configuration;
-use super::run::Signals;
+use super::signals::Signals;
+use super::{configuration, load_whole, runtime};
 
 mod metrics;
 mod watch;
@@ -66,11 +63,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 fn watch_broker(question: &cli::Arguments, path: &Path, lasts: Duration) -> Result<ExitCode> {
-    let checked = Config::load(path).and_then(|config| {
-        config.check_files(&path.display().to_string())?;
-        Ok(config)
-    });
-    let config = match configuration(checked)? {
+    let config = match configuration(load_whole(path))? {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
@@ -91,11 +84,6 @@ fn ask_gateway(question: &cli::Arguments, url: &str, lasts: Option<Duration>) ->
         metrics::ask(url, lasts.map(|lasts| over(lasts, &mut signals))).await
     })?;
     Ok(cli::run_observed(question, running))
-}
-
-fn runtime() -> Result<Runtime> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("cannot start the runtime")
 }
 
 /// Waits until the time is over, or somebody has seen enough.

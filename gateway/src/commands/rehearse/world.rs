@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use tokio::sync::oneshot;
 use tokio::time::{interval, timeout};
 
+use crate::commands::runtime;
 use crate::config::Config;
 use crate::deliver::kinesis::{Credentials, Kinesis};
 use crate::metrics::{Conservation, Counters};
@@ -142,8 +143,7 @@ impl Gateway {
 }
 
 fn run(config: Config, stopped: oneshot::Receiver<()>) -> Result<Ended> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let key = Credentials::fixed("REHEARSAL", "rehearsal");
         let kinesis = Kinesis::connect(&config.stream, key).await?;
         let stop = async { drop(stopped.await) };
