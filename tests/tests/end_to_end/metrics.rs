@@ -206,6 +206,16 @@ async fn plan_of_a_gateway_that_shows_nothing_says_why_and_what_to_do() {
     refused(&url, 1, "does the gateway run, and does metrics.listen say this address?").await;
 }
 
+/// A socket takes whoever connects, and nothing answers.
+#[tokio::test]
+async fn interrupt_ends_a_question_to_a_gateway_that_does_not_answer() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}/metrics", silent.local_addr().expect("bound"));
+    let gateway = World::new().await.interrupted_after_3_s().gateway;
+    let answered = gateway.ask_alone(&["plan", "--from-metrics", &url]).await;
+    assert_eq!(answered.code, Some(128 + 2), "SIGINT ended it: {}", answered.log);
+}
+
 /// Something else that answers at a URL, once.
 async fn serve_once(page: &str) -> (String, impl Future<Output = ()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
