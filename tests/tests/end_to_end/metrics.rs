@@ -54,7 +54,7 @@ async fn page_shows_what_the_ledger_counts_and_balances_at_every_moment() {
     assert!((page.value("record_data_bytes_count") - 3_000.0).abs() < 0.5);
     assert!((page.value("publish_to_accepted_seconds_count") - 3_000.0).abs() < 0.5);
     assert!((page.value("partition_keys") - 40.0).abs() < 1.5);
-    assert!((page.value("stream_shards") - 4.0).abs() < 0.5);
+    assert!((page.value("stream_shards{known=\"stated\"}") - 4.0).abs() < 0.5);
     let offered = page.value("offered_records_per_second");
     assert!((100.0..1_100.0).contains(&offered), "{offered} records/s after three seconds");
     run.stop().await.books();
