@@ -1,7 +1,11 @@
 //! What each subcommand does.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
+
+use anyhow::Context;
+use tokio::runtime::Runtime;
 
 use crate::config::{Config, Faults};
 
@@ -12,6 +16,7 @@ pub mod plan;
 #[cfg(feature = "rehearsal")]
 pub mod rehearse;
 pub mod run;
+mod signals;
 pub mod spool;
 
 /// The configuration is at fault: `EX_USAGE` of sysexits.h.
@@ -27,6 +32,19 @@ fn configuration(checked: Result<Config, Faults>) -> std::io::Result<Result<Conf
             Ok(Err(EXIT_CONFIGURATION.into()))
         }
     }
+}
+
+/// The configuration at `path`, with the files that it names: for what connects.
+fn load_whole(path: &Path) -> Result<Config, Faults> {
+    let config = Config::load(path)?;
+    config.check_files(&path.display().to_string())?;
+    Ok(config)
+}
+
+/// A runtime on this thread.
+fn runtime() -> anyhow::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().context("cannot start the runtime")
 }
 
 /// What was done, unless all that failed is that nobody reads our output any more: they have seen

@@ -12,7 +12,9 @@ pub mod server;
 mod shown;
 
 pub use histogram::Delays;
-pub use shown::{Attempts, Held, HotKeyShown, PlanShown, ShardLoad, Shown, StreamLoad};
+pub use shown::{
+    Attempts, Held, HotKeyShown, Known, PlanShown, ShardLoad, ShardsShown, Shown, StreamLoad,
+};
 
 /// A number that only grows.
 #[derive(Debug, Default)]

@@ -78,13 +78,15 @@
 //!   [`Arrivals::fleet`] is a fleet to plan for;
 //! - [`Watch`]: tells when the plan no longer holds, and [`Advice`] how many shards would.
 //!
-//! Beside them, [`size`] reads and writes sizes in bytes as people do.
+//! Beside them, [`size`] reads and writes sizes in bytes as people do, and in [`number`] counts and
+//! measures meet.
 
 pub mod bill;
 pub mod burst;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod limits;
+pub mod number;
 pub mod size;
 
 mod advice;
@@ -109,7 +111,6 @@ mod ladder;
 mod learned_map;
 mod loads;
 mod meter;
-mod number;
 mod outlook;
 mod packing;
 mod placement;

@@ -1,7 +1,9 @@
-//! The few ways in which counts and measures meet.
+//! The few ways in which counts and measures meet: what rounding leaves behind is forgiven alike
+//! wherever a plan is made, measured or compared.
 
-/// A count as a measure. Exact up to 2^53, which no fleet reaches.
-pub(crate) fn real(count: u64) -> f64 {
+/// A count as a measure. Exact up to 2^53, which no fleet and no process reaches.
+#[must_use]
+pub fn real(count: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]
     let real = count as f64;
     real
@@ -9,7 +11,8 @@ pub(crate) fn real(count: u64) -> f64 {
 
 /// The least count that is not below `measure`: nothing for what is negative or not a number, the
 /// most that fits for what is larger. A billionth above a count is rounding, not one more.
-pub(crate) fn count_up(measure: f64) -> u32 {
+#[must_use]
+pub fn count_up(measure: f64) -> u32 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -43,8 +46,9 @@ pub(crate) fn whole(measure: f64) -> u64 {
 }
 
 /// Whether `need` is at most `room`, a millionth forgiven: neither sums of tenths nor periods in whole
-/// nanoseconds must cost a shard.
-pub(crate) fn within(need: f64, room: f64) -> bool {
+/// nanoseconds must cost a shard. Both in the same unit, whichever it is.
+#[must_use]
+pub fn within(need: f64, room: f64) -> bool {
     need <= room * (1.0 + 1e-6)
 }
 

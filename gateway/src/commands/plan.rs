@@ -5,16 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use shard_estimator::cli;
-use tokio::runtime::Runtime;
 use tokio::time::sleep;
 use tracing::info;
 
-use crate::config::Config;
-
-use super::configuration;
-use super::run::Signals;
+use super::signals::Signals;
+use super::{configuration, load_whole, runtime};
 
 mod metrics;
 mod watch;
@@ -51,59 +48,48 @@ pub struct Arguments {
 /// When a broker cannot be watched. What is wrong with the question goes to standard error.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let Arguments { question, config, from_metrics, lasts } = arguments;
-    if config.is_none() && from_metrics.is_none() {
-        return Ok(cli::run(question));
-    }
-    // Before anybody waits.
-    if let Err(faults) = cli::check(question) {
-        return Ok(cli::refuse(faults));
-    }
     match (config, from_metrics, lasts) {
-        (Some(path), _, Some(lasts)) => watch_broker(question, path, *lasts),
-        (_, Some(url), lasts) => ask_gateway(question, url, *lasts),
+        (Some(path), _, Some(lasts)) => checked(question, || watch_broker(question, path, *lasts)),
+        (_, Some(url), lasts) => checked(question, || ask_gateway(question, url, *lasts)),
         _ => Ok(cli::run(question)),
     }
 }
 
+/// Does what takes its time, unless the question is at fault: that is said before anybody waits.
+fn checked(
+    question: &cli::Arguments,
+    patiently: impl FnOnce() -> Result<ExitCode>,
+) -> Result<ExitCode> {
+    match cli::check(question) {
+        Ok(()) => patiently(),
+        Err(faults) => Ok(cli::refuse(faults)),
+    }
+}
+
 fn watch_broker(question: &cli::Arguments, path: &Path, lasts: Duration) -> Result<ExitCode> {
-    let checked = Config::load(path).and_then(|config| {
-        config.check_files(&path.display().to_string())?;
-        Ok(config)
-    });
-    let config = match configuration(checked)? {
+    let config = match configuration(load_whole(path))? {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
-    let observed = runtime()?.block_on(async {
-        let mut signals = Signals::listen()?;
-        info!(seconds = lasts.as_secs(), "watching the broker; SIGINT ends it early");
-        watch::watch(config, over(lasts, &mut signals)).await
-    })?;
+    let observed = runtime()?.block_on(watch::watch(config, over(lasts)))?;
     Ok(cli::run_observed(question, observed))
 }
 
 fn ask_gateway(question: &cli::Arguments, url: &str, lasts: Option<Duration>) -> Result<ExitCode> {
-    let running = runtime()?.block_on(async {
-        let mut signals = Signals::listen()?;
-        if let Some(lasts) = lasts {
-            info!(seconds = lasts.as_secs(), "watching the gateway; SIGINT ends it early");
-        }
-        metrics::ask(url, lasts.map(|lasts| over(lasts, &mut signals))).await
-    })?;
+    let running = runtime()?.block_on(metrics::ask(url, lasts.map(over)))?;
     Ok(cli::run_observed(question, running))
 }
 
-fn runtime() -> Result<Runtime> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("cannot start the runtime")
-}
-
-/// Waits until the time is over, or somebody has seen enough.
-async fn over(lasts: Duration, signals: &mut Signals) {
+/// Waits until the time is over, or somebody has seen enough. Signals that come before it is polled
+/// end the program, as they always do.
+async fn over(lasts: Duration) -> Result<()> {
+    let mut signals = Signals::listen()?;
+    info!(seconds = lasts.as_secs(), "watching; SIGINT ends it early");
     tokio::select! {
         () = sleep(lasts) => {}
         () = signals.next() => info!("planning with what was seen until now"),
     }
+    Ok(())
 }
 
 #[cfg(test)]

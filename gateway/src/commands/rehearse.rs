@@ -9,16 +9,15 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use shard_estimator::cli::read_plan;
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
-use crate::commands::EXIT_CONFIGURATION;
 use crate::rehearsal::fleet::{Fleet, Progress, READING_BYTES_MIN};
 use crate::rehearsal::plan::{Asked, Part};
 use crate::rehearsal::verdict::Report;
 
 use self::watch::watch;
 use self::world::{Setup, World};
+use super::{EXIT_CONFIGURATION, runtime};
 
 pub mod plan;
 mod watch;
@@ -120,11 +119,6 @@ fn run_fleet(arguments: &Arguments) -> Result<ExitCode> {
     let report = runtime()?.block_on(rehearse(&fleet, arguments.shards.unwrap_or(SHARDS)))?;
     writeln!(std::io::stdout(), "\n{report}")?;
     Ok(if report.lost() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn runtime() -> Result<Runtime> {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_all().build().context("cannot start the runtime")
 }
 
 fn state() -> Result<TempDir> {

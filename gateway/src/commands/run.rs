@@ -5,8 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use anyhow::Result;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
@@ -15,7 +14,8 @@ use crate::deliver::kinesis::{Credentials, Kinesis, Presence};
 use crate::metrics::Counters;
 use crate::pipeline::{self, Drained, Streams};
 
-use super::configuration;
+use super::signals::Signals;
+use super::{configuration, load_whole, runtime};
 
 /// Stopped before everything was settled; the broker will send the rest again.
 const EXIT_NOT_DRAINED: u8 = 3;
@@ -27,18 +27,11 @@ const EXIT_INTERRUPTED: i32 = 130;
 /// # Errors
 /// When it cannot start: state directory, TLS roots, signal handlers.
 pub fn run(path: &Path) -> Result<ExitCode> {
-    let checked = Config::load(path).and_then(|config| {
-        config.check_files(&path.display().to_string())?;
-        Ok(config)
-    });
-    let config = match configuration(checked)? {
+    let config = match configuration(load_whole(path))? {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
+    let runtime = runtime()?;
     let ended = runtime.block_on(gateway(Arc::new(config)));
     // What still blocks a thread, a disk or a name server that hangs, is not waited for.
     runtime.shutdown_background();
@@ -103,26 +96,4 @@ async fn look(letters: Option<&Kinesis>) -> Infallible {
         }
     }
     std::future::pending().await
-}
-
-/// The signals that stop the program.
-pub(super) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    pub(super) fn listen() -> Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
-            interrupt: signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?,
-        })
-    }
-
-    pub(super) async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }

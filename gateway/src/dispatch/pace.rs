@@ -12,7 +12,7 @@ use tracing::warn;
 use crate::config::{self, Config, Order, PaceMode, Partitioning};
 use crate::deliver::{Trouble, Verdict};
 use crate::limits::{CALM_AFTER, WINDOWS_BEFORE_WARNING};
-use crate::metrics::{ShardLoad, StreamLoad};
+use crate::metrics::{ShardLoad, ShardsShown, StreamLoad};
 use crate::queue::{Admission, Gate, Taken};
 use crate::record::PartitionKey;
 
@@ -208,11 +208,11 @@ impl Pace {
             .filter(|(used, shard)| self.shards.len() == 1 || shard.is_told_apart() || *used > IDLE)
             .collect();
         hottest.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-        let told_apart = self.shards.iter().filter(|shard| shard.is_told_apart()).count();
-        let means = self.shards.iter().filter(|shard| shard.is_told_apart());
-        let hottest_used = means.map(|shard| shard.usage.offered.mean(now).used());
+        let told_apart = || self.shards.iter().filter(|shard| shard.is_told_apart());
+        let count = u32::try_from(told_apart().count()).ok().filter(|count| *count > 0);
+        let hottest_used = told_apart().map(|shard| shard.usage.offered.mean(now).used());
         StreamLoad {
-            shards: u32::try_from(told_apart).ok().filter(|shards| *shards > 0),
+            shards: count.map(|count| ShardsShown { count, known: self.map.known() }),
             hottest_used: hottest_used.max_by(f64::total_cmp),
             offered: sum(&|usage| usage.offered.flow(now)),
             offered_mean: sum(&|usage| usage.offered.mean(now)),

@@ -10,6 +10,7 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use shard_estimator::SIZE_EDGES;
+use shard_estimator::number::real;
 
 use super::{Held, Shown};
 
@@ -131,13 +132,6 @@ fn distributions(shown: &Shown, page: &mut Page<'_>) -> Result<(), Error> {
     )
 }
 
-/// Exact up to 2^53, which bytes and records of one process do not reach.
-fn real(count: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]
-    let real = count as f64;
-    real
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -148,7 +142,8 @@ mod tests {
     use super::*;
     use crate::config::Partitioning;
     use crate::metrics::{
-        Attempts, Beside, Conservation, Delays, HotKeyShown, PlanShown, ShardLoad, StreamLoad,
+        Attempts, Beside, Conservation, Delays, HotKeyShown, Known, PlanShown, ShardLoad,
+        ShardsShown, StreamLoad,
     };
 
     const FLOW: Flow = Flow { records_per_s: 450.0, bytes_per_s: 100_000.0 };
@@ -185,7 +180,7 @@ mod tests {
                 window: Some(FLOW),
             },
             load: StreamLoad {
-                shards: u32::try_from(shards).ok(),
+                shards: Some(ShardsShown { count: 2, known: Known::Learned }),
                 hottest_used: Some(0.45),
                 offered: FLOW,
                 offered_mean: FLOW,
@@ -214,7 +209,7 @@ mod tests {
             "tidegate_record_data_bytes_bucket{le=\"+Inf\"} 1",
             "tidegate_record_data_bytes_count 1",
             "tidegate_plan_holds 1.0",
-            "tidegate_stream_shards 2.0",
+            "tidegate_stream_shards{known=\"learned\"} 2.0",
             "tidegate_stream_partitioning{how=\"golden\"} 1.0",
             "tidegate_hottest_shard_offered_ratio 0.45",
             "tidegate_window_records_per_second 450.0",
@@ -249,10 +244,11 @@ mod tests {
     #[test]
     fn what_is_not_told_apart_has_no_series() {
         let mut shown = shown(0, &[]);
-        shown.load.hottest_used = None;
+        (shown.load.hottest_used, shown.load.shards) = (None, None);
         let page = shown.page();
         assert!(!page.contains("shard=\"") && !page.contains("key=\""), "{page}");
         assert!(!page.contains("hottest_shard_offered_ratio"), "{page}");
+        assert!(!page.contains("stream_shards{"), "{page}");
     }
 
     #[test]

@@ -90,7 +90,7 @@ pub struct PlanShown {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct StreamLoad {
     /// How many shards there are, if they are told apart.
-    pub shards: Option<u32>,
+    pub shards: Option<ShardsShown>,
     /// The part of its limits that there is to send to the hottest of them, as a mean over some minutes.
     pub hottest_used: Option<f64>,
     /// What there is to send, all shards together.
@@ -101,6 +101,26 @@ pub struct StreamLoad {
     pub throttled: f64,
     /// The hottest shards, the hottest first.
     pub hottest: Vec<ShardLoad>,
+}
+
+/// How many shards a stream has, and how that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShardsShown {
+    /// So many, one at least.
+    pub count: u32,
+    /// By whom that is known.
+    pub known: Known,
+}
+
+/// How a number of shards is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// The operator stated it, and nothing contradicts it.
+    Stated,
+    /// The service listed them.
+    Listed,
+    /// So many were seen in answers, at least.
+    Learned,
 }
 
 /// What one shard is used for: averages over some ten seconds unless said otherwise.

@@ -143,13 +143,14 @@ impl Warning {
     /// Tells the log, with advice; finding that takes up to seconds.
     fn tell(&self) {
         let Self { strains, load, arrivals, goals, hottest_keys } = self;
-        let present = load.shards.and_then(NonZeroU32::new).zip(load.hottest_used);
+        let shards = load.shards.map(|shards| shards.count);
+        let present = shards.and_then(NonZeroU32::new).zip(load.hottest_used);
         let advice = arrivals.as_ref().map(|arrivals| Advice::of(arrivals, goals, present));
         let flow = arrivals.as_ref().map(Arrivals::flow).unwrap_or_default();
         warn!(
             because = ?strains,
             advice = advice_for(strains, advice.as_ref()),
-            shards = load.shards,
+            shards,
             shards_needed = advice.as_ref().and_then(|advice| advice.shards).map(NonZeroU32::get),
             hottest_shard_used = load.hottest_used.map(hundredths),
             target = goals.target.get(),

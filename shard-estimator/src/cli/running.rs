@@ -64,7 +64,7 @@ impl Running {
             keys: value("partition_keys")?,
         };
         let stream = Stream {
-            shards: NonZeroU32::new(count_up(value("stream_shards")?)),
+            shards: shards(&page),
             hottest_used: window.and_then(|_| value("hottest_shard_offered_ratio").ok()),
             throttled: value("throttled_ratio")?,
             holds: value("plan_holds")? > 0.5,
@@ -139,6 +139,12 @@ fn hottest(page: &Page<'_>, records: u64, window_per_s: f64) -> Vec<HotKey<Strin
     let mut hottest: Vec<_> = by("key").chain(by("rank")).filter(|key| key.records > 0).collect();
     hottest.sort_by_key(|key| Reverse((key.bytes, key.records)));
     hottest
+}
+
+/// However it is known how many they are; not shown while they are not told apart.
+fn shards(page: &Page<'_>) -> Option<NonZeroU32> {
+    let (_known, count) = page.labels("stream_shards", "known").next()?;
+    NonZeroU32::new(count_up(count))
 }
 
 fn placement(page: &Page<'_>) -> Option<Placement> {

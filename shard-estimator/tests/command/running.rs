@@ -17,6 +17,7 @@ struct Gateway<'a> {
     per_s: u64,
     uptime_s: u64,
     keys: u64,
+    /// Not shown if it is 0.
     shards: u64,
     /// Not shown if it is 0.
     hottest_used: f64,
@@ -43,6 +44,11 @@ impl Gateway<'_> {
         } else {
             String::new()
         };
+        let counted = if *shards > 0 {
+            format!("tidegate_stream_shards{{known=\"listed\"}} {shards}.0\n")
+        } else {
+            String::new()
+        };
         let buckets: String = shard_estimator::SIZE_EDGES
             .iter()
             .map(|edge| {
@@ -55,8 +61,7 @@ impl Gateway<'_> {
              tidegate_uptime_seconds {uptime_s}.0\n{buckets}\
              tidegate_record_data_bytes_sum {sum}.0\n\
              tidegate_partition_key_bytes_total {key_bytes}\ntidegate_partition_keys {keys}.0\n\
-             tidegate_stream_shards {shards}.0\n\
-             {hottest}tidegate_stream_partitioning{{how=\"md5\"}} 1.0\n\
+             {counted}{hottest}tidegate_stream_partitioning{{how=\"md5\"}} 1.0\n\
              tidegate_window_records_per_second {per_s}.0\ntidegate_throttled_ratio 0.001\n\
              tidegate_plan_holds {holds}.0\ntidegate_plan_target_ratio 0.8\n\
              tidegate_pace_fraction_ratio 0.9\n{hot}# EOF\n",

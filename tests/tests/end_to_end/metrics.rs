@@ -54,7 +54,7 @@ async fn page_shows_what_the_ledger_counts_and_balances_at_every_moment() {
     assert!((page.value("record_data_bytes_count") - 3_000.0).abs() < 0.5);
     assert!((page.value("publish_to_accepted_seconds_count") - 3_000.0).abs() < 0.5);
     assert!((page.value("partition_keys") - 40.0).abs() < 1.5);
-    assert!((page.value("stream_shards") - 4.0).abs() < 0.5);
+    assert!((page.value("stream_shards{known=\"stated\"}") - 4.0).abs() < 0.5);
     let offered = page.value("offered_records_per_second");
     assert!((100.0..1_100.0).contains(&offered), "{offered} records/s after three seconds");
     run.stop().await.books();
@@ -204,6 +204,16 @@ async fn plan_of_a_gateway_that_shows_nothing_says_why_and_what_to_do() {
     }
     run.stop().await.books();
     refused(&url, 1, "does the gateway run, and does metrics.listen say this address?").await;
+}
+
+/// A socket takes whoever connects, and nothing answers.
+#[tokio::test]
+async fn interrupt_ends_a_question_to_a_gateway_that_does_not_answer() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}/metrics", silent.local_addr().expect("bound"));
+    let gateway = World::new().await.interrupted_after_3_s().gateway;
+    let answered = gateway.ask_alone(&["plan", "--from-metrics", &url]).await;
+    assert_eq!(answered.code, Some(128 + 2), "SIGINT ended it: {}", answered.log);
 }
 
 /// Something else that answers at a URL, once.

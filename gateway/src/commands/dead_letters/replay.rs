@@ -6,6 +6,7 @@ use std::io::Write;
 
 use anyhow::{Context, Result};
 
+use crate::commands::runtime;
 use crate::config::Config;
 use crate::dead_letter::{
     Directory, Edits, Entry, Fingerprint, Letter, Origin, Payload, REFUSED_BY_STREAM,
@@ -66,11 +67,7 @@ pub(super) fn run(
         return Ok(());
     }
     directory.check_owner()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    let report = runtime.block_on(async {
+    let report = runtime()?.block_on(async {
         let kinesis = Kinesis::connect(&config.stream, Credentials::Environment).await?;
         let sender = Sender::new(config, &kinesis);
         let replay = Replay { directory, planner, sender, group: Group::default() };

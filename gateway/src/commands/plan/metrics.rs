@@ -20,7 +20,10 @@ const PAGE_BYTES_MAX: usize = 4 << 20;
 
 /// What the gateway at `url` shows; of the time between two looks, if `between` is the wait for the
 /// second, or else since it started.
-pub(super) async fn ask(url: &str, between: Option<impl Future<Output = ()>>) -> Result<Running> {
+pub(super) async fn ask(
+    url: &str,
+    between: Option<impl Future<Output = Result<()>>>,
+) -> Result<Running> {
     let look = async || -> Result<Running> {
         let page = timeout(ANSWER_MAX, page(url)).await;
         let page = page.with_context(|| format!("no answer within {ANSWER_MAX:?}"))??;
@@ -31,7 +34,7 @@ pub(super) async fn ask(url: &str, between: Option<impl Future<Output = ()>>) ->
         match between {
             None => Ok(first),
             Some(between) => {
-                between.await;
+                between.await?;
                 look().await?.since(&first).map_err(anyhow::Error::msg)
             }
         }

@@ -24,8 +24,11 @@ use crate::source::{self, Lane, Publish};
 /// Counts what is published until `over` is ready.
 ///
 /// # Errors
-/// When the configuration cannot be relied on.
-pub(super) async fn watch(config: Config, over: impl Future<Output = ()>) -> Result<Observed> {
+/// When the configuration cannot be relied on, and those of `over`.
+pub(super) async fn watch(
+    config: Config,
+    over: impl Future<Output = Result<()>>,
+) -> Result<Observed> {
     let mut counting = Counting {
         normaliser: Normaliser::new(&config.records).context("records")?,
         router: Router::new(config.stream.partition_key.as_deref()),
@@ -55,14 +58,14 @@ pub(super) async fn watch(config: Config, over: impl Future<Output = ()>) -> Res
         drop(settled);
     };
     let stop = async {
-        over.await;
+        let waited = over.await;
         // What is left out from now on is left out on purpose.
         let missed = counters.dropped_qos_0.get();
         stop_tx.send_replace(true);
-        missed
+        waited.map(|()| missed)
     };
     let ((), (), missed) = join3(Box::pin(lane), count, stop).await;
-    counting.observed.miss(missed);
+    counting.observed.miss(missed?);
     Ok(counting.observed)
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use shard_estimator::Goals;
 use shard_estimator::cli::words;
+use shard_estimator::number::real;
 use tokio::time::{Instant, sleep_until};
 
 use crate::rehearsal::fleet::{Connections, Progress, play};
@@ -38,8 +39,6 @@ pub struct Played {
     pub comparison: Comparison,
     /// Reports that the broker acknowledged and nobody holds any more.
     pub lost: u64,
-    /// Reports that were in the gateway's spool, or with the broker, when it was over.
-    pub left: u64,
     /// The part of all reports that were published later than they were due.
     pub lagged: f64,
 }
@@ -48,7 +47,7 @@ impl Played {
     /// Whether all is as it was predicted, nothing is lost, and the machine could do it.
     #[must_use]
     pub fn is_as_predicted(&self) -> bool {
-        self.comparison.differing().is_empty() && self.lost == 0 && !self.is_late()
+        self.comparison.is_as_predicted() && self.lost == 0 && !self.is_late()
     }
 
     /// Whether the machine was too slow to play it, so that what was measured is not the gateway.
@@ -63,7 +62,8 @@ impl Played {
 /// # Errors
 /// When broker, stream or gateway cannot be started.
 pub async fn rehearse(part: &Part, state_dir: &Path) -> Result<Played> {
-    let Part { shards, estimator, allowed, acts, end, timetable, synopsis, .. } = part;
+    let Part { shards, estimator, allowed, acts, end, timetable, .. } = part;
+    let synopsis = part.synopsis();
     tracing::info!(seconds = end.as_secs(), "{}", synopsis.join(" "));
     let goals = estimator.goals();
     let world = World::start(shards.get(), usize::MAX, &setup(goals, state_dir)).await?;
@@ -84,7 +84,7 @@ pub async fn rehearse(part: &Part, state_dir: &Path) -> Result<Played> {
     let measured = measured(timetable, acts, &predicted, &heard);
     let left = ledger.spooled + ledger.in_flight + acknowledged.saturating_sub(ledger.received);
     Ok(Played {
-        synopsis: synopsis.clone(),
+        synopsis,
         comparison: Comparison {
             allowed: allowed.clone(),
             planned: Figures::predicted(&part.planned.outlook(*shards), goals),
@@ -93,10 +93,10 @@ pub async fn rehearse(part: &Part, state_dir: &Path) -> Result<Played> {
             fraction: goals.fraction.get(),
             acts: acts.clone(),
             end: *end,
+            left,
         },
         lost: acknowledged.saturating_sub(measured.delivered + left),
-        left,
-        lagged: part_of(progress.lagged(), progress.published()),
+        lagged: real(progress.lagged()) / real(progress.published().max(1)),
     })
 }
 
@@ -137,17 +137,9 @@ async fn outage(part: &Part, stream: &LocalStream, start: Instant) {
     }
 }
 
-fn part_of(some: u64, all: u64) -> f64 {
-    let real = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-    real(some) / real(all).max(1.0)
-}
-
 impl fmt::Display for Played {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}\n\n{}", self.synopsis.join("\n"), self.comparison)?;
-        if self.left > 0 {
-            writeln!(f, "{} records were not delivered when it was over.", self.left)?;
-        }
+        write!(f, "{}\n\n{}", self.synopsis.join("\n"), self.comparison)?;
         if self.lost > 0 {
             writeln!(f, "{} records are LOST.", self.lost)?;
         }

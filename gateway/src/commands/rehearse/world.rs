@@ -9,12 +9,16 @@ use anyhow::{Context, Result, bail};
 use tokio::sync::oneshot;
 use tokio::time::{interval, timeout};
 
+use crate::commands::runtime;
 use crate::config::Config;
 use crate::deliver::kinesis::{Credentials, Kinesis};
 use crate::metrics::{Conservation, Counters};
 use crate::pipeline::{self, Ended, Streams};
 use crate::rehearsal::broker::{self, Broker};
 use crate::rehearsal::stream::{self, LocalStream};
+
+/// How long a gateway may take that starts.
+const SUBSCRIBED_WITHIN: Duration = Duration::from_secs(10);
 
 /// How the gateway is set up, beside what a rehearsal always needs.
 #[derive(Debug)]
@@ -34,12 +38,14 @@ pub(super) struct Setup<'a> {
 pub(super) struct World {
     pub(super) broker: Broker,
     pub(super) stream: LocalStream,
-    gateway: JoinHandle<Result<Ended>>,
-    stop: oneshot::Sender<()>,
+    gateway: Gateway,
 }
 
 impl World {
     /// Starts it with `shards`; returns when the gateway has subscribed.
+    ///
+    /// # Errors
+    /// When a part cannot be started; what the gateway says of itself where it ended.
     pub(super) async fn start(shards: u32, keep: usize, setup: &Setup<'_>) -> Result<Self> {
         let broker = Broker::start(broker::Settings::default())
             .await
@@ -59,13 +65,12 @@ impl World {
             setup.tables,
         );
         let config = Config::parse(&text).context("the rehearsal's own configuration")?;
-        let (stop, stopped) = oneshot::channel();
-        let gateway = std::thread::Builder::new()
-            .name("gateway".to_owned())
-            .spawn(move || gateway(config, stopped))
-            .context("cannot start the gateway's thread")?;
-        subscribed(&broker).await?;
-        Ok(Self { broker, stream, gateway, stop })
+        let gateway = Gateway::start(config)?;
+        if !gateway.subscribes_to(&broker).await {
+            gateway.stop().await?;
+            bail!("the gateway did not subscribe within {} s", SUBSCRIBED_WITHIN.as_secs());
+        }
+        Ok(Self { broker, stream, gateway })
     }
 
     /// Waits until so many records are stored; false if that takes longer than `patience`.
@@ -76,11 +81,7 @@ impl World {
 
     /// Stops the gateway.
     pub(super) async fn stop(self) -> Result<Stopped> {
-        drop(self.stop);
-        let gateway = self.gateway;
-        let ended = tokio::task::spawn_blocking(move || gateway.join()).await?;
-        let Ok(ended) = ended else { bail!("the gateway's thread failed: please report this") };
-        let ledger = ended?.ledger;
+        let ledger = self.gateway.stop().await?.ledger;
         tracing::debug!(%ledger, "gateway ended");
         Ok(Stopped { broker: self.broker, stream: self.stream, ledger })
     }
@@ -103,9 +104,46 @@ impl Stopped {
 }
 
 /// The gateway as it runs in the field: one thread, one runtime of its own.
-fn gateway(config: Config, stopped: oneshot::Receiver<()>) -> Result<Ended> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+#[derive(Debug)]
+struct Gateway {
+    thread: JoinHandle<Result<Ended>>,
+    stop: oneshot::Sender<()>,
+}
+
+impl Gateway {
+    fn start(config: Config) -> Result<Self> {
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::Builder::new()
+            .name("gateway".to_owned())
+            .spawn(move || run(config, stopped))
+            .context("cannot start the gateway's thread")?;
+        Ok(Self { thread, stop })
+    }
+
+    /// Waits until it has subscribed: readings published before would reach nobody. False if it has
+    /// ended instead, or that takes too long.
+    async fn subscribes_to(&self, broker: &Broker) -> bool {
+        let mut ticks = interval(Duration::from_millis(10));
+        let has_subscribed =
+            || broker.seen("rehearsal").is_some_and(|seen| !seen.subscribed.is_empty());
+        let looked = async {
+            while !has_subscribed() && !self.thread.is_finished() {
+                ticks.tick().await;
+            }
+        };
+        timeout(SUBSCRIBED_WITHIN, looked).await.is_ok() && has_subscribed()
+    }
+
+    /// Stops it, if it has not ended by itself.
+    async fn stop(self) -> Result<Ended> {
+        drop(self.stop);
+        let ended = tokio::task::spawn_blocking(move || self.thread.join()).await?;
+        ended.unwrap_or_else(|_panic| bail!("the gateway's thread failed: please report this"))
+    }
+}
+
+fn run(config: Config, stopped: oneshot::Receiver<()>) -> Result<Ended> {
+    runtime()?.block_on(async {
         let key = Credentials::fixed("REHEARSAL", "rehearsal");
         let kinesis = Kinesis::connect(&config.stream, key).await?;
         let stop = async { drop(stopped.await) };
@@ -114,15 +152,22 @@ fn gateway(config: Config, stopped: oneshot::Receiver<()>) -> Result<Ended> {
     })
 }
 
-/// Waits until the gateway has subscribed: readings published before would reach nobody.
-async fn subscribed(broker: &Broker) -> Result<()> {
-    let mut ticks = interval(Duration::from_millis(10));
-    let subscribed = async {
-        while broker.seen("rehearsal").is_none_or(|seen| seen.subscribed.is_empty()) {
-            ticks.tick().await;
-        }
-    };
-    timeout(Duration::from_secs(10), subscribed)
-        .await
-        .context("the gateway did not subscribe within 10 s")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_gateway_that_cannot_start_says_why_and_nobody_waits_for_it() {
+        let no_directory = tempfile::NamedTempFile::new().unwrap();
+        let setup = Setup {
+            state_dir: no_directory.path(),
+            topics: "#",
+            stream: String::new(),
+            tables: String::new(),
+        };
+        let start = World::start(1, 0, &setup);
+        let refused = timeout(SUBSCRIBED_WITHIN / 2, start).await.unwrap().unwrap_err();
+        let path = no_directory.path().display().to_string();
+        assert!(format!("{refused:#}").contains(&path), "{refused:#}");
+    }
 }

@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::books::LedgerFile;
-use crate::commands::time;
+use crate::commands::{runtime, time};
 use crate::config::{Config, Spool, WhenFull};
 use crate::spool::{Directory, Disk, Survey, survey};
 
@@ -131,11 +131,7 @@ pub(super) fn run(
 }
 
 fn wait() -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .context("cannot start the runtime")?;
-    runtime.block_on(async { tokio::time::sleep(BETWEEN_LOOKS).await });
+    runtime()?.block_on(async { tokio::time::sleep(BETWEEN_LOOKS).await });
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use shard_estimator::{HashKey, LearnedMap, Lesson, OpenShard, ShardId, ShardRang
 use tracing::warn;
 
 use crate::deliver::Trouble;
+use crate::metrics::Known;
 
 mod census;
 mod listing;
@@ -60,6 +61,8 @@ pub(super) struct ShardMap {
     stated: Option<ShardRanges>,
     /// Nothing is to be learned of shards that nobody asks for.
     learned: Option<LearnedMap>,
+    /// Whether what is learned is what the service listed, and nothing else was seen since.
+    is_listed: bool,
     listing: Listing,
     census: Census,
 }
@@ -70,6 +73,7 @@ impl ShardMap {
         Self {
             stated: stated.and_then(NonZeroU32::new).map(ShardRanges::equal),
             learned: Some(LearnedMap::new()),
+            is_listed: false,
             listing: Listing::default(),
             census: Census::default(),
         }
@@ -83,6 +87,15 @@ impl ShardMap {
     /// Whether the shards are those that the operator stated: nothing contradicts it.
     pub(super) fn is_stated(&self) -> bool {
         self.stated.is_some()
+    }
+
+    /// How it is known which shards there are.
+    pub(super) fn known(&self) -> Known {
+        match (&self.stated, self.is_listed) {
+            (Some(_), _) => Known::Stated,
+            (None, true) => Known::Listed,
+            (None, false) => Known::Learned,
+        }
     }
 
     /// The shard that `key` is thought to belong to now, by its place among [`Self::shards`].
@@ -145,7 +158,7 @@ impl ShardMap {
                 );
             }
         }
-        self.stated = None;
+        (self.stated, self.is_listed) = (None, false);
         if !learned.is_whole() {
             self.listing.want(sighting.heard);
         }
@@ -160,7 +173,11 @@ impl ShardMap {
     /// Takes over the list of shards. True if some keys are thought to belong to other shards now.
     pub(super) fn listed(&mut self, list: Result<Vec<OpenShard>, Trouble>, now: Duration) -> bool {
         match (self.listing.answered(list, now), &mut self.learned) {
-            (Some(shards), Some(learned)) => learned.list(shards, now) == Lesson::Moved,
+            (Some(shards), Some(learned)) => {
+                let moved = learned.list(shards, now) == Lesson::Moved;
+                self.is_listed |= moved;
+                moved
+            }
             (None, _) | (_, None) => false,
         }
     }

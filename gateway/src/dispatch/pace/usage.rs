@@ -55,7 +55,7 @@ mod tests {
     use crate::config::{Config, Order};
     use crate::deliver::Verdict;
     use crate::dispatch::pace::Pace;
-    use crate::metrics::StreamLoad;
+    use crate::metrics::{Known, ShardsShown, StreamLoad};
     use crate::queue::{Admission, Gate, Incoming, Queues, Room, Taken};
     use crate::record::{PartitionKey, RecordSlot};
 
@@ -141,7 +141,8 @@ mod tests {
         world.pass(90, &KEYS, |taken| accepted_by(4, taken));
         let load = world.load(2);
         let names: Vec<_> = load.hottest.iter().map(|shard| shard.name.as_str()).collect();
-        assert_eq!((load.shards, names), (Some(4), vec!["1", "2"]));
+        let stated = ShardsShown { count: 4, known: Known::Stated };
+        assert_eq!((load.shards, names), (Some(stated), vec!["1", "2"]));
         assert!(is_near(load.hottest_used.unwrap(), 0.4), "{load:?}");
         assert!((load.offered.records_per_s - 700.0).abs() < 1.0, "{load:?}");
         let [hottest, _] = &load.hottest[..] else { panic!("two") };
@@ -184,7 +185,8 @@ mod tests {
         let mut world = World::new("");
         assert_eq!((world.load(9).shards, world.load(9).hottest_used), (None, None));
         world.pass(30, &KEYS, |taken| accepted_by(4, taken));
-        assert_eq!(world.load(9).shards, Some(3), "no key of the fourth was seen");
+        let learned = ShardsShown { count: 3, known: Known::Learned };
+        assert_eq!(world.load(9).shards, Some(learned), "no key of the fourth was seen");
         assert_eq!(world.load(1).hottest[0].name, "shardId-000000000001");
         // Split in two each: their children have higher numbers.
         world.pass(60, &KEYS, |taken| {

@@ -3,8 +3,9 @@
 use std::fmt::Error;
 
 use prometheus_client::metrics::MetricType;
+use shard_estimator::number::real;
 
-use super::{Page, real};
+use super::Page;
 use crate::metrics::{Attempts, Beside, Conservation, Shown};
 
 pub(super) fn write(shown: &Shown, page: &mut Page<'_>) -> Result<(), Error> {

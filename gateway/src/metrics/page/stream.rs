@@ -7,7 +7,7 @@ use shard_estimator::Flow;
 
 use super::Page;
 use crate::config::Partitioning;
-use crate::metrics::{HotKeyShown, PlanShown, ShardLoad, Shown, StreamLoad};
+use crate::metrics::{HotKeyShown, Known, PlanShown, ShardLoad, ShardsShown, Shown, StreamLoad};
 
 pub(super) fn write(shown: &Shown, page: &mut Page<'_>) -> Result<(), Error> {
     plan(&shown.plan, page)?;
@@ -72,14 +72,10 @@ fn load(load: &StreamLoad, page: &mut Page<'_>) -> Result<(), Error> {
             "The part of attempts that the stream refused for their rate, averaged likewise.",
             load.throttled,
         ),
-        (
-            "stream_shards",
-            "Shards of the stream, as stated, listed or learned; 0 while they are not told apart.",
-            f64::from(load.shards.unwrap_or(0)),
-        ),
     ] {
         page.gauge(name, help, value)?;
     }
+    stream_shards(load.shards, page)?;
     let Some(used) = load.hottest_used else { return Ok(()) };
     page.gauge(
         "hottest_shard_offered_ratio",
@@ -87,6 +83,20 @@ fn load(load: &StreamLoad, page: &mut Page<'_>) -> Result<(), Error> {
          minutes; absent while shards are not told apart.",
         used,
     )
+}
+
+fn stream_shards(shards: Option<ShardsShown>, page: &mut Page<'_>) -> Result<(), Error> {
+    let series = |ShardsShown { count, known }| {
+        let known = match known {
+            Known::Stated => "stated",
+            Known::Listed => "listed",
+            Known::Learned => "learned",
+        };
+        (known, f64::from(count))
+    };
+    let help = "Shards of the stream, as stated by the operator, listed by the service, or learned \
+        from its answers, and then there are so many at least; absent while they are not told apart.";
+    page.gauges("stream_shards", help, "known", shards.map(series).into_iter())
 }
 
 fn partitioning(partitioning: Partitioning, page: &mut Page<'_>) -> Result<(), Error> {

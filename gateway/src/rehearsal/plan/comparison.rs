@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use shard_estimator::cli::words::{self, columns};
+use shard_estimator::number::within;
 
-use super::figures::within;
 use super::{Acts, Figure, Figures};
 
 /// Loads may differ by this part of what is predicted, and by half a hundredth of a limit.
@@ -39,6 +39,8 @@ pub struct Comparison {
     pub acts: Acts,
     /// When all was over, and catching up was watched no longer.
     pub end: Duration,
+    /// Reports that were in the gateway's spool, or with the broker, then.
+    pub left: u64,
 }
 
 impl Comparison {
@@ -52,6 +54,18 @@ impl Comparison {
     #[must_use]
     pub fn differing(&self) -> Vec<Figure> {
         Figure::ALL.into_iter().filter(|figure| !self.agrees(*figure)).collect()
+    }
+
+    /// Whether prediction and measurement agree: in all figures, and in whether anything is left.
+    #[must_use]
+    pub fn is_as_predicted(&self) -> bool {
+        self.differing().is_empty() && self.leaves_as_predicted()
+    }
+
+    /// After an outage the drain says whether all was sent. Without one all is, unless a shard is
+    /// offered more than it is sent.
+    fn leaves_as_predicted(&self) -> bool {
+        self.left == 0 || self.acts.outage.is_some() || self.times_full() >= 1.0
     }
 
     fn agrees(&self, figure: Figure) -> bool {
@@ -151,11 +165,18 @@ impl fmt::Display for Comparison {
         let rows = Figure::ALL.into_iter().filter_map(|figure| self.row(figure));
         let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
         writeln!(f, "{}", columns(&rows))?;
-        let differing: Vec<_> = self.differing().iter().map(ToString::to_string).collect();
-        match differing.as_slice() {
-            [] => write!(f, "Prediction and measurement agree."),
-            some => write!(f, "Prediction and measurement differ: {}.", some.join("; ")),
+        let mut differing: Vec<_> = self.differing().iter().map(ToString::to_string).collect();
+        if !self.leaves_as_predicted() {
+            differing.push("all should have been sent when it was over".to_owned());
         }
+        match differing.as_slice() {
+            [] => writeln!(f, "Prediction and measurement agree.")?,
+            some => writeln!(f, "Prediction and measurement differ: {}.", some.join("; "))?,
+        }
+        if self.left > 0 {
+            writeln!(f, "{} records were not delivered when it was over.", self.left)?;
+        }
+        Ok(())
     }
 }
 
@@ -184,6 +205,7 @@ mod tests {
             fraction: 0.9,
             acts: Acts { cycle: None, steady: s(4)..s(19), outage: Some(s(20)..s(25)) },
             end: s(75),
+            left: 0,
         }
     }
 
@@ -223,6 +245,27 @@ mod tests {
         assert!(text.contains("✗ not in 50 s") && text.contains("fails"), "{text}");
         let waits = with(Figure::P99, f64::INFINITY, 30.0);
         assert_eq!((waits.differing(), waits.broken()), (vec![], vec![Figure::P99]));
+    }
+
+    #[test]
+    fn what_is_left_differs_unless_an_outage_or_a_shard_that_is_too_small_leaves_it() {
+        let left = |comparison: Comparison| Comparison { left: 7, ..comparison };
+        let steady = |mut comparison: Comparison| {
+            comparison.acts.outage = None;
+            comparison
+        };
+        assert!(steady(comparison()).is_as_predicted());
+        let differs = left(steady(comparison()));
+        assert!(!differs.is_as_predicted());
+        let text = differs.to_string();
+        assert!(text.contains("differ: all should have been sent"), "{text}");
+        assert!(text.contains("7 records were not delivered"), "{text}");
+        assert!(left(comparison()).is_as_predicted());
+        let mut full = steady(with(Figure::P99, f64::INFINITY, 1.5));
+        full.predicted.set(Figure::Records, 0.98);
+        full.measured.set(Figure::Records, 0.9);
+        full.measured.set(Figure::Bytes, 0.375 * 0.9 / 0.98);
+        assert!(left(full).is_as_predicted());
     }
 
     /// A hundredth more than is sent makes reports wait 0.2 s after 19 s, where 2 s are allowed.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use shard_estimator::cli::words;
+use shard_estimator::number::within;
 use shard_estimator::{Check, Goals, Outlook};
 
 /// Refused records, as a part of all that were sent, that a plan is held by.
@@ -148,11 +149,6 @@ impl fmt::Display for Figure {
             Self::Drain => "drain after the outage",
         })
     }
-}
-
-/// As the estimator forgives: what rounding did breaks nothing.
-pub(super) fn within(value: f64, allowed: f64) -> bool {
-    value <= allowed * (1.0 + 1e-6)
 }
 
 fn seconds(time: Option<Duration>) -> f64 {

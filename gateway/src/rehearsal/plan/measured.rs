@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use shard_estimator::limits::{SHARD_BYTES_PER_S, SHARD_RECORDS_PER_S};
+use shard_estimator::number::real;
 
 use crate::rehearsal::stream::{ShardId, StoredRecord};
 
@@ -69,7 +70,7 @@ pub fn measured(
         by_shard.entry(shard).or_default().push(Arrival {
             at: record.arrival.instant.saturating_duration_since(heard.start),
             due,
-            bytes: real(record.data.len() + record.partition_key.len()),
+            bytes: real((record.data.len() + record.partition_key.len()) as u64),
             is_aligned: timetable.is_aligned(device),
         });
     }
@@ -77,11 +78,11 @@ pub fn measured(
     let worst = |of: &dyn Fn(&[Arrival]) -> f64| {
         by_shard.values().map(|arrivals| of(arrivals)).fold(0.0, f64::max)
     };
-    let attempts = real(heard.records.len()) + real_u64(heard.throttled);
+    let attempts = real(heard.records.len() as u64 + heard.throttled);
     let mut figures = Figures::from_iter([
         (Figure::Records, worst(&|arrivals| records_used(arrivals, acts))),
         (Figure::Bytes, worst(&|arrivals| bytes_used(arrivals, acts))),
-        (Figure::Throttled, real_u64(heard.throttled) / attempts.max(1.0)),
+        (Figure::Throttled, real(heard.throttled) / attempts.max(1.0)),
         (Figure::P99, worst(&|arrivals| p99(arrivals, acts))),
     ]);
     if let Some(outage) = &acts.outage {
@@ -142,7 +143,11 @@ fn drain(arrivals: &[Arrival], up: Duration, late: Duration) -> f64 {
     }
     let is_late = |(late, all): &Tally| 2 * late > *all;
     let behind = steps.iter().rposition(is_late).map_or(0, |last| last + 1);
-    if ends_late(arrivals, up, late) { f64::INFINITY } else { real(behind) * STEP.as_secs_f64() }
+    if ends_late(arrivals, up, late) {
+        f64::INFINITY
+    } else {
+        real(behind as u64) * STEP.as_secs_f64()
+    }
 }
 
 /// Whether most of what was due last was `late`, long after `up`. Where nothing was due any more, the
@@ -158,14 +163,4 @@ impl Arrival {
     fn waited(&self) -> Duration {
         self.at.saturating_sub(self.due)
     }
-}
-
-fn real(count: usize) -> f64 {
-    real_u64(u64::try_from(count).unwrap_or(u64::MAX))
-}
-
-fn real_u64(count: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]
-    let real = count as f64;
-    real
 }

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use shard_estimator::number::count_up;
 use shard_estimator::{Class, Devices, Estimator, Fleet, Outlook};
 
 use super::acts::CYCLE_MAX;
@@ -16,6 +17,9 @@ const RECORDS_PER_S_MAX: f64 = 2_000.0;
 const BYTES_PER_S_MAX: f64 = 4_000_000.0;
 /// What was stored is kept in memory until it is compared.
 const STORED_BYTES_MAX: f64 = 1_500_000_000.0;
+/// What a record takes there beside its data and key, as measured (340): its name, its place in its
+/// shard and its time, twice while they are compared, and which report arrived when.
+const RECORD_BYTES_BESIDE: f64 = 350.0;
 
 /// What is asked of a rehearsal.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,8 +56,8 @@ pub struct Part {
     pub end: Duration,
     /// When each device reports.
     pub timetable: Timetable,
-    /// What all this is, and how it differs from the plan, in sentences.
-    pub synopsis: Vec<String>,
+    /// The plan that it is of, as it was given.
+    plan: Estimator,
 }
 
 impl Part {
@@ -89,13 +93,12 @@ impl Part {
         let [real, added] = [real, added].map(|outlook| Figures::predicted(&outlook, goals));
         let allowed = Figures::allowed(goals).allowing(&real, &added);
         let end = acts.end(&Figures::predicted(&estimator.outlook(shards), goals), &allowed);
-        let stored_bytes = end.as_secs_f64() * estimator.fleet().bytes_per_s();
+        let stored_bytes = end.as_secs_f64() * kept_bytes_per_s(estimator.fleet());
         if stored_bytes > STORED_BYTES_MAX {
             return Err(Fault::TooMuch { gigabytes: stored_bytes / 1e9 });
         }
         let timetable = Timetable::new(estimator.fleet(), acts.steady.start, end, asked.seed);
-        let synopsis = Vec::new();
-        let part = Self {
+        Ok(Self {
             shards,
             played,
             estimator,
@@ -105,9 +108,14 @@ impl Part {
             acts,
             end,
             timetable,
-            synopsis,
-        };
-        Ok(Self { synopsis: synopsis::of(&part, plan), ..part })
+            plan: plan.clone(),
+        })
+    }
+
+    /// What all this is, and how it differs from the plan, in sentences.
+    #[must_use]
+    pub fn synopsis(&self) -> Vec<String> {
+        synopsis::of(self, &self.plan)
     }
 
     /// What should be measured.
@@ -140,7 +148,7 @@ fn grown(plan: &Estimator) -> Vec<Class> {
     let times = growth.map_or(1.0, |growth| growth.after(growth.horizon_months.into())).max(1.0);
     let grown = |class: &Class| match class.devices {
         Devices::Counted { key_bytes, .. } => {
-            let devices = whole_up(class.count() * times);
+            let devices = count_up(class.count() * times);
             Class { devices: Devices::Counted { devices, key_bytes }, ..class.clone() }
         }
         Devices::Known(_) => class.clone(),
@@ -161,19 +169,13 @@ fn fitting(shards: &[Vec<Class>]) -> usize {
     shards.iter().take_while(fits).count().max(1)
 }
 
+/// How much of memory is filled in a second with what `fleet` sends.
+fn kept_bytes_per_s(fleet: &Fleet) -> f64 {
+    fleet.bytes_per_s() + RECORD_BYTES_BESIDE * fleet.records_per_s()
+}
+
 /// `part` of `all`, rounded up: at least one of what there is.
 fn part_of(all: usize, part: f64) -> usize {
     let all = u32::try_from(all).unwrap_or(u32::MAX);
-    whole_up(part * f64::from(all)).clamp(1, all.max(1)) as usize
-}
-
-/// A count that is not below `measure`. A billionth above a count is rounding, not one more.
-fn whole_up(measure: f64) -> u32 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the cast saturates: no fleet and no stream is so large"
-    )]
-    let count = (measure * (1.0 - 1e-9)).ceil() as u32;
-    count
+    count_up(part * f64::from(all)).clamp(1, all.max(1)) as usize
 }

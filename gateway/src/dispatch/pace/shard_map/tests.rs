@@ -87,6 +87,22 @@ fn list_is_asked_for_at_the_first_record_and_after_a_reshard_once_a_minute_at_mo
 }
 
 #[test]
+fn how_the_shards_are_known_is_what_was_heard_of_them_last() {
+    let mut map = ShardMap::new(Some(4));
+    show(&mut map, 4, 0, SECOND);
+    assert_eq!(map.known(), Known::Stated);
+    show(&mut map, 8, 4, 2 * SECOND);
+    assert_eq!(map.known(), Known::Learned, "contradicted");
+    map.listed(trouble(TroubleKind::Unheard), 3 * SECOND);
+    assert_eq!(map.known(), Known::Learned);
+    map.listed(list(8, 4), 63 * SECOND);
+    show(&mut map, 8, 4, 64 * SECOND);
+    assert_eq!(map.known(), Known::Listed);
+    show(&mut map, 16, 12, 65 * SECOND);
+    assert_eq!(map.known(), Known::Learned, "split");
+}
+
+#[test]
 fn refused_list_is_not_asked_for_again_however_much_is_learned() {
     let mut map = ShardMap::new(None);
     let learns =

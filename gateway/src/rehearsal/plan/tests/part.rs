@@ -76,7 +76,7 @@ fn fleet_is_played_as_large_as_it_grows() {
     let plan = plan(vec![class("pumps", 2_000, S)], Goals { growth, ..Goals::default() });
     let part = Part::of(&plan, asked(4, 1.0)).unwrap();
     assert_eq!(keys(&part).len(), 2_389);
-    let synopsis = part.synopsis.join("\n");
+    let synopsis = part.synopsis().join("\n");
     assert!(synopsis.contains("after 6 months"), "{synopsis}");
 }
 
@@ -88,7 +88,7 @@ fn growth_that_is_not_played_is_told() {
     let pumps = Class { devices: Devices::Known(names), ..class("pumps", 0, S) };
     let synopsis = |classes| {
         let plan = plan(classes, Goals { growth, ..Goals::default() });
-        Part::of(&plan, asked(2, 1.0)).unwrap().synopsis.join("\n")
+        Part::of(&plan, asked(2, 1.0)).unwrap().synopsis().join("\n")
     };
     let mixed = synopsis(vec![pumps.clone(), class("lifts", 100, S)]);
     assert!(mixed.contains("after 6 months: lifts."), "{mixed}");
@@ -119,7 +119,7 @@ fn waves_that_come_sooner_do_not_break_a_plan_that_holds() {
         assert!(!played.broken(&part.allowed).contains(&Figure::Records), "{played:?}");
         assert!(part.added_per_s > 30.0, "{}", part.added_per_s);
         let told = format!("adds up to {:.1} records/s", part.added_per_s);
-        assert!(part.synopsis.join(" ").contains(&told), "{:?}", part.synopsis);
+        assert!(part.synopsis().join(" ").contains(&told), "{:?}", part.synopsis());
         let watched = (part.end - part.acts.outage.unwrap().end).as_secs_f64();
         assert!(watched > played.get(Figure::Drain).unwrap().min(30.0), "{watched}");
     }
@@ -168,5 +168,15 @@ fn what_cannot_be_played_is_refused_with_what_to_do() {
     let slow = aligned("rooms", 40, 3_600 * S, 1_800 * S);
     refused(slow, asked(1, 1.0), &["every 30.1 min", "15 min are played", "--shards"]);
     let pictures = Class { sizes: Sizes::mean(700_000), ..class("cameras", 300, S) };
-    refused(pictures, asked(300, 1.0), &["GB", "--scale", "--seconds"]);
+    refused(pictures, asked(300, 1.0), &["2.7 GB", "--scale", "--seconds"]);
+}
+
+/// Of 5.4 million records 108 MB are data and keys, and more than ten times that is what is noted of
+/// them.
+#[test]
+fn records_that_are_many_and_small_are_too_much_for_memory_too() {
+    let pumps = Class { sizes: Sizes::mean(8), ..class("pumps", 1_500, S) };
+    let hour = |part| Asked { seconds: 3_600, ..asked(2, part) };
+    refused(pumps.clone(), hour(1.0), &["2.0 GB", "--scale", "--seconds"]);
+    assert!(Part::of(&plan(vec![pumps], Goals::default()), hour(0.5)).is_ok());
 }
