@@ -32,9 +32,10 @@ fn records() -> Vec<Taken> {
     queues.take(Room { records: 500, bytes: 1 << 20 }, &mut Open, now)
 }
 
-/// With the shard that took it.
-fn is_accepted(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Accepted(Some(_)))
+/// Each of the ten, with the shard that took it.
+fn all_accepted(verdicts: &[Verdict]) -> bool {
+    let is_accepted = |verdict: &Verdict| matches!(verdict, Verdict::Accepted(Some(_)));
+    verdicts.len() == 10 && verdicts.iter().all(is_accepted)
 }
 
 struct Open;
@@ -79,7 +80,7 @@ async fn trouble(client: &Kinesis) -> Trouble {
 #[tokio::test]
 async fn accepted_and_refused_records_are_told_apart() {
     let (_stream, client) = world(|_| {}).await;
-    assert!(client.put(&records()).await.unwrap().iter().all(is_accepted));
+    assert!(all_accepted(&client.put(&records()).await.unwrap()));
     for (error, verdict) in [
         (RecordError::Throttled, Verdict::Throttled),
         (RecordError::InternalFailure, Verdict::Unavailable),
@@ -122,7 +123,7 @@ async fn refused_calls_say_what_to_do() {
         let trouble = trouble(&client).await;
         assert_eq!(trouble.kind, kind, "{fault:?}: {trouble}");
         let verdicts = client.put(&records()).await.unwrap();
-        assert!(verdicts.iter().all(is_accepted), "after {fault:?}: {verdicts:?}");
+        assert!(all_accepted(&verdicts), "after {fault:?}: {verdicts:?}");
     }
 }
 
@@ -159,7 +160,7 @@ async fn wrong_clock_costs_one_call() {
     let ahead = jiff::SignedDuration::from_hours(240);
     let (_stream, client) = world(|faults| faults.clock = Clock::Checked(ahead)).await;
     assert_eq!(trouble(&client).await.kind, TroubleKind::NotAllowed);
-    assert!(client.put(&records()).await.unwrap().iter().all(is_accepted));
+    assert!(all_accepted(&client.put(&records()).await.unwrap()));
 }
 
 #[tokio::test]
@@ -174,7 +175,9 @@ async fn shards_are_listed_as_they_are_and_each_record_says_where_it_went() {
         assert_eq!((range.start().0, range.end().0), (owned.start.0, owned.end.0));
     }
     let records = records();
-    for (taken, verdict) in records.iter().zip(client.put(&records).await.unwrap()) {
+    let verdicts = client.put(&records).await.unwrap();
+    assert!(all_accepted(&verdicts), "{verdicts:?}");
+    for (taken, verdict) in records.iter().zip(verdicts) {
         let owns = |(_, range): &&OpenShard| range.contains(&taken.key.hash_key());
         let owner = listed.iter().find(owns).map(|(id, _)| *id);
         assert_eq!(verdict, Verdict::Accepted(owner));
