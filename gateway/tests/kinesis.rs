@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use shard_estimator::OpenShard;
-use tidegate::config::{self, Config, Order};
+use tidegate::config::{Config, Order};
 use tidegate::deliver::kinesis::{Credentials, Kinesis};
 use tidegate::deliver::{Stream, Trouble, TroubleKind, Verdict};
-use tidegate::queue::{Admission, Gate, Incoming, Queues, Room, Taken};
+use tidegate::dispatch::pace::Pace;
+use tidegate::queue::{Incoming, Queues, Room, Taken};
 use tidegate::record::{PartitionKey, RecordSlot};
 use tidegate::rehearsal::stream::{
     Action, Clock, Faults, LocalStream, RecordError, RecordFault, Refusal, RequestFault, Reshard,
@@ -29,7 +30,8 @@ fn records() -> Vec<Taken> {
         let (slot, data) = (RecordSlot(number as usize), Bytes::from_static(b"{}\n"));
         queues.push(Incoming { slot, key, data, rx_ts_ms: 0, since: now });
     }
-    queues.take(Room { records: 500, bytes: 1 << 20 }, &mut Open, now)
+    let mut pace = Pace::new(&config("http://localhost"), now);
+    queues.take(Room { records: 500, bytes: 1 << 20 }, &mut pace, now)
 }
 
 /// Each of the ten, with the shard that took it.
@@ -38,31 +40,19 @@ fn all_accepted(verdicts: &[Verdict]) -> bool {
     verdicts.len() == 10 && verdicts.iter().all(is_accepted)
 }
 
-struct Open;
-
-impl Gate for Open {
-    fn draw(&mut self, _: &PartitionKey, _: usize, _: Instant) -> Admission {
-        Admission::Granted
-    }
-
-    fn records_per_key(&self, _: &PartitionKey, _: Instant) -> usize {
-        usize::MAX
-    }
-}
-
-fn settings(endpoint: &str) -> config::Stream {
-    let mut stream = Config::parse(&format!(
+fn config(endpoint: &str) -> Config {
+    let text = format!(
         "[mqtt]\nurl = 'mqtt://localhost'\nclient_id = 'c'\ntopics = ['t']\n\
-         [stream]\nname = 'telemetry'\nregion = 'us-east-1'\nendpoint = '{endpoint}'\n"
-    ))
-    .unwrap()
-    .stream;
-    stream.request_timeout = Duration::from_millis(500);
-    stream
+         [stream]\nname = 'telemetry'\nregion = 'us-east-1'\nendpoint = '{endpoint}'\n\
+         [pace]\nmode = 'off'\n"
+    );
+    let mut config = Config::parse(&text).unwrap();
+    config.stream.request_timeout = Duration::from_millis(500);
+    config
 }
 
 async fn kinesis(endpoint: &str) -> Kinesis {
-    Kinesis::connect(&settings(endpoint), Credentials::fixed("KEY", "secret")).await.unwrap()
+    Kinesis::connect(&config(endpoint).stream, Credentials::fixed("KEY", "secret")).await.unwrap()
 }
 
 /// A local stream with these faults, and a client of it.
