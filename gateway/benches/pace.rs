@@ -28,18 +28,6 @@ const DEVICES: usize = 10_000;
 /// Between two draws: a quarter of what 29 shards take, so that all are granted.
 const PAUSE: Duration = Duration::from_micros(150);
 
-struct Open;
-
-impl Gate for Open {
-    fn draw(&mut self, _: &PartitionKey, _: usize, _: Instant) -> Admission {
-        Admission::Granted
-    }
-
-    fn records_per_key(&self, _: &PartitionKey, _: Instant) -> usize {
-        usize::MAX
-    }
-}
-
 /// 20 bytes each.
 fn names() -> Vec<String> {
     (0..DEVICES).map(|device| format!("acme/devices/{device:07}")).collect()
@@ -53,12 +41,15 @@ fn pace(now: Instant) -> Pace {
         let (slot, key, data) = (RecordSlot(number), PartitionKey::new(name), Bytes::new());
         queues.push(Incoming { slot, key, data, rx_ts_ms: 0, since: now });
     }
+    // All at once.
+    let unpaced = format!("{CONFIG}[pace]\nmode = \"off\"");
+    let mut open = Pace::new(&Config::parse(&unpaced).expect("complete"), now);
     let ranges = ShardRanges::equal(SHARDS.try_into().expect("not zero"));
     let accepted = |taken: Taken| {
         let shard = ShardId(ranges.shard_of(taken.key.hash_key()).into());
         (taken, Verdict::Accepted(Some(shard)))
     };
-    let taken = queues.take(Room { records: DEVICES, bytes: usize::MAX }, &mut Open, now);
+    let taken = queues.take(Room { records: DEVICES, bytes: usize::MAX }, &mut open, now);
     pace.observe(&taken.into_iter().map(accepted).collect::<Vec<_>>(), now);
     pace
 }

@@ -15,7 +15,7 @@ use crate::config::Order;
 use crate::record::{PartitionKey, RecordSlot};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// A record that is to be sent.
 #[derive(Debug, Clone)]

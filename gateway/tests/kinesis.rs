@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use shard_estimator::OpenShard;
-use tidegate::config::{self, Config, Order};
+use tidegate::config::{Config, Order};
 use tidegate::deliver::kinesis::{Credentials, Kinesis};
 use tidegate::deliver::{Stream, Trouble, TroubleKind, Verdict};
-use tidegate::queue::{Admission, Gate, Incoming, Queues, Room, Taken};
+use tidegate::dispatch::pace::Pace;
+use tidegate::queue::{Incoming, Queues, Room, Taken};
 use tidegate::record::{PartitionKey, RecordSlot};
 use tidegate::rehearsal::stream::{
     Action, Clock, Faults, LocalStream, RecordError, RecordFault, Refusal, RequestFault, Reshard,
@@ -29,39 +30,29 @@ fn records() -> Vec<Taken> {
         let (slot, data) = (RecordSlot(number as usize), Bytes::from_static(b"{}\n"));
         queues.push(Incoming { slot, key, data, rx_ts_ms: 0, since: now });
     }
-    queues.take(Room { records: 500, bytes: 1 << 20 }, &mut Open, now)
+    let mut pace = Pace::new(&config("http://localhost"), now);
+    queues.take(Room { records: 500, bytes: 1 << 20 }, &mut pace, now)
 }
 
-/// With the shard that took it.
-fn is_accepted(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Accepted(Some(_)))
+/// Each of the ten, with the shard that took it.
+fn all_accepted(verdicts: &[Verdict]) -> bool {
+    let is_accepted = |verdict: &Verdict| matches!(verdict, Verdict::Accepted(Some(_)));
+    verdicts.len() == 10 && verdicts.iter().all(is_accepted)
 }
 
-struct Open;
-
-impl Gate for Open {
-    fn draw(&mut self, _: &PartitionKey, _: usize, _: Instant) -> Admission {
-        Admission::Granted
-    }
-
-    fn records_per_key(&self, _: &PartitionKey, _: Instant) -> usize {
-        usize::MAX
-    }
-}
-
-fn settings(endpoint: &str) -> config::Stream {
-    let mut stream = Config::parse(&format!(
+fn config(endpoint: &str) -> Config {
+    let text = format!(
         "[mqtt]\nurl = 'mqtt://localhost'\nclient_id = 'c'\ntopics = ['t']\n\
-         [stream]\nname = 'telemetry'\nregion = 'us-east-1'\nendpoint = '{endpoint}'\n"
-    ))
-    .unwrap()
-    .stream;
-    stream.request_timeout = Duration::from_millis(500);
-    stream
+         [stream]\nname = 'telemetry'\nregion = 'us-east-1'\nendpoint = '{endpoint}'\n\
+         [pace]\nmode = 'off'\n"
+    );
+    let mut config = Config::parse(&text).unwrap();
+    config.stream.request_timeout = Duration::from_millis(500);
+    config
 }
 
 async fn kinesis(endpoint: &str) -> Kinesis {
-    Kinesis::connect(&settings(endpoint), Credentials::fixed("KEY", "secret")).await.unwrap()
+    Kinesis::connect(&config(endpoint).stream, Credentials::fixed("KEY", "secret")).await.unwrap()
 }
 
 /// A local stream with these faults, and a client of it.
@@ -79,7 +70,7 @@ async fn trouble(client: &Kinesis) -> Trouble {
 #[tokio::test]
 async fn accepted_and_refused_records_are_told_apart() {
     let (_stream, client) = world(|_| {}).await;
-    assert!(client.put(&records()).await.unwrap().iter().all(is_accepted));
+    assert!(all_accepted(&client.put(&records()).await.unwrap()));
     for (error, verdict) in [
         (RecordError::Throttled, Verdict::Throttled),
         (RecordError::InternalFailure, Verdict::Unavailable),
@@ -122,7 +113,7 @@ async fn refused_calls_say_what_to_do() {
         let trouble = trouble(&client).await;
         assert_eq!(trouble.kind, kind, "{fault:?}: {trouble}");
         let verdicts = client.put(&records()).await.unwrap();
-        assert!(verdicts.iter().all(is_accepted), "after {fault:?}: {verdicts:?}");
+        assert!(all_accepted(&verdicts), "after {fault:?}: {verdicts:?}");
     }
 }
 
@@ -159,7 +150,7 @@ async fn wrong_clock_costs_one_call() {
     let ahead = jiff::SignedDuration::from_hours(240);
     let (_stream, client) = world(|faults| faults.clock = Clock::Checked(ahead)).await;
     assert_eq!(trouble(&client).await.kind, TroubleKind::NotAllowed);
-    assert!(client.put(&records()).await.unwrap().iter().all(is_accepted));
+    assert!(all_accepted(&client.put(&records()).await.unwrap()));
 }
 
 #[tokio::test]
@@ -174,7 +165,9 @@ async fn shards_are_listed_as_they_are_and_each_record_says_where_it_went() {
         assert_eq!((range.start().0, range.end().0), (owned.start.0, owned.end.0));
     }
     let records = records();
-    for (taken, verdict) in records.iter().zip(client.put(&records).await.unwrap()) {
+    let verdicts = client.put(&records).await.unwrap();
+    assert!(all_accepted(&verdicts), "{verdicts:?}");
+    for (taken, verdict) in records.iter().zip(verdicts) {
         let owns = |(_, range): &&OpenShard| range.contains(&taken.key.hash_key());
         let owner = listed.iter().find(owns).map(|(id, _)| *id);
         assert_eq!(verdict, Verdict::Accepted(owner));

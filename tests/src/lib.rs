@@ -15,6 +15,8 @@
 //! words of every process.
 #![expect(clippy::missing_panics_doc, reason = "panicking is how a test fails")]
 
+use std::path::Path;
+
 pub mod browser;
 pub mod certificates;
 pub mod effort;
@@ -28,3 +30,9 @@ pub mod process;
 pub mod reading;
 pub mod small_disk;
 pub mod websocket;
+
+/// The folder of the whole workspace.
+#[must_use]
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a member has a workspace")
+}

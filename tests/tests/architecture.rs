@@ -2,7 +2,9 @@
 //! what to do. An exception that nobody needs any more is a fault too.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use tests::root;
 
 /// In the order in which a record meets them.
 const STAGES: [&str; 6] = ["source", "normalise", "route", "queue", "dispatch", "deliver"];
@@ -95,7 +97,7 @@ impl Source {
 
 /// All Rust files of the workspace.
 fn workspace() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a member has a workspace");
+    let root = root();
     let mut folders: Vec<PathBuf> =
         ["gateway", "shard-estimator", "tests"].iter().map(|member| root.join(member)).collect();
     let mut sources = Vec::new();
@@ -293,8 +295,7 @@ fn the_map_names_every_module() {
 
 #[test]
 fn what_the_readme_claims_is_shown_by_tests_that_exist() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a member has a workspace");
-    let readme = fs::read_to_string(root.join("README.md")).expect("the project has a README");
+    let readme = fs::read_to_string(root().join("README.md")).expect("the project has a README");
     let section = readme.split("\n## ").find(|section| section.starts_with("What survives what"));
     let rows = section
         .expect("a table of what survives what")

@@ -14,6 +14,7 @@ use shard_estimator::Estimator;
 use shard_estimator::cli::read_plan;
 use tempfile::TempDir;
 use tests::effort::ordinary_or_long;
+use tests::root;
 use tidegate::commands::rehearse::plan::{Played, rehearse};
 use tidegate::rehearsal::plan::{Asked, Figure, Part, THROTTLED_MAX};
 use tokio::sync::Mutex;
@@ -22,7 +23,7 @@ use tokio::sync::Mutex;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_gateway");
 
 fn example(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs").join(format!("plan-{name}.toml"))
+    root().join("configs").join(format!("plan-{name}.toml"))
 }
 
 /// A file in a folder of its own, which lives as long as the folder.

@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
+use tests::root;
 
 /// Stands for lines that are not shown.
 const ELIDED: &str = "…";
@@ -14,10 +14,6 @@ const ELIDED: &str = "…";
 struct Shown<'a> {
     command: &'a str,
     lines: Vec<&'a str>,
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a member has a workspace")
 }
 
 /// Every command of the blocks that show a terminal.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tests::browser::{Page, Scheme, Shown};
+use tests::root;
 
 /// How wide a window on a desk is, and one in a hand, in CSS pixels.
 const WIDE: u32 = 1280;
@@ -16,10 +17,6 @@ const OUTAGE: &str = "What waits after an outage";
 const GROWTH: &str = "Shards needed as the fleet grows";
 const MODES: &str = "What a month costs, by mode";
 const SIZES: &str = "How large records are";
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a member has a workspace")
-}
 
 fn example(name: &str) -> PathBuf {
     root().join("configs").join(format!("plan-{name}.toml"))

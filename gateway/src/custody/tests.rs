@@ -60,13 +60,7 @@ fn in_the_healthy_state_the_disk_is_asked_nothing() {
 fn blocked_shard_goes_to_the_disk_and_the_others_do_not() {
     let mut world = World::new(SpoolMode::Overflow);
     world.blocked[1] = true;
-    for n in 0..6_000_usize {
-        world.receive(key(n));
-        world.now += 10 * MS;
-        world.turn();
-        world.disk_answers();
-        world.accept();
-    }
+    world.live(6_000);
     assert_eq!(world.delivered.len(), 4_000, "two shards of three go on");
     let shards: BTreeSet<_> =
         world.disk.entries.values().map(|entry| shard_of(&entry.key).0).collect();
@@ -82,21 +76,12 @@ fn blocked_shard_goes_to_the_disk_and_the_others_do_not() {
 fn direct_delivery_resumes_under_steady_traffic() {
     let mut world = World::new(SpoolMode::Overflow);
     world.open = false;
-    let live = |world: &mut World, ms: usize| {
-        for n in 0..ms / 10 {
-            world.receive(key(n));
-            world.now += 10 * MS;
-            world.turn();
-            world.disk_answers();
-            world.accept();
-        }
-    };
-    live(&mut world, 30_000);
+    world.live(3_000);
     assert!(world.custody.spooled() > 2_000);
     world.open = true;
-    live(&mut world, 60_000);
+    world.live(6_000);
     let written = world.disk.entries.len();
-    live(&mut world, 60_000);
+    world.live(6_000);
     assert_eq!(world.disk.entries.len(), written, "nothing more goes to the disk");
     assert_eq!(world.custody.spooled(), 0);
     for (key, numbers) in world.by_key() {
@@ -143,21 +128,10 @@ fn where_live_records_go_first_they_do_not_wait_for_the_backlog() {
     config.spool.catch_up = CatchUp::LiveFirst;
     let mut world = World::of(config);
     world.open = false;
-    for n in 0..3_000 {
-        world.receive(key(n));
-        world.now += 10 * MS;
-        world.turn();
-        world.disk_answers();
-    }
+    world.live(3_000);
     world.open = true;
     let backlog = world.received;
-    for n in 0..600 {
-        world.receive(key(n));
-        world.now += 10 * MS;
-        world.turn();
-        world.disk_answers();
-        world.accept();
-    }
+    world.live(600);
     let live = world.delivered.iter().filter(|(_, number)| *number >= backlog).count();
     assert!(live > 500, "{live} of 600 live records were delivered at once");
     world.recover();
@@ -170,17 +144,11 @@ fn what_a_full_spool_drops_again_and_again_does_not_fill_the_memory() {
     world.blocked = [true; SHARDS];
     for n in 0..3_000 {
         world.receive(key(n));
-        world.now += 10 * MS;
         world.disk.full = n % 50 == 49;
-        world.turn();
-        world.disk_answers();
+        world.pass();
     }
     assert!(world.gone > 2_000);
-    for _ in 0..200 {
-        world.now += 10 * MS;
-        world.turn();
-        world.disk_answers();
-    }
+    (0..200).for_each(|_| world.pass());
     assert!(world.custody.has_room(), "what went from the disk keeps nothing else from it");
     let in_memory = world.custody.held.len();
     assert!(in_memory < 130, "{in_memory} records are in memory");
@@ -197,10 +165,7 @@ fn blocked_shard_that_opens_brings_no_more_into_memory_than_its_part() {
     for _ in 0..600 {
         world.receive(1);
         world.receive(0);
-        world.now += 10 * MS;
-        world.turn();
-        world.disk_answers();
-        world.accept();
+        world.pass();
     }
     world.blocked[1] = false;
     for _ in 0..4_000 {
@@ -218,19 +183,10 @@ fn blocked_shard_that_opens_brings_no_more_into_memory_than_its_part() {
 fn what_the_disk_lost_of_what_is_in_memory_is_written_again() {
     let mut world = World::new(SpoolMode::Always);
     world.blocked[1] = true;
-    let live = |world: &mut World| {
-        for n in 0..600 {
-            world.receive(key(n));
-            world.now += 10 * MS;
-            world.turn();
-            world.disk_answers();
-            world.accept();
-        }
-    };
-    live(&mut world);
+    world.live(600);
     world.disk.bad = true;
     while world.disk.gone.is_empty() {
-        live(&mut world);
+        world.live(600);
     }
     let at_risk = world.custody.at_risk();
     assert!(!world.disk.gone.is_empty() && at_risk > 0, "{at_risk}");
@@ -243,13 +199,7 @@ fn what_the_disk_lost_of_what_is_in_memory_is_written_again() {
 fn what_the_disk_lost_of_what_is_in_memory_is_delivered_and_not_counted() {
     let mut world = World::new(SpoolMode::Always);
     world.blocked[1] = true;
-    for n in 0..600 {
-        world.receive(key(n));
-        world.now += 10 * MS;
-        world.turn();
-        world.disk_answers();
-        world.accept();
-    }
+    world.live(600);
     let on_disk = world.disk.unsettled().count();
     world.blocked[1] = false;
     world.disk.bad = true;
@@ -265,20 +215,9 @@ fn blocked_shard_that_opens_does_not_hold_the_reader_until_all_of_it_has_gone() 
     let mut world = World::new(SpoolMode::Overflow);
     world.custody.stripes.passed_max = 80;
     world.open = false;
-    for n in 0..1_200 {
-        world.receive(key(n));
-        world.now += 10 * MS;
-        world.turn();
-        world.disk_answers();
-    }
+    world.live(1_200);
     (world.open, world.blocked[1]) = (true, true);
-    let on = |world: &mut World| {
-        world.now += 10 * MS;
-        world.turn();
-        world.disk_answers();
-        world.accept();
-    };
-    (0..1_000).for_each(|_| on(&mut world));
+    (0..1_000).for_each(|_| world.pass());
     let others = world.delivered.len();
     assert!(others < 400, "{others}: the list was never full");
     world.blocked[1] = false;
@@ -286,8 +225,23 @@ fn blocked_shard_that_opens_does_not_hold_the_reader_until_all_of_it_has_gone() 
         world.delivered.iter().filter(|(key, _)| shard_of(&PartitionKey::new(key)).0 != 1).count()
     };
     while of_others(&world) == others {
-        on(&mut world);
+        world.pass();
     }
     let first = world.delivered.len() - others;
     assert!(first < 40, "{first} records of the blocked shard went before any other");
+}
+
+#[test]
+fn closed_stream_is_probed_with_something_from_the_disk_and_no_more_is_read() {
+    let mut world = World::new(SpoolMode::Overflow);
+    world.open = false;
+    world.live(600);
+    world.stop();
+    let mut next = World::after(world.disk, world.received);
+    next.open = false;
+    (0..100).for_each(|_| next.pass());
+    let in_memory = next.custody.held.len();
+    assert!((1..10).contains(&in_memory), "{in_memory} records are in memory");
+    next.recover();
+    assert_eq!(next.delivered.len(), 600);
 }

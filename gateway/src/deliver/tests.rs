@@ -4,7 +4,8 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::config::Order;
-use crate::queue::{Admission, Gate, Incoming, Queues, Room};
+use crate::queue::tests::Open;
+use crate::queue::{Incoming, Queues, Room};
 use crate::record::{PartitionKey, RecordSlot};
 
 use super::*;
@@ -33,18 +34,6 @@ impl Stream for SmallStream {
         let mut accepted = self.accepted.lock().unwrap();
         accepted.extend(records.iter().map(|taken| taken.record.data.len()));
         Ok(vec![Verdict::Accepted(None); records.len()])
-    }
-}
-
-struct Open;
-
-impl Gate for Open {
-    fn draw(&mut self, _: &PartitionKey, _: usize, _: Instant) -> Admission {
-        Admission::Granted
-    }
-
-    fn records_per_key(&self, _: &PartitionKey, _: Instant) -> usize {
-        usize::MAX
     }
 }
 

@@ -1,11 +1,43 @@
 use std::fs::{self, File};
+use std::path::Path;
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::deliver::{Trouble, Verdict};
 use crate::queue::Taken;
 
 use super::*;
+
+/// Longest wait for anything that must happen.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The least that a gateway must be told, and `settings`; it keeps its state in `dir`.
+pub(super) fn config(dir: &Path, settings: &str) -> Config {
+    let text = format!(
+        "state_dir = {dir:?}\n\
+         mqtt.url = 'mqtt://b'\nmqtt.client_id = 'c'\nmqtt.topics = ['t']\n\
+         stream.name = 's'\nstream.region = 'eu-central-1'\n{settings}"
+    );
+    Config::parse(&text).unwrap()
+}
+
+/// Somebody else changes the dead letters, until this is dropped.
+pub(super) fn lock(config: &Config) -> File {
+    let path = config.dead_letter.dir.join("lock");
+    let lock = File::options().create(true).append(true).open(path).unwrap();
+    lock.lock().unwrap();
+    lock
+}
+
+/// Looks until `condition` holds.
+pub(super) async fn until(condition: impl Fn() -> bool) {
+    let holds = async {
+        while !condition() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(PATIENCE, holds).await.expect("in time");
+}
 
 /// Is asked for nothing.
 struct Idle;
@@ -19,19 +51,12 @@ impl Stream for Idle {
 #[tokio::test]
 async fn a_start_that_waits_for_the_dead_letters_can_be_stopped() {
     let dir = tempfile::tempdir().unwrap();
-    let text = format!(
-        "state_dir = {:?}\n\
-         mqtt = {{ url = 'mqtt://b', client_id = 'c', topics = ['t'] }}\n\
-         stream = {{ name = 's', region = 'eu-central-1' }}",
-        dir.path()
-    );
-    let config = Config::parse(&text).unwrap();
+    let config = config(dir.path(), "");
     fs::create_dir(&config.dead_letter.dir).unwrap();
-    let lock = File::create(config.dead_letter.dir.join("lock")).unwrap();
-    lock.lock().unwrap();
+    let lock = lock(&config);
     let streams = Streams { records: &Idle, letters: None };
     let run = run(Arc::new(config), streams, Arc::default(), async {});
-    let stopped = timeout(Duration::from_secs(20), run).await.expect("in time");
+    let stopped = timeout(PATIENCE, run).await.expect("in time");
     // The thread that waits would keep the test.
     drop(lock);
     stopped.unwrap_err();

@@ -206,20 +206,21 @@ fn hundredths(part: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::pipeline::clock::now;
+    use crate::pipeline::tests::config;
 
     const KEYS: u32 = 2_000;
 
     /// What is advised for devices that send ten records each in every second of a window.
     fn advised(partitioning: &str) -> Option<u32> {
-        let text = format!(
-            "plan.warn_after_s = 10\n\
-             mqtt = {{ url = 'mqtt://b', client_id = 'c', topics = ['t'] }}\n\
-             stream = {{ name = 's', region = 'us-east-1', shards = 9, partitioning = '{partitioning}' }}"
+        let settings = format!(
+            "plan.warn_after_s = 10\nstream.shards = 9\nstream.partitioning = '{partitioning}'"
         );
         let began = now();
-        let mut watching = Watching::new(&Config::parse(&text).unwrap(), began);
+        let mut watching = Watching::new(&config(Path::new("unused"), &settings), began);
         for record in 0..20 * KEYS {
             let key = PartitionKey::new(&format!("device-{:04}", record % KEYS));
             watching.count(&key, 100);

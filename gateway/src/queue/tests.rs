@@ -5,6 +5,19 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Always open.
+pub(crate) struct Open;
+
+impl Gate for Open {
+    fn draw(&mut self, _: &PartitionKey, _: usize, _: Instant) -> Admission {
+        Admission::Granted
+    }
+
+    fn records_per_key(&self, _: &PartitionKey, _: Instant) -> usize {
+        usize::MAX
+    }
+}
+
 /// Grants what `open` says a shard may have, `per_key` records of a key at once.
 struct Sluice {
     open: HashMap<usize, usize>,

@@ -2,15 +2,9 @@
 
 use clap::Parser;
 use serde_json::Value;
-use shard_estimator::cli::{Answer, Arguments, Running, answer_observed};
+use shard_estimator::cli::{Answer, Running, answer_observed};
 
-use super::TODAY;
-
-#[derive(Parser)]
-struct Program {
-    #[command(flatten)]
-    arguments: Arguments,
-}
+use super::{Program, TODAY};
 
 /// A page of a gateway that received records of 1,000 bytes and keys of 20, `per_s` in a second.
 struct Gateway<'a> {

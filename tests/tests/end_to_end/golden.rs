@@ -104,9 +104,16 @@ async fn shards_that_are_not_as_stated_are_told_once_and_move_no_device() {
     let ended = run.stop().await;
     let told = ended.log.iter().filter(|line| line.contains("even on shards of equal ranges only"));
     assert_eq!(told.count(), 1);
-    // The halves of the shard that was split have its devices between them.
-    let moved = |shards: &BTreeSet<ShardId>| shards.len() > 1 && !shards.contains(&ShardId(0));
-    assert!(!places(&world).values().any(moved));
+    // The halves of the shard that was split have its devices between them, and nobody else moved.
+    let mut halves = BTreeSet::new();
+    for (device, shards) in places(&world) {
+        match shards.into_iter().map(|ShardId(id)| id).collect::<Vec<_>>()[..] {
+            [1..=3] => {}
+            [0, half @ 4..=5] => _ = halves.insert(half),
+            ref shards => panic!("device {device} is on {shards:?}"),
+        }
+    }
+    assert_eq!(halves.len(), 2, "{halves:?}");
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ async fn url(run: &Run) -> String {
 
 #[tokio::test]
 async fn page_shows_what_the_ledger_counts_and_balances_at_every_moment() {
-    let world = World::new().await.set("metrics.listen", "\"127.0.0.1:0\"");
+    let world = World::new().await.with_metrics();
     let run = world.gateway.start().await;
     let url = url(&run).await;
     let load = Load { devices: 40, ..Load::new(3_000, 1_000) };
@@ -62,7 +62,7 @@ async fn page_shows_what_the_ledger_counts_and_balances_at_every_moment() {
 
 #[tokio::test]
 async fn what_is_not_asked_for_as_it_should_be_is_told_so() {
-    let world = World::new().await.set("metrics.listen", "\"127.0.0.1:0\"");
+    let world = World::new().await.with_metrics();
     let run = world.gateway.start().await;
     let url = url(&run).await;
     let elsewhere = url.replace("/metrics", "/");
@@ -87,7 +87,7 @@ async fn address_that_is_taken_ends_the_start_with_its_name() {
 /// Who holds on to connections keeps nobody else out for long, and never the records.
 #[tokio::test]
 async fn connections_that_say_nothing_keep_no_record_waiting() {
-    let world = World::new().await.set("metrics.listen", "\"127.0.0.1:0\"");
+    let world = World::new().await.with_metrics();
     let run = world.gateway.start().await;
     let url = url(&run).await;
     let address = url.trim_start_matches("http://").trim_end_matches("/metrics").to_owned();
@@ -108,10 +108,10 @@ async fn stream_that_is_too_small_is_told_with_the_number_of_shards_that_would_d
     let stream = Settings { shards: 2, ..Settings::default() };
     let world = World::with(mosquitto::Settings::patient(), stream)
         .await
+        .with_metrics()
         .set("stream.shards", "2")
         .set("plan.target", "0.1")
-        .set("plan.warn_after_s", "10")
-        .set("metrics.listen", "\"127.0.0.1:0\"");
+        .set("plan.warn_after_s", "10");
     let run = world.gateway.start().await;
     let url = url(&run).await;
     let load = Load { devices: 1_000, ..Load::new(12_000, 400) };
@@ -152,8 +152,8 @@ async fn key_that_no_number_of_shards_can_carry_is_told_by_name() {
 async fn stream_that_is_large_enough_is_not_warned_of() {
     let world = World::new()
         .await
+        .with_metrics()
         .set("plan.warn_after_s", "10")
-        .set("metrics.listen", "\"127.0.0.1:0\"")
         .set("metrics.hottest_keys", "0");
     let run = world.gateway.start().await;
     let url = url(&run).await;
@@ -182,7 +182,7 @@ async fn stream_that_is_large_enough_is_not_warned_of() {
 
 #[tokio::test]
 async fn plan_of_a_gateway_that_shows_nothing_says_why_and_what_to_do() {
-    let world = World::new().await.set("metrics.listen", "\"127.0.0.1:0\"");
+    let world = World::new().await.with_metrics();
     let run = world.gateway.start().await;
     let url = url(&run).await;
     let refused = async |url: &str, code, why: &str| {

@@ -36,6 +36,11 @@ impl World {
         self
     }
 
+    /// A gateway that shows its metrics, on a free port.
+    pub(super) fn with_metrics(self) -> Self {
+        self.set("metrics.listen", "\"127.0.0.1:0\"")
+    }
+
     /// A gateway whose key may only put, and to which nothing was said of the shards.
     pub(super) fn with_unknown_shards(mut self) -> Self {
         self.gateway = self.gateway.unset("stream.shards");

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::SHARDS;
 use super::world::World;
-use super::{SHARDS, config};
 use crate::config::SpoolMode;
-use crate::custody::Custody;
 
 #[derive(Debug, Clone)]
 enum Event {
@@ -21,7 +20,7 @@ enum Event {
     Break(bool),
     Fill,
     Lose,
-    Exhausted(bool),
+    Exhausted,
     Reject,
     Refuse(u8),
     Bury,
@@ -36,7 +35,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => (0..SHARDS, any::<bool>()).prop_map(|(shard, blocked)| Event::Block(shard, blocked)),
         1 => any::<bool>().prop_map(Event::Open),
         1 => any::<bool>().prop_map(Event::Break),
-        1 => any::<bool>().prop_map(Event::Exhausted),
+        1 => Just(Event::Exhausted),
         1 => Just(Event::Fill),
         1 => Just(Event::Lose),
         1 => Just(Event::Reject),
@@ -59,11 +58,7 @@ fn live(world: &mut World, event: &Event) {
         Event::Reject => world.reject(),
         Event::Refuse(key) => world.refuse(*key),
         Event::Bury => world.bury(),
-        Event::Exhausted(exhausted) => {
-            if *exhausted {
-                world.custody.window_exhausted();
-            }
-        }
+        Event::Exhausted => world.custody.window_exhausted(),
     }
     world.turn();
     world.books();
@@ -115,12 +110,8 @@ proptest! {
         let ended = world.custody.take_ended();
         prop_assert_eq!(world.custody.exposed(), 0);
         prop_assert_eq!(world.safe.len() as u64, world.received);
-        let mut after = World::new(SpoolMode::Overflow);
-        after.disk = world.disk;
-        after.disk.settle(&ended);
-        let found = after.disk.found();
-        after.custody = Custody::new(&config(SpoolMode::Overflow), SHARDS, found, after.now);
-        (after.received, after.others) = (world.received, world.received - found.unsettled);
+        world.disk.settle(&ended);
+        let mut after = World::after(world.disk, world.received);
         after.recover();
         let mut numbers: Vec<_> = world.delivered.iter().chain(&after.delivered).collect();
         numbers.sort_unstable_by_key(|(_, number)| *number);
@@ -144,11 +135,7 @@ proptest! {
         let ended = &delivered | &world.dead;
         let lost: Vec<_> = world.safe.difference(&ended).copied().collect();
         // The process is killed. The disk stays; the broker has what it was not told is safe.
-        let mut after = World::new(SpoolMode::Overflow);
-        after.disk = world.disk;
-        let found = after.disk.found();
-        after.custody = Custody::new(&config(SpoolMode::Overflow), SHARDS, found, after.now);
-        (after.received, after.others) = (world.received, world.received - found.unsettled);
+        let mut after = World::after(world.disk, world.received);
         for key in more {
             after.receive(key);
         }

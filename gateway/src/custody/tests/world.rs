@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::{MS, NOTHING, SHARDS, config, shard_of, start};
+use super::{MS, NOTHING, SHARDS, config, key, shard_of, start};
 use crate::ack::Receipt;
 use crate::config::{Config, SpoolMode};
 use crate::custody::{Custody, Found, Job, Outcome, Situation, Stripe};
@@ -140,7 +140,7 @@ pub(super) struct World {
     /// Numbers given away, in this run or an earlier one.
     pub(super) received: u64,
     /// How many of them were not this run's to deliver.
-    pub(super) others: u64,
+    others: u64,
     /// Numbers that were settled with the broker.
     pub(super) safe: BTreeSet<u64>,
     pub(super) delivered: Vec<(String, u64)>,
@@ -184,6 +184,15 @@ impl World {
             dead: BTreeSet::new(),
             gone: 0,
         }
+    }
+
+    /// The next run, which finds `disk` as one left it that had received so many.
+    pub(super) fn after(disk: Disk, received: u64) -> Self {
+        let mut world = Self::new(SpoolMode::Overflow);
+        let found = disk.found();
+        world.custody = Custody::new(&config(SpoolMode::Overflow), SHARDS, found, world.now);
+        (world.disk, world.received, world.others) = (disk, received, received - found.unsettled);
+        world
     }
 
     pub(super) fn queue(&mut self, incoming: impl IntoIterator<Item = Incoming>) {
@@ -257,8 +266,10 @@ impl World {
     }
 
     pub(super) fn turn(&mut self) {
-        let (open, reading) = (self.open && !self.stopping, self.open && !self.stopping);
-        let situation = Situation { open, reading, stopping: self.stopping };
+        let (open, stopping) = (self.open, self.stopping);
+        // Something must probe a stream that is closed.
+        let reading = !stopping && (open || self.queues.values().all(VecDeque::is_empty));
+        let situation = Situation { open, reading, stopping };
         let caught_up = self.custody.turn(self.now, situation);
         self.queue(caught_up);
         if self.job.is_none() {
@@ -279,6 +290,22 @@ impl World {
         self.gone += progress.dropped + progress.corrupted;
         self.queue(progress.incoming);
         self.books();
+    }
+
+    /// A hundredth of a second passes, in which everybody takes a turn.
+    pub(super) fn pass(&mut self) {
+        self.now += 10 * MS;
+        self.turn();
+        self.disk_answers();
+        self.accept();
+    }
+
+    /// So many records come, of six keys in turn, one in a hundredth of a second.
+    pub(super) fn live(&mut self, records: usize) {
+        for n in 0..records {
+            self.receive(key(n));
+            self.pass();
+        }
     }
 
     /// Every record is in one place.
@@ -310,7 +337,7 @@ impl World {
         }
     }
 
-    /// Stops, with the stream away: whatever is not safe goes to the disk.
+    /// Stops, and the stream takes nothing more: whatever is not safe goes to the disk.
     pub(super) fn stop(&mut self) {
         (self.stopping, self.disk.broken) = (true, false);
         self.bury();

@@ -1,6 +1,8 @@
 use std::fs;
 use std::sync::{Arc, mpsc};
 
+use crate::dead_letter::{Edits, Fingerprint};
+
 use super::*;
 
 /// A directory with files of these texts, numbered from 1.
@@ -11,6 +13,13 @@ pub(in crate::dead_letter) fn with_files(texts: &[&str]) -> (tempfile::TempDir, 
         fs::write(directory.path(number), text).unwrap();
     }
     (dir, directory)
+}
+
+/// Somebody else removes a line, which is there.
+pub(in crate::dead_letter) fn remove(directory: &Directory, line: impl AsRef<[u8]>) {
+    let mut edits = Edits::default();
+    edits.remove(Fingerprint::of(line.as_ref()));
+    assert!(directory.apply(edits).unwrap().is_empty());
 }
 
 #[test]

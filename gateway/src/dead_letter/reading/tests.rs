@@ -2,8 +2,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, symlink};
 
-use crate::dead_letter::Edits;
-use crate::dead_letter::directory::tests::{log_of, with_files};
+use crate::dead_letter::directory::tests::{log_of, remove, with_files};
 
 use super::*;
 
@@ -29,13 +28,6 @@ fn text(directory: &Directory, number: u64) -> Option<String> {
 fn add(directory: &Directory, number: u64, text: &str) {
     let mut file = OpenOptions::new().append(true).open(directory.path(number)).unwrap();
     file.write_all(text.as_bytes()).unwrap();
-}
-
-/// Somebody else removes a line.
-fn remove(directory: &Directory, line: &str) {
-    let mut edits = Edits::default();
-    edits.remove(Fingerprint::of(line.as_bytes()));
-    assert!(directory.apply(edits).unwrap().is_empty());
 }
 
 #[test]

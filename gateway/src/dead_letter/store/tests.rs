@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::dead_letter::directory::count_lines;
-use crate::dead_letter::directory::tests::log_of;
-use crate::dead_letter::{Edits, Fingerprint, Origin, Payload};
+use crate::dead_letter::directory::tests::{log_of, remove};
+use crate::dead_letter::{Origin, Payload};
 
 use super::*;
 
@@ -241,9 +241,7 @@ fn nothing_is_written_to_a_file_that_somebody_else_wrote_anew() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = store(dir.path(), 1 << 20, WhenFull::Wait);
     store.append(&[letter("a"), letter("b")]).unwrap();
-    let mut edits = Edits::default();
-    edits.remove(Fingerprint::of(&letter("a").line().unwrap()));
-    store.directory.apply(edits).unwrap();
+    remove(&store.directory, letter("a").line().unwrap());
     store.append(&[letter("c")]).unwrap();
     let payloads: Vec<_> = lines(dir.path()).iter().map(|line| line["payload"].clone()).collect();
     assert_eq!(payloads, ["b", "c"]);
@@ -297,9 +295,7 @@ fn letters_are_for_this_user_alone() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = store(dir.path(), 1 << 20, WhenFull::Wait);
     store.append(&[letter("a"), letter("b")]).unwrap();
-    let mut edits = Edits::default();
-    edits.remove(Fingerprint::of(&letter("a").line().unwrap()));
-    store.directory.apply(edits).unwrap();
+    remove(&store.directory, letter("a").line().unwrap());
     let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(dir.path().join("dead")), 0o700);
     assert_eq!(mode(dir.path().join("dead/lock")), 0o600);

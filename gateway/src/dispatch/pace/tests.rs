@@ -2,6 +2,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use shard_estimator::{ShardId, ShardRanges};
 
+use crate::queue::tests::Open;
 use crate::queue::{Incoming, Queues, Room};
 use crate::record::RecordSlot;
 
@@ -145,18 +146,6 @@ fn taken(keys: impl Iterator<Item = PartitionKey>, now: Instant) -> Vec<Taken> {
     queues.take(Room { records: usize::MAX, bytes: usize::MAX }, &mut Open, now)
 }
 
-struct Open;
-
-impl Gate for Open {
-    fn draw(&mut self, _: &PartitionKey, _: usize, _: Instant) -> Admission {
-        Admission::Granted
-    }
-
-    fn records_per_key(&self, _: &PartitionKey, _: Instant) -> usize {
-        usize::MAX
-    }
-}
-
 /// At a hundredth of a shard a megabyte is drawn for nearly two minutes: whoever needs its answer
 /// to become faster stays slow.
 #[test]
@@ -196,16 +185,20 @@ fn refusals_lower_the_pace_of_their_shard_only() {
     assert!(other >= 1_750, "{other}");
 }
 
-/// Tells `pace` where a record of each of 400 keys went on a stream of `shards` equal ones, numbered
-/// from `first`.
-fn show(pace: &mut Pace, shards: u32, first: u64, now: Instant) {
-    let ranges = ShardRanges::equal(shards.try_into().unwrap());
+/// Tells `pace` that a record of each of 400 keys went where `shard_of` says.
+fn show_all(pace: &mut Pace, shard_of: impl Fn(HashKey) -> ShardId, now: Instant) {
     let answer = |taken: Taken| {
-        let shard = u64::from(ranges.shard_of(taken.key.hash_key()));
-        (taken, Verdict::Accepted(Some(ShardId(first + shard))))
+        let shard = shard_of(taken.key.hash_key());
+        (taken, Verdict::Accepted(Some(shard)))
     };
     let taken = taken((0..400).map(device), now);
     pace.observe(&taken.into_iter().map(answer).collect::<Vec<_>>(), now);
+}
+
+/// The same of a stream of `shards` equal ones, numbered from `first`.
+fn show(pace: &mut Pace, shards: u32, first: u64, now: Instant) {
+    let ranges = ShardRanges::equal(shards.try_into().unwrap());
+    show_all(pace, |key| ShardId(first + u64::from(ranges.shard_of(key))), now);
 }
 
 fn device(n: usize) -> PartitionKey {

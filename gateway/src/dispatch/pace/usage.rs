@@ -56,7 +56,8 @@ mod tests {
     use crate::deliver::Verdict;
     use crate::dispatch::pace::Pace;
     use crate::metrics::{Known, ShardsShown, StreamLoad};
-    use crate::queue::{Admission, Gate, Incoming, Queues, Room, Taken};
+    use crate::queue::tests::Open;
+    use crate::queue::{Incoming, Queues, Room, Taken};
     use crate::record::{PartitionKey, RecordSlot};
 
     /// A stream, its pace, and what goes through both in seconds of made-up time.
@@ -64,18 +65,6 @@ mod tests {
         pace: Pace,
         began: Instant,
         second: u32,
-    }
-
-    struct Open;
-
-    impl Gate for Open {
-        fn draw(&mut self, _: &PartitionKey, _: usize, _: Instant) -> Admission {
-            Admission::Granted
-        }
-
-        fn records_per_key(&self, _: &PartitionKey, _: Instant) -> usize {
-            usize::MAX
-        }
     }
 
     impl World {

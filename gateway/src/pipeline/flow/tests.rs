@@ -1,4 +1,3 @@
-use std::fs::File;
 use std::sync::Mutex;
 
 use bytes::Bytes;
@@ -10,12 +9,10 @@ use tokio::time::sleep;
 use crate::ack::Receipt;
 use crate::deliver::{Trouble, Verdict};
 use crate::limits::SETTLED_BATCHES_MAX;
+use crate::pipeline::tests::{PATIENCE, config, lock, until};
 use crate::queue::Taken;
 
 use super::*;
-
-/// Longest wait for anything that must happen.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Can accept no record, ever.
 #[derive(Default)]
@@ -49,13 +46,7 @@ struct Doors {
 impl Scene {
     fn new(settings: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let text = format!(
-            "state_dir = {:?}\n{settings}\n\
-             mqtt = {{ url = 'mqtt://b', client_id = 'c', topics = ['t'] }}\n\
-             stream = {{ name = 's', region = 'eu-central-1' }}",
-            dir.path()
-        );
-        let config = Config::parse(&text).unwrap();
+        let config = config(dir.path(), settings);
         Self { _dir: dir, config, stream: Picky::default(), counters: Arc::default() }
     }
 
@@ -79,14 +70,6 @@ impl Scene {
         timeout(PATIENCE, both).await.expect("in time").0
     }
 
-    /// Somebody else changes the dead letters, until this is dropped.
-    fn lock(&self) -> File {
-        let path = self.config.dead_letter.dir.join("lock");
-        let lock = File::options().create(true).append(true).open(path).unwrap();
-        lock.lock().unwrap();
-        lock
-    }
-
     fn letters_on_disk(&self) -> u64 {
         Directory::new(&self.config.dead_letter.dir).count().unwrap()
     }
@@ -103,20 +86,13 @@ fn reading(number: usize) -> Intake {
     publish(number as u64, format!("t/{number}").into(), r#"{"c":21}"#.into())
 }
 
-/// Looks until `condition` holds.
-async fn until(condition: impl Fn() -> bool) {
-    while !condition() {
-        sleep(Duration::from_millis(1)).await;
-    }
-}
-
 #[tokio::test]
 async fn letter_that_waits_for_the_disk_keeps_no_buffer_of_its_connection() {
     let scene = Scene::new("");
     let buffer = Bytes::from(vec![b'{'; 64 << 10]);
     let letter = publish(1, buffer.slice(..3), buffer.slice(3..9));
     let story = async |doors: Doors| {
-        let lock = scene.lock();
+        let lock = lock(&scene.config);
         doors.intake.send(letter).await.unwrap();
         until(|| scene.counters.received.get() == 1 && buffer.is_unique()).await;
         assert_eq!(scene.counters.dead_lettered.get(), 0, "it waits");
@@ -130,7 +106,7 @@ async fn letter_that_waits_for_the_disk_keeps_no_buffer_of_its_connection() {
 async fn letters_of_records_that_are_safe_in_the_spool_are_counted_before_a_stop_is_over() {
     let scene = Scene::new("spool.mode = 'always'");
     let story = async |mut doors: Doors| {
-        let lock = scene.lock();
+        let lock = lock(&scene.config);
         for number in 1..=2 {
             doors.intake.send(reading(number)).await.unwrap();
             assert_eq!(doors.settled.recv().await.unwrap().len(), 1, "it is in the spool");
@@ -150,7 +126,7 @@ async fn letters_of_records_that_are_safe_in_the_spool_are_counted_before_a_stop
 async fn letter_in_the_midst_of_its_commit_at_the_deadline_is_counted() {
     let scene = Scene::new("drain_s_max = 1");
     let story = async |doors: Doors| {
-        let lock = scene.lock();
+        let lock = lock(&scene.config);
         doors.intake.send(publish(1, "t".into(), "{oops".into())).await.unwrap();
         until(|| scene.counters.received.get() == 1).await;
         drop((doors.stop, doors.intake));

@@ -1,4 +1,4 @@
-use std::fs::{self, File};
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
@@ -7,12 +7,10 @@ use tokio::time::timeout;
 
 use crate::dead_letter::{Letter, Origin, Payload};
 use crate::deliver::{Trouble, TroubleKind, Verdict};
+use crate::pipeline::tests::{PATIENCE, config, lock, until};
 use crate::queue::Taken;
 
 use super::*;
-
-/// Longest wait for anything that must happen.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Keeps what it accepts, refuses what holds "poison" for good, and can be away.
 #[derive(Default)]
@@ -49,19 +47,13 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let text = format!(
-            "state_dir = {:?}\nrecords.newline = false\n\
-             mqtt = {{ url = 'mqtt://b', client_id = 'c', topics = ['t'] }}\n\
-             stream = {{ name = 's', region = 'eu-central-1', backoff_ms_max = 10 }}",
-            dir.path()
-        );
-        let config = Config::parse(&text).unwrap();
+        let config = config(dir.path(), "records.newline = false\nstream.backoff_ms_max = 10");
         let store = Store::open(&config.dead_letter).unwrap();
         Self { _dir: dir, config, store, shelf: Shelf::default(), counters: Arc::default() }
     }
 
-    fn keep(&mut self, payloads: &[&str]) {
-        let letters: Vec<_> = payloads.iter().map(|payload| letter(payload)).collect();
+    fn keep(&mut self, payloads: &[impl AsRef<str>]) {
+        let letters: Vec<_> = payloads.iter().map(|payload| letter(payload.as_ref())).collect();
         self.store.append(&letters).unwrap();
     }
 
@@ -78,14 +70,6 @@ impl Scene {
 
     fn accepted(&self) -> Vec<String> {
         self.shelf.accepted.lock().unwrap().clone()
-    }
-
-    /// Somebody else changes the files, until this is dropped.
-    fn lock(&self) -> File {
-        let path = self.config.dead_letter.dir.join("lock");
-        let lock = File::options().append(true).open(path).unwrap();
-        lock.lock().unwrap();
-        lock
     }
 
     fn file(&self) -> PathBuf {
@@ -107,19 +91,19 @@ fn line(payload: &str) -> String {
     String::from_utf8(letter(payload).line().unwrap()).unwrap()
 }
 
-fn record(payload: &str) -> String {
-    line(payload).trim_end().to_owned()
+/// What becomes of the letters of these payloads.
+fn records(payloads: &[impl AsRef<str>]) -> Vec<String> {
+    let record = |payload: &str| line(payload).trim_end().to_owned();
+    payloads.iter().map(|payload| record(payload.as_ref())).collect()
 }
 
 #[tokio::test]
 async fn letters_arrive_in_order_equal_ones_each_and_leave_the_disk() {
     let mut scene = Scene::new();
     let payloads: Vec<_> = (0..1_200).map(|n| (n / 2).to_string()).collect();
-    let payloads: Vec<_> = payloads.iter().map(String::as_str).collect();
     scene.keep(&payloads);
     scene.forward().await;
-    let expected: Vec<_> = payloads.iter().map(|payload| record(payload)).collect();
-    assert_eq!(scene.accepted(), expected);
+    assert_eq!(scene.accepted(), records(&payloads));
     assert!(!scene.file().exists());
 }
 
@@ -130,7 +114,7 @@ async fn letter_that_the_stream_refuses_stays_and_holds_up_no_other() {
     scene.forward().await;
     scene.keep(&["c"]);
     scene.forward().await;
-    assert_eq!(scene.accepted(), ["a", "b", "c"].map(record));
+    assert_eq!(scene.accepted(), records(&["a", "b", "c"]));
     assert_eq!(fs::read_to_string(scene.file()).unwrap(), line("poison"));
     let counts = scene.counters.beside();
     // Each of the two forwarders, as each run, tries the refused one.
@@ -144,7 +128,7 @@ async fn line_that_is_no_letter_stays_as_it_is() {
     let torn = line("a") + "{\"at\":17";
     fs::write(scene.file(), torn).unwrap();
     scene.forward().await;
-    assert_eq!(scene.accepted(), [record("a")]);
+    assert_eq!(scene.accepted(), records(&["a"]));
     assert_eq!(fs::read_to_string(scene.file()).unwrap(), "{\"at\":17");
 }
 
@@ -163,7 +147,7 @@ async fn what_cannot_be_taken_from_the_disk_is_not_sent_again() {
     }
     fs::remove_dir(&in_the_way).unwrap();
     while matches!(forwarder.round().await.unwrap(), Round::Sent) {}
-    assert_eq!(scene.accepted(), [record("a")]);
+    assert_eq!(scene.accepted(), records(&["a"]));
     assert_eq!(fs::read_to_string(scene.file()).unwrap(), line("poison"));
 }
 
@@ -171,15 +155,13 @@ async fn what_cannot_be_taken_from_the_disk_is_not_sent_again() {
 async fn what_was_accepted_in_the_midst_of_a_file_is_not_sent_again_by_the_next_run() {
     let mut scene = Scene::new();
     let payloads = more_than_a_group();
-    let payloads: Vec<_> = payloads.iter().map(String::as_str).collect();
     scene.keep(&payloads);
     let mut forwarder = scene.forwarder();
     assert!(matches!(forwarder.round().await.unwrap(), Round::Sent));
     assert!((1..700).contains(&scene.accepted().len()));
     forwarder.close().await;
     scene.forward().await;
-    let expected: Vec<_> = payloads.iter().map(|payload| record(payload)).collect();
-    assert_eq!(scene.accepted(), expected);
+    assert_eq!(scene.accepted(), records(&payloads));
 }
 
 /// Payloads of more letters than are sent at once.
@@ -191,25 +173,23 @@ fn more_than_a_group() -> Vec<String> {
 async fn what_was_accepted_is_not_sent_again_though_the_stop_finds_the_disk_at_work() {
     let mut scene = Scene::new();
     let payloads = more_than_a_group();
-    let payloads: Vec<_> = payloads.iter().map(String::as_str).collect();
     scene.keep(&payloads);
     let mut forwarder = scene.forwarder();
     assert!(matches!(forwarder.round().await.unwrap(), Round::Sent));
-    let lock = scene.lock();
+    let lock = lock(&scene.config);
     let moment = Duration::from_millis(50);
     timeout(moment, forwarder.round()).await.expect_err("it waits for the lock");
     drop(lock);
     forwarder.close().await;
     scene.forward().await;
-    let expected: Vec<_> = payloads.iter().map(|payload| record(payload)).collect();
-    assert_eq!(scene.accepted(), expected);
+    assert_eq!(scene.accepted(), records(&payloads));
 }
 
 #[tokio::test]
 async fn stop_does_not_wait_for_ever_for_a_disk_that_hangs() {
     let mut scene = Scene::new();
     scene.keep(&["a"]);
-    let lock = scene.lock();
+    let lock = lock(&scene.config);
     timeout(PATIENCE, scene.forwarder().close()).await.expect("it gives up");
     drop(lock);
 }
@@ -222,7 +202,7 @@ async fn letter_that_no_call_can_carry_is_refused_and_holds_up_no_other() {
         scene.keep(&[payload]);
     }
     scene.forward().await;
-    assert_eq!(scene.accepted(), ["a", "b"].map(record));
+    assert_eq!(scene.accepted(), records(&["a", "b"]));
     assert_eq!(fs::read_to_string(scene.file()).unwrap(), line(&too_long));
     assert_eq!(scene.counters.beside().dead_letters_refused, 1);
 }
@@ -250,15 +230,5 @@ async fn letters_stay_on_the_disk_until_the_stream_is_back_and_new_ones_wake_it(
         never = forwarder.run() => match never {},
         () = both => {}
     }
-    assert_eq!(scene.accepted(), ["a", "b"].map(record));
-}
-
-/// Looks until `condition` holds.
-async fn until(condition: impl Fn() -> bool) {
-    let holds = async {
-        while !condition() {
-            sleep(Duration::from_millis(1)).await;
-        }
-    };
-    timeout(PATIENCE, holds).await.expect("in time");
+    assert_eq!(scene.accepted(), records(&["a", "b"]));
 }

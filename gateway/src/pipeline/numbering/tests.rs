@@ -1,26 +1,18 @@
-use std::time::Duration;
+use std::path::Path;
 
 use bytes::Bytes;
-use tempfile::TempDir;
 use tokio::time::timeout;
 
 use crate::pipeline::clock::now;
+use crate::pipeline::tests::{PATIENCE, config};
 use crate::record::RecordSlot;
 
 use super::*;
 
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn golden() -> (TempDir, Numbering) {
-    let dir = tempfile::tempdir().unwrap();
-    let text = format!(
-        "state_dir = {:?}\n\
-         mqtt = {{ url = 'mqtt://b', client_id = 'c', topics = ['t'] }}\n\
-         stream = {{ name = 's', region = 'eu-central-1', shards = 4, partitioning = 'golden' }}",
-        dir.path()
-    );
-    let numbering = Numbering::open(&Config::parse(&text).unwrap()).unwrap();
-    (dir, numbering)
+/// On a stream of 4 shards.
+fn golden(dir: &Path) -> Numbering {
+    let config = config(dir, "stream.shards = 4\nstream.partitioning = 'golden'");
+    Numbering::open(&config).unwrap()
 }
 
 fn record(numbering: &mut Numbering, slot: usize, key: &str) -> Incoming {
@@ -37,7 +29,8 @@ async fn write(numbering: &mut Numbering) -> Vec<usize> {
 
 #[tokio::test]
 async fn records_of_new_devices_wait_for_the_disk_in_order_and_those_of_known_ones_pass() {
-    let (_dir, mut numbering) = golden();
+    let dir = tempfile::tempdir().unwrap();
+    let mut numbering = golden(dir.path());
     let waits = |numbering: &mut Numbering, slot, key| {
         let incoming = record(numbering, slot, key);
         numbering.admit(incoming).is_none()
@@ -57,7 +50,8 @@ async fn records_of_new_devices_wait_for_the_disk_in_order_and_those_of_known_on
 
 #[tokio::test]
 async fn records_of_new_devices_wait_while_the_disk_refuses_their_numbers() {
-    let (_dir, mut numbering) = golden();
+    let dir = tempfile::tempdir().unwrap();
+    let mut numbering = golden(dir.path());
     let incoming = record(&mut numbering, 0, "a");
     assert!(numbering.admit(incoming).is_none());
     let good = numbering.file.replace(RegisterFile::full());
@@ -74,7 +68,8 @@ async fn records_of_new_devices_wait_while_the_disk_refuses_their_numbers() {
 
 #[tokio::test]
 async fn device_has_its_number_in_the_next_run_too() {
-    let (dir, mut numbering) = golden();
+    let dir = tempfile::tempdir().unwrap();
+    let mut numbering = golden(dir.path());
     let before = numbering.register.as_ref().unwrap().before();
     let number = |numbering: &mut Numbering, key| {
         numbering.key(key).number().map(|number| number.get() - before)
@@ -82,8 +77,6 @@ async fn device_has_its_number_in_the_next_run_too() {
     assert_eq!(["a", "b"].map(|key| number(&mut numbering, key)), [Some(1), Some(2)]);
     write(&mut numbering).await;
     drop(numbering);
-    let (file, register) = RegisterFile::open(dir.path()).unwrap();
-    let (_dir, mut next) = golden();
-    (next.file, next.register) = (Some(file), Some(register));
+    let mut next = golden(dir.path());
     assert_eq!(["b", "c", "a"].map(|key| number(&mut next, key)), [Some(2), Some(3), Some(1)]);
 }

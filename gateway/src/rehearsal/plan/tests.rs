@@ -34,6 +34,12 @@ fn aligned(name: &str, devices: u32, period: Duration, jitter: Duration) -> Clas
     Class { reporting: Reporting::Aligned { jitter }, ..class(name, devices, period) }
 }
 
+/// The same class of so many devices whose keys are known.
+fn named(class: Class, devices: u32) -> Class {
+    let keys = (0..devices).map(|n| format!("{}-{n}", class.name)).collect();
+    Class { devices: Devices::Known(keys), ..class }
+}
+
 fn plan(classes: Vec<Class>, goals: Goals) -> Estimator {
     Estimator::new(Fleet::new(classes).unwrap(), goals).unwrap()
 }

@@ -7,6 +7,7 @@
 mod bare;
 mod broker;
 mod load;
+mod planning;
 mod reading;
 mod runs;
 mod spool;
@@ -48,6 +49,11 @@ enum Role {
     Gateway { config: PathBuf },
     /// The least that could do its work.
     Bare { broker_port: u16, endpoint: String },
+    /// `tidegate plan`.
+    Plan {
+        #[command(flatten)]
+        question: Box<shard_estimator::cli::Arguments>,
+    },
 }
 
 /// What is measured.
@@ -69,6 +75,8 @@ enum Part {
     Large,
     /// Instructions a record, counted by valgrind, with and without the spool.
     Instructions,
+    /// Plans for 100,000 devices that are known.
+    Plan,
 }
 
 fn main() -> Result<ExitCode> {
@@ -76,6 +84,9 @@ fn main() -> Result<ExitCode> {
     if let Some(Role::Gateway { config }) = &arguments.role {
         tidegate::telemetry::init(tidegate::telemetry::LogFormat::Text);
         return tidegate::commands::run::run(config);
+    }
+    if let Some(Role::Plan { question }) = &arguments.role {
+        return planning::answer(question);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match &arguments.role {
@@ -88,11 +99,15 @@ fn main() -> Result<ExitCode> {
 }
 
 async fn measure(arguments: &Arguments) -> Result<()> {
-    let mut tables =
-        Tables { kinds: Table::new(&["gateway", "bare loop"]), modes: Table::new(&spool::MODES) };
+    let mut tables = Tables {
+        kinds: Table::new(&["gateway", "bare loop"]),
+        modes: Table::new(&spool::MODES),
+        plans: Table::new(&[planning::COLUMN]),
+    };
     let measured = all_runs(arguments, &mut tables).await;
     // What was measured before something failed took as long.
-    let printed = tables.kinds.print().and_then(|()| tables.modes.print());
+    let Tables { kinds, modes, plans } = &tables;
+    let printed = [kinds, modes, plans].into_iter().try_for_each(Table::print);
     measured.and(printed)
 }
 
@@ -102,6 +117,8 @@ struct Tables {
     kinds: Table,
     /// The modes of the spool beside each other.
     modes: Table,
+    /// Plans.
+    plans: Table,
 }
 
 async fn all_runs(arguments: &Arguments, tables: &mut Tables) -> Result<()> {
@@ -121,7 +138,7 @@ async fn all_runs(arguments: &Arguments, tables: &mut Tables) -> Result<()> {
 }
 
 impl Part {
-    async fn measure(self, plan: &Plan, Tables { kinds, modes }: &mut Tables) -> Result<()> {
+    async fn measure(self, plan: &Plan, Tables { kinds, modes, plans }: &mut Tables) -> Result<()> {
         match self {
             Self::Backlog => runs::backlog(plan, kinds).await,
             Self::Idle => runs::idle(kinds).await,
@@ -131,6 +148,7 @@ impl Part {
             Self::Outage => spool::outage(plan, modes).await,
             Self::Large => spool::large(modes).await,
             Self::Instructions => spool::instructions(modes).await,
+            Self::Plan => planning::plans(plans),
         }
     }
 }

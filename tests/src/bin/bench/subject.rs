@@ -129,19 +129,12 @@ impl Subject {
 
     /// Resident memory now, in MiB.
     pub(crate) fn rss_mib(&self) -> Result<f64> {
-        self.status_mib("VmRSS:")
+        status_mib(&self.proc("status")?, "VmRSS:")
     }
 
     /// The most resident memory ever, in MiB.
     pub(crate) fn rss_peak_mib(&self) -> Result<f64> {
-        self.status_mib("VmHWM:")
-    }
-
-    fn status_mib(&self, name: &str) -> Result<f64> {
-        let status = self.proc("status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
-        Ok(kib.context("unexpected /proc/<pid>/status")?.parse::<f64>()? / 1024.0)
+        status_mib(&self.proc("status")?, PEAK_RSS)
     }
 
     fn proc(&self, file: &str) -> Result<String> {
@@ -157,6 +150,19 @@ impl Drop for Subject {
     fn drop(&mut self) {
         drop(self.child.kill().and_then(|()| self.child.wait()));
     }
+}
+
+/// The most resident memory that this process ever had, in MiB.
+pub(crate) fn own_rss_peak_mib() -> Result<f64> {
+    status_mib(&std::fs::read_to_string("/proc/self/status")?, PEAK_RSS)
+}
+
+const PEAK_RSS: &str = "VmHWM:";
+
+fn status_mib(status: &str, name: &str) -> Result<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    Ok(kib.context("unexpected /proc/<pid>/status")?.parse::<f64>()? / 1024.0)
 }
 
 fn configuration(site: &Site<'_>) -> Result<PathBuf> {

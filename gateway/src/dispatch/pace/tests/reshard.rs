@@ -8,15 +8,6 @@ fn second_of_four_is_split(key: HashKey) -> ShardId {
     ShardId([0, 0, 4, 5, 2, 2, 3, 3][usize::try_from(eighth).unwrap()])
 }
 
-fn show_all(pace: &mut Pace, shard_of: impl Fn(HashKey) -> ShardId, now: Instant) {
-    let answer = |taken: Taken| {
-        let shard = shard_of(taken.key.hash_key());
-        (taken, Verdict::Accepted(Some(shard)))
-    };
-    let taken = taken((0..400).map(device), now);
-    pace.observe(&taken.into_iter().map(answer).collect::<Vec<_>>(), now);
-}
-
 #[test]
 fn refusal_is_remembered_when_the_names_of_all_shards_change() {
     let began = start();

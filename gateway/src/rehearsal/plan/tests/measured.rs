@@ -24,6 +24,11 @@ fn pumps(devices: u32, end: Duration) -> Timetable {
     Timetable::new(&Fleet::new(vec![pumps]).unwrap(), 2 * S, end, 1)
 }
 
+/// Of a run that is to keep to nothing.
+fn heard(timetable: &Timetable, heard: &Heard<'_>) -> Measured {
+    measured(timetable, &acts(), &Figures::default(), heard)
+}
+
 impl Shard {
     fn stores(&self, timetable: &Timetable, start: Instant) -> Vec<StoredRecord> {
         let mut free = Duration::ZERO;
@@ -45,13 +50,7 @@ impl Shard {
 
     fn is_measured(&self, devices: u32, end: Duration, throttled: u64) -> Measured {
         let (timetable, start) = (pumps(devices, end), start());
-        let records = self.stores(&timetable, start);
-        measured(
-            &timetable,
-            &acts(),
-            &Figures::default(),
-            &Heard { start, records: &records, throttled },
-        )
+        heard(&timetable, &Heard { start, records: &self.stores(&timetable, start), throttled })
     }
 }
 
@@ -95,14 +94,8 @@ fn stream_that_does_not_come_back_never_catches_up() {
     let (timetable, start) = (pumps(450, 30 * S), start());
     let mut records = Shard { per_s: 900.0, delay: Duration::ZERO }.stores(&timetable, start);
     records.retain(|record| record.arrival.instant < start + OUTAGE.start);
-    let heard = Heard { start, records: &records, throttled: 0 };
-    let measured = measured(&timetable, &acts(), &Figures::default(), &heard);
+    let measured = heard(&timetable, &Heard { start, records: &records, throttled: 0 });
     assert_eq!(measured.figures.get(Figure::Drain), Some(f64::INFINITY));
-}
-
-fn named(class: Class, devices: u32) -> Class {
-    let keys = (0..devices).map(|n| format!("{}-{n}", class.name)).collect();
-    Class { devices: Devices::Known(keys), ..class }
 }
 
 /// What was due in the outage arrives after it, and nothing else is due until all is over: the next
@@ -117,8 +110,7 @@ fn drain_is_over_when_all_has_arrived_though_nothing_is_due_any_more() {
         let shard = Shard { per_s: 900.0, delay: Duration::ZERO };
         let records = shard.stores(&timetable, start);
         let drained = |records: &[StoredRecord]| {
-            let heard = Heard { start, records, throttled: 0 };
-            let measured = measured(&timetable, &acts(), &Figures::default(), &heard);
+            let measured = heard(&timetable, &Heard { start, records, throttled: 0 });
             measured.figures.get(Figure::Drain).unwrap()
         };
         assert!(drained(&records) <= 0.3, "{}", drained(&records));
@@ -135,8 +127,7 @@ fn waits_are_those_of_what_comes_together_where_anything_does() {
     let fleet = Fleet::new(vec![rooms, lifts]).unwrap();
     let (timetable, start) = (Timetable::new(&fleet, 2 * S, 30 * S, 1), start());
     let records = Shard { per_s: 1_400.0, delay: Duration::ZERO }.stores(&timetable, start);
-    let heard = Heard { start, records: &records, throttled: 0 };
-    let measured = measured(&timetable, &acts(), &Figures::default(), &heard);
+    let measured = heard(&timetable, &Heard { start, records: &records, throttled: 0 });
     is_about(&measured, Figure::P99, 450.0 / 1_400.0, 0.03);
 }
 
@@ -149,6 +140,6 @@ fn what_is_stored_twice_is_delivered_once_and_what_is_foreign_does_not_count() {
     records.extend(records.clone());
     let foreign = StoredRecord { partition_key: "status".into(), ..records[0].clone() };
     records.push(foreign);
-    let heard = Heard { start, records: &records, throttled: 0 };
-    assert_eq!(measured(&timetable, &acts(), &Figures::default(), &heard).delivered, once);
+    let measured = heard(&timetable, &Heard { start, records: &records, throttled: 0 });
+    assert_eq!(measured.delivered, once);
 }

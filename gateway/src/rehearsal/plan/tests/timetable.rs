@@ -2,11 +2,6 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn known(class: Class, devices: u32) -> Class {
-    let keys = (0..devices).map(|n| format!("{}-{n}", class.name)).collect();
-    Class { devices: Devices::Known(keys), ..class }
-}
-
 fn timetable(classes: Vec<Class>, end: Duration) -> Timetable {
     Timetable::new(&Fleet::new(classes).unwrap(), 2 * S, end, 7)
 }
@@ -25,8 +20,8 @@ proptest! {
         let period = Duration::from_millis(period_ms);
         let timetable = timetable(
             vec![
-                known(class("spread", 0, period), devices),
-                known(aligned("aligned", 0, period, period * jitter / 100), devices),
+                named(class("spread", 0, period), devices),
+                named(aligned("aligned", 0, period, period * jitter / 100), devices),
             ],
             10 * S,
         );
@@ -49,7 +44,7 @@ proptest! {
 
 #[test]
 fn what_is_spread_comes_at_its_rate_and_what_is_aligned_in_waves() {
-    let spread = timetable(vec![known(class("pumps", 0, S), 600)], 20 * S);
+    let spread = timetable(vec![named(class("pumps", 0, S), 600)], 20 * S);
     let turns = all_turns(&spread, 3);
     assert_eq!(turns.len(), 12_000);
     for second in 0..20 {
@@ -60,7 +55,7 @@ fn what_is_spread_comes_at_its_rate_and_what_is_aligned_in_waves() {
     let early = turns.iter().filter(early).count() / 20;
     assert!((35..=85).contains(&early), "{early} of 600 in a tenth of a second");
 
-    let waves = timetable(vec![known(aligned("rooms", 0, 5 * S, S), 200)], 20 * S);
+    let waves = timetable(vec![named(aligned("rooms", 0, 5 * S, S), 200)], 20 * S);
     for turn in all_turns(&waves, 3) {
         let since_wave = (turn.due.as_millis() - 2_000) % 5_000;
         assert!(since_wave <= 1_000, "{turn:?}");
@@ -75,7 +70,7 @@ fn whoever_reports_early_has_the_sizes_of_the_class_too() {
     let sizes = Sizes::histogram([(300, 1), (2_048, 1)]).unwrap();
     let rare = Class { sizes: sizes.clone(), ..class("rare", 0, 900 * S) };
     let rooms = Class { sizes, ..aligned("rooms", 0, 900 * S, 600 * S) };
-    let timetable = timetable(vec![known(rare, 6_000), known(rooms, 6_000)], 30 * S);
+    let timetable = timetable(vec![named(rare, 6_000), named(rooms, 6_000)], 30 * S);
     for is_aligned in [false, true] {
         let turns = all_turns(&timetable, 1);
         let turns: Vec<_> =
@@ -92,7 +87,7 @@ fn whoever_reports_early_has_the_sizes_of_the_class_too() {
 fn payloads_have_the_sizes_of_the_class_in_their_proportions_and_tell_their_number() {
     let sizes = Sizes::histogram([(300, 9), (2_048, 1)]).unwrap();
     let meters = Class { sizes, ..class("meters", 0, S) };
-    let timetable = timetable(vec![known(meters, 20)], 50 * S);
+    let timetable = timetable(vec![named(meters, 20)], 50 * S);
     let turns = all_turns(&timetable, 1);
     let mut large = 0;
     for turn in &turns {
