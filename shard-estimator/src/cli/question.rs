@@ -147,10 +147,9 @@ impl Question {
             keys.current_shards = keys.current_shards.or(stream.shards);
         }
         let devices = devices(arguments, witness, classes);
-        // Places are even for devices that are alike; hot keys among them are planned for as hashed.
-        if devices.as_ref().is_ok_and(|known| known.classes.len() == 1) {
-            keys.placement = keys.placement.or(stream.and_then(|stream| stream.placement));
-        }
+        let classes = devices.as_ref().map_or(0, |known| known.classes.len());
+        let placement = stream.and_then(|stream| stream.placement);
+        keys.placement = keys.placement.or(placement.map(|how| how.of_classes(classes)));
         let (devices, goals) = both(devices, keys.goals())?;
         kept_and_sent(&devices.classes, &goals)?;
         let fleet = Fleet::new(devices.classes).map_err(|faults| Faults::of(&faults))?;

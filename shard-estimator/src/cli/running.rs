@@ -11,6 +11,7 @@ use self::page::Page;
 use super::observed::Known;
 use super::report::SCHEMA_VERSION;
 use super::words::per_cent;
+use crate::advice::measured;
 use crate::number::{count_up, real, whole};
 use crate::{Arrivals, Factor, Flow, GoalFault, HotKey, Placement, Plan, SIZE_EDGES, SizeCounts};
 
@@ -178,11 +179,8 @@ impl Holding {
         target: Factor,
     ) -> Self {
         let Stream { hottest_used, throttled, holds: warned_not, .. } = *stream;
-        let measured = stream.shards.zip(hottest_used).map(|(shards, used)| {
-            let needed = count_up(f64::from(shards.get()) * used / target.get());
-            NonZeroU32::new(needed).unwrap_or(NonZeroU32::MIN)
-        });
-        let needed = measured.unwrap_or(plan.shards);
+        let found = stream.shards.zip(hottest_used);
+        let needed = found.map_or(plan.shards, |(shards, used)| measured(shards, used, target));
         let holds = shards.map(|shards| needed <= shards && warned_not);
         let (needed, planned) = (Some(needed), Some(plan.shards));
         Self { holds, shards, needed, planned, hottest_used, throttled, warned: !warned_not }
