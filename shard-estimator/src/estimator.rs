@@ -154,7 +154,7 @@ impl Estimator {
         let bytes_per_s = |class: &Class| class.device_records_per_s() * class.record_bytes();
         let records = scale.by_shard(shards, seed, Class::device_records_per_s);
         let bytes = scale.by_shard(shards, seed, bytes_per_s);
-        let used = |(records, bytes)| carry.used_of_limit(carry.flow(records, bytes));
+        let used = |(records, bytes)| carry.flow(records, bytes).used();
         records.into_iter().zip(bytes).map(used).collect()
     }
 
