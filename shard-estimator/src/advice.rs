@@ -1,8 +1,7 @@
 use std::num::NonZeroU32;
 
-use crate::limits::SHARDS_MAX;
 use crate::number::count_up;
-use crate::{Arrivals, Constraint, Estimator, Goals, Placement};
+use crate::{Arrivals, Constraint, Estimator, Factor, Goals};
 
 /// How many shards it would take to send what comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,22 +26,17 @@ impl Advice {
         present: Option<(NonZeroU32, f64)>,
     ) -> Self {
         let nothing_helps = Self { shards: None, binding: Vec::new() };
-        let target = goals.target.get();
-        if arrivals.hottest_key_used() > target {
+        if arrivals.hottest_key_used() > goals.target.get() {
             return nothing_helps;
         }
         let planned = arrivals.fleet().and_then(|fleet| {
-            // Places are even for devices that are alike; hot keys among them may lie anywhere.
-            let lies_anywhere = goals.placement == Placement::Golden && fleet.classes().len() > 1;
-            let placement = if lies_anywhere { Placement::Md5 } else { goals.placement };
+            let placement = goals.placement.of_classes(fleet.classes().len());
             let goals = Goals { placement, ..goals.clone() };
             let plan = Estimator::new(fleet, goals).ok()?.plan().ok()?;
             Some((plan.shards, plan.binding))
         });
         let Some((shards, binding)) = planned else { return nothing_helps };
-        let measured = present.and_then(|(present, used)| {
-            NonZeroU32::new(count_up(f64::from(present.get()) * used / target).min(SHARDS_MAX))
-        });
+        let measured = present.map(|(present, used)| measured(present, used, goals.target));
         match measured.filter(|measured| *measured > shards) {
             Some(measured) => Self { shards: Some(measured), binding: Vec::new() },
             None => Self { shards: Some(shards), binding },
@@ -50,12 +44,19 @@ impl Advice {
     }
 }
 
+/// The shards that take the hottest to `target`, where there are so many at `present` and it has the part
+/// `used` of its limits to send.
+pub(crate) fn measured(present: NonZeroU32, used: f64, target: Factor) -> NonZeroU32 {
+    let shards = count_up(f64::from(present.get()) * used / target.get());
+    NonZeroU32::new(shards).unwrap_or(NonZeroU32::MIN)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{HashKey, Traffic};
+    use crate::{HashKey, Placement, Traffic};
 
     /// What is seen of a second in which devices sent records of 320 bytes, a hundred each.
     fn seen(devices: u32, hot_records: u32) -> Arrivals<u32> {

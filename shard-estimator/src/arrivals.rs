@@ -55,26 +55,29 @@ impl<K> Arrivals<K> {
             self.hottest.iter().filter(|key| self.flow_of(key).used() >= HOT_USED_MIN).collect();
         let records = self.sizes.records();
         let key_bytes = count_up(real(self.key_bytes) / real(records.max(1))).max(1);
-        let rest = records.saturating_sub(hot.iter().map(|key| key.records).sum());
+        let data_bytes =
+            |key: &HotKey<K>| key.bytes.saturating_sub(key.records * u64::from(key_bytes));
+        let rest =
+            hot.iter().fold(self.sizes, |sizes, key| sizes.without(key.records, data_bytes(key)));
         let mut classes = Vec::new();
-        if rest > 0 {
+        if rest.records() > 0 {
             let devices = count_up((self.keys - real(hot.len() as u64)).max(1.0));
             classes.push(Class {
                 name: "devices".to_owned(),
                 devices: Devices::Counted { devices, key_bytes },
-                period: self.period(f64::from(devices), rest)?,
-                sizes: self.sizes.sizes()?,
+                period: self.period(f64::from(devices), rest.records())?,
+                sizes: rest.sizes()?,
                 reporting: Reporting::Spread,
                 buffered: 0,
             });
         }
         for (place, key) in (1..).zip(hot) {
-            let data_bytes = real(key.bytes) / real(key.records) - f64::from(key_bytes);
+            let mean_bytes = real(data_bytes(key)) / real(key.records);
             classes.push(Class {
                 name: name(place, &key.key),
                 devices: Devices::Counted { devices: 1, key_bytes },
                 period: self.period(1.0, key.records)?,
-                sizes: Sizes::histogram([(count_up(data_bytes).max(1), 1)])?,
+                sizes: Sizes::histogram([(count_up(mean_bytes).max(1), 1)])?,
                 reporting: Reporting::Spread,
                 buffered: 0,
             });
@@ -94,6 +97,43 @@ impl<K> Arrivals<K> {
             Flow { records_per_s: real(records) / lasted_s, bytes_per_s: real(bytes) / lasted_s }
         } else {
             Flow::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY_BYTES: u64 = 20;
+
+    /// A minute in which many keys sent records of `rest_bytes` of data together, and a hot one records
+    /// of these sizes, one after the other.
+    fn minute(rest_bytes: usize, hot_bytes: &[usize]) -> Arrivals<&'static str> {
+        let (mut sizes, mut bytes) = (SizeCounts::default(), 0);
+        (0..30_000).for_each(|_| sizes.add(rest_bytes));
+        for data in hot_bytes.iter().cycle().take(3_000) {
+            sizes.add(*data);
+            bytes += *data as u64 + KEY_BYTES;
+        }
+        let hottest = vec![HotKey { key: "pump", records: 3_000, bytes }];
+        let key_bytes = sizes.records() * KEY_BYTES;
+        Arrivals { lasted: Duration::from_secs(60), sizes, key_bytes, hottest, keys: 1_001.0 }
+    }
+
+    #[test]
+    fn the_bytes_of_a_hot_key_are_planned_for_once() {
+        for (rest, hot) in
+            [(300, &[5_000][..]), (5_000, &[300]), (300, &[100, 9_000]), (1, &[9_000])]
+        {
+            let seen = minute(rest, hot);
+            let fleet = seen.fleet().expect("records");
+            let [devices, pump] = fleet.classes() else { panic!("{:?}", fleet.classes()) };
+            let (planned, came) = (fleet.bytes_per_s(), seen.flow().bytes_per_s);
+            assert!((planned / came - 1.0).abs() < 0.01, "{planned} of {came}");
+            let mean = devices.sizes.mean_bytes();
+            assert!((mean - real(rest as u64)).abs() <= 1.0, "{mean} of {rest}");
+            assert_eq!((devices.count(), pump.count()), (1_000.0, 1.0));
         }
     }
 }

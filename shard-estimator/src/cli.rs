@@ -37,8 +37,8 @@ use jiff::tz::TimeZone;
 
 pub use self::observed::{Observed, Seen};
 pub use self::quantity::time;
-use self::question::Question;
 pub use self::question::Witness;
+use self::question::{NoPlan, Question};
 use self::report::{Planned, Reverse};
 use self::running::Hopeless;
 pub use self::running::Running;
@@ -205,22 +205,20 @@ pub fn answer_observed(
     witness: impl Into<Witness>,
     today: Date,
 ) -> Result<Answer, Faults> {
-    let witness = witness.into();
-    let hopeless = witness.hopeless(arguments.goals.target_util);
-    match (Question::of(arguments, Some(witness), today), hopeless) {
-        (Ok(question), _) => to(&question, arguments),
-        (Err(faults), Some(hopeless)) => no_plan(&hopeless.because(faults), arguments.format),
-        (Err(faults), None) => Err(faults),
+    match Question::of(arguments, Some(witness.into()), today) {
+        Ok(question) => to(&question, arguments),
+        Err(NoPlan::Hopeless(hopeless)) => no_plan(hopeless, arguments.format),
+        Err(NoPlan::Faults(faults)) => Err(faults),
     }
 }
 
 /// Where no number of shards would do, that is the answer: there are no settings for it, and nothing
 /// to draw.
-fn no_plan(hopeless: &Hopeless, format: Format) -> Result<Answer, Faults> {
+fn no_plan(hopeless: Hopeless, format: Format) -> Result<Answer, Faults> {
     let text = match format {
         Format::Table => hopeless.says(),
-        Format::Json => json(hopeless)?,
-        Format::Toml | Format::Html => return Err(Faults::one(hopeless.says().trim_end())),
+        Format::Json => json(&hopeless)?,
+        Format::Toml | Format::Html => return Err(NoPlan::Hopeless(hopeless).into()),
     };
     Ok(Answer { text, is_above_max: false, is_broken: true })
 }

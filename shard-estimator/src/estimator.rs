@@ -154,7 +154,7 @@ impl Estimator {
         let bytes_per_s = |class: &Class| class.device_records_per_s() * class.record_bytes();
         let records = scale.by_shard(shards, seed, Class::device_records_per_s);
         let bytes = scale.by_shard(shards, seed, bytes_per_s);
-        let used = |(records, bytes)| carry.used_of_limit(carry.flow(records, bytes));
+        let used = |(records, bytes)| carry.flow(records, bytes).used();
         records.into_iter().zip(bytes).map(used).collect()
     }
 
@@ -203,6 +203,21 @@ impl Estimator {
         self.carry().sent(self.fleet.records_per_s() / f64::from(shards.get()))
     }
 
+    /// Those of the numbers of shards `among`, which ascend, that break a goal.
+    #[must_use]
+    pub fn too_few(&self, among: &[NonZeroU32]) -> Vec<NonZeroU32> {
+        let (scale, carry) = (self.scale(), self.carry());
+        let times = self.goals.growth.map_or(1.0, Growth::most);
+        let breaks =
+            |shards: &NonZeroU32| !suffices(&scale, *shards, times, |loads| carry.holds(loads));
+        if scale.falls_with_shards() {
+            let fewer = among.partition_point(breaks);
+            among.iter().copied().take(fewer).collect()
+        } else {
+            among.iter().copied().filter(breaks).collect()
+        }
+    }
+
     /// The fewest shards, `from` or more, with which what `holds` asks is held by a fleet of
     /// `times` as many devices.
     fn fewest(
@@ -215,16 +230,12 @@ impl Estimator {
         let carry = self.carry();
         let holds = |loads: &Loads| carry.checks(loads).iter().all(&holds);
         let mut candidates = (from.get()..=SHARDS_MAX).filter_map(NonZeroU32::new);
-        let mut fair = |shards: &NonZeroU32| holds(&scale.fair(*shards, times));
-        let suffices = |shards: NonZeroU32| {
-            scale.roughly(shards, times).is_none_or(|loads| holds(&loads))
-                && holds(&scale.at(shards).grown(times))
-        };
+        let suffices = |shards| suffices(scale, shards, times, holds);
         if scale.falls_with_shards() {
-            let from = candidates.find(&mut fair)?;
+            let from = candidates.find(|shards| holds(&scale.fair(*shards, times)))?;
             fewest_of_falling(from, suffices)
         } else {
-            candidates.filter(fair).find(|shards| suffices(*shards))
+            candidates.find(|shards| suffices(*shards))
         }
     }
 
@@ -279,6 +290,19 @@ impl Estimator {
         };
         Scale::new(&self.fleet, &self.goals, keys)
     }
+}
+
+/// Whether so many shards do what `holds` asks for a fleet of `times` as many devices, the least work
+/// first.
+fn suffices(
+    scale: &Scale<'_>,
+    shards: NonZeroU32,
+    times: f64,
+    holds: impl Fn(&Loads) -> bool,
+) -> bool {
+    holds(&scale.fair(shards, times))
+        && scale.roughly(shards, times).is_none_or(|loads| holds(&loads))
+        && holds(&scale.at(shards).grown(times))
 }
 
 const MOST_SHARDS: NonZeroU32 = NonZeroU32::new(SHARDS_MAX).expect("not zero");

@@ -59,6 +59,17 @@ pub enum Placement {
     Even,
 }
 
+impl Placement {
+    /// What comes of it where the devices are of so many classes. Numbers are given by first sight, so
+    /// that hot keys among others lie anywhere: as if they were hashed.
+    pub(crate) fn of_classes(self, classes: usize) -> Self {
+        match self {
+            Self::Golden if classes > 1 => Self::Md5,
+            Self::Md5 | Self::Golden | Self::Even => self,
+        }
+    }
+}
+
 /// Who reads the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Readers {

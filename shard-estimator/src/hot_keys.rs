@@ -20,8 +20,6 @@ const RECORD_COST: u64 = (SHARD_BYTES_PER_S / SHARD_RECORDS_PER_S) as u64 + 1;
 #[derive(Debug, Clone)]
 pub struct HotKeys<K> {
     counters: HashMap<HashKey, Counter<K>>,
-    total: u64,
-    missed: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -49,13 +47,11 @@ impl<K: Clone> HotKeys<K> {
     /// Nothing is known.
     #[must_use]
     pub fn new() -> Self {
-        Self { counters: HashMap::with_capacity(2 * HOT_KEYS + 1), total: 0, missed: 0 }
+        Self { counters: HashMap::with_capacity(2 * HOT_KEYS + 1) }
     }
 
     /// Counts a record of `bytes`, data and key, of the key `key` that hashes to `place`.
     pub fn add(&mut self, place: HashKey, key: &K, bytes: u64) {
-        let cost = cost(bytes);
-        self.total += cost;
         let counter = self.counters.entry(place).or_insert(Counter {
             key: None,
             cost: 0,
@@ -65,7 +61,7 @@ impl<K: Clone> HotKeys<K> {
         if counter.records == 1 {
             counter.key = Some(key.clone());
         }
-        counter.cost += cost;
+        counter.cost += cost(bytes);
         counter.records += 1;
         counter.bytes += bytes;
         if self.counters.len() > 2 * HOT_KEYS {
@@ -88,14 +84,12 @@ impl<K: Clone> HotKeys<K> {
     /// Forgets all.
     pub fn clear(&mut self) {
         self.counters.clear();
-        (self.total, self.missed) = (0, 0);
     }
 
     fn make_room(&mut self) {
         let mut costs: Vec<_> = self.counters.values().map(|counter| counter.cost).collect();
         let (_, median, _) = costs.select_nth_unstable(HOT_KEYS);
         let median = *median;
-        self.missed += median;
         self.counters.retain(|_, counter| {
             counter.cost = counter.cost.saturating_sub(median);
             counter.cost > 0
@@ -133,13 +127,13 @@ mod tests {
             *counted = (counted.0 + cost(*bytes), counted.1 + 1, counted.2 + bytes);
             assert!(known.counters.len() <= 2 * HOT_KEYS);
         }
-        assert_eq!(known.total, truth.values().map(|(cost, ..)| cost).sum::<u64>());
-        assert!(known.missed * PARTS <= known.total, "{known:?}");
+        let total: u64 = truth.values().map(|(cost, ..)| cost).sum();
+        let taken = total - known.counters.values().map(|counter| counter.cost).sum::<u64>();
         for (key, (cost, records, bytes)) in truth {
             let counter = known.counters.get(&HashKey::of(&key.to_string()));
             let left = counter.map_or(0, |counter| counter.cost);
-            assert!(left <= cost && cost <= left + known.missed, "{key}: {left} of {cost}");
-            assert!(cost * PARTS <= known.total || counter.is_some(), "{key} is missed");
+            assert!(left <= cost && (cost - left) * PARTS <= taken, "{key}: {left} of {cost}");
+            assert!(cost * PARTS <= total || counter.is_some(), "{key} is missed");
             if let Some(counter) = counter {
                 assert!(counter.records <= records && counter.bytes <= bytes, "{counter:?}");
             }

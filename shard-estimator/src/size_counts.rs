@@ -38,11 +38,11 @@ pub struct SizeCounts {
 impl SizeCounts {
     /// Counts a record with so many bytes of data.
     pub fn add(&mut self, bytes: usize) {
-        let edge = SIZE_EDGES.partition_point(|edge| (*edge as usize) < bytes);
-        if let Some(count) = self.counts.get_mut(edge.min(SIZE_EDGES.len() - 1)) {
+        let bytes = bytes as u64;
+        if let Some(count) = self.counts.get_mut(edge_of(bytes)) {
             *count += 1;
         }
-        self.bytes += bytes as u64;
+        self.bytes += bytes;
     }
 
     /// Those of both.
@@ -52,6 +52,24 @@ impl SizeCounts {
         both.counts.iter_mut().zip(other.counts).for_each(|(count, more)| *count += more);
         both.bytes += other.bytes;
         both
+    }
+
+    /// Those but for so many `records` with so many `bytes` together, of which no more is known: they
+    /// are taken from the sizes nearest to their mean.
+    #[must_use]
+    pub fn without(&self, records: u64, bytes: u64) -> Self {
+        let mut rest = *self;
+        let mean = edge_of(bytes / records.max(1));
+        let mut nearest: Vec<_> = (0..).zip(&mut rest.counts).collect();
+        nearest.sort_by_key(|(edge, _)| mean.abs_diff(*edge));
+        let mut left = records;
+        for (_, count) in nearest {
+            let taken = left.min(*count);
+            *count -= taken;
+            left -= taken;
+        }
+        rest.bytes = rest.bytes.saturating_sub(bytes);
+        rest
     }
 
     /// How many records there were.
@@ -66,7 +84,7 @@ impl SizeCounts {
         real(self.bytes) / real(self.records().max(1))
     }
 
-    /// The sizes for a plan; `None` without a record, or without a byte.
+    /// The sizes for a plan, a byte at least; `None` without a record.
     ///
     /// What lies between two edges is taken to be of one size, equally far from one edge to the next
     /// everywhere, such that the mean is exact.
@@ -80,9 +98,14 @@ impl SizeCounts {
         }
         let part = ((real(self.bytes) - least) / span).clamp(0.0, 1.0);
         let size = |low, high| f64::from(low) + part * f64::from(high - low);
-        let bins = ends().map(|((low, high), records)| (count_up(size(low, high)), records));
-        Sizes::histogram(bins).filter(|sizes| sizes.mean_bytes() > 0.0)
+        let bins = ends().map(|((low, high), records)| (count_up(size(low, high)).max(1), records));
+        Sizes::histogram(bins)
     }
+}
+
+/// Which of [`SIZE_EDGES`] a record of `bytes` belongs to.
+fn edge_of(bytes: u64) -> usize {
+    SIZE_EDGES.partition_point(|edge| u64::from(*edge) < bytes).min(SIZE_EDGES.len() - 1)
 }
 
 #[cfg(test)]
@@ -123,8 +146,17 @@ mod tests {
     }
 
     #[test]
-    fn without_records_there_are_no_sizes() {
+    fn what_is_taken_out_is_of_the_sizes_nearest_to_its_mean() {
+        let all = counted([300, 300, 1_000, 5_000, 9_000]);
+        assert_eq!(all.without(2, 1_300), counted([300, 5_000, 9_000]));
+        assert_eq!(all.without(2, 14_000), counted([300, 300, 1_000]));
+        assert_eq!(all.without(9, 99_000), SizeCounts::default());
+        assert_eq!(all.without(0, 0), all);
+    }
+
+    #[test]
+    fn without_records_there_are_no_sizes_and_none_is_below_a_byte() {
         assert_eq!(SizeCounts::default().sizes(), None);
-        assert_eq!(counted([0, 0]).sizes(), None);
+        assert_eq!(counted([0, 0]).sizes(), Sizes::histogram([(1, 2)]));
     }
 }

@@ -252,6 +252,25 @@ fn a_played_plan_is_the_fewest_shards_that_hold() {
     }
 }
 
+#[test]
+fn too_few_are_those_whose_outlook_breaks_a_goal_whoever_they_are() {
+    let known = Devices::Known((0..300).map(|n| format!("known-{n}")).collect());
+    let known = Class { devices: known, ..class("known", 0, SECOND / 10, 200) };
+    let hashed = class("hashed", 300, SECOND / 10, 200);
+    let unlike = vec![class("slow", 1_000, SECOND, 200), class("fast", 100, SECOND / 20, 200)];
+    let growth = Some(Growth { per_month: 0.05, horizon_months: 6 });
+    for (classes, growth) in
+        [(vec![known], growth), (vec![hashed], growth), (unlike.clone(), None), (unlike, growth)]
+    {
+        let estimator = estimator(classes, Goals { growth, ..Goals::default() });
+        let all: Vec<_> = (1..16).step_by(2).map(shards).collect();
+        let mut broken = all.clone();
+        broken.retain(|shards| !estimator.outlook(*shards).broken().is_empty());
+        assert!(!broken.is_empty() && broken.len() < all.len(), "{broken:?}");
+        assert_eq!(estimator.too_few(&all), broken);
+    }
+}
+
 /// Played plans are below what the heaviest class alone would make of all records, and above the
 /// fair share.
 #[test]

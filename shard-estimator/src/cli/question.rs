@@ -55,14 +55,6 @@ impl Witness {
         }
     }
 
-    /// Whether it is a gateway that no number of shards can help.
-    pub(super) fn hopeless(&self, target: Option<crate::Factor>) -> Option<Hopeless> {
-        match self {
-            Self::Observed(_) => None,
-            Self::Running(running) => Hopeless::of(running, target),
-        }
-    }
-
     fn stream(&self) -> Option<Stream> {
         match self {
             Self::Observed(_) => None,
@@ -85,6 +77,30 @@ impl Said {
     pub(super) fn of(warning: &(impl Serialize + ToString)) -> Self {
         let fields = serde_json::to_value(warning).unwrap_or_default();
         Self { fields, says: warning.to_string() }
+    }
+}
+
+/// Why there is nothing to plan with.
+#[derive(Debug)]
+pub(super) enum NoPlan {
+    /// The question is at fault.
+    Faults(Faults),
+    /// A gateway that runs is, and that is the answer.
+    Hopeless(Hopeless),
+}
+
+impl From<Faults> for NoPlan {
+    fn from(faults: Faults) -> Self {
+        Self::Faults(faults)
+    }
+}
+
+impl From<NoPlan> for Faults {
+    fn from(no_plan: NoPlan) -> Self {
+        match no_plan {
+            NoPlan::Faults(faults) => faults,
+            NoPlan::Hopeless(hopeless) => Self::one(hopeless.says().trim_end()),
+        }
     }
 }
 
@@ -122,7 +138,7 @@ impl Question {
         arguments: &Arguments,
         witness: Option<Witness>,
         today: Date,
-    ) -> Result<Self, Faults> {
+    ) -> Result<Self, NoPlan> {
         let Asked { classes, mut keys, prices, region_name, region } = Asked::read(arguments)?;
         let stream = witness.as_ref().and_then(Witness::stream);
         if let Some(stream) = &stream {
@@ -131,14 +147,16 @@ impl Question {
             keys.current_shards = keys.current_shards.or(stream.shards);
         }
         let devices = devices(arguments, witness, classes);
-        // Places are even for devices that are alike; hot keys among them are planned for as hashed.
-        if devices.as_ref().is_ok_and(|known| known.classes.len() == 1) {
-            keys.placement = keys.placement.or(stream.and_then(|stream| stream.placement));
-        }
+        let classes = devices.as_ref().map_or(0, |known| known.classes.len());
+        let placement = stream.and_then(|stream| stream.placement);
+        keys.placement = keys.placement.or(placement.map(|how| how.of_classes(classes)));
         let (devices, goals) = both(devices, keys.goals())?;
         kept_and_sent(&devices.classes, &goals)?;
         let fleet = Fleet::new(devices.classes).map_err(|faults| Faults::of(&faults))?;
-        let estimator = Estimator::new(fleet, goals).map_err(|faults| Faults::of(&faults))?;
+        let estimator = Estimator::new(fleet, goals).map_err(|faults| {
+            let hopeless = stream.as_ref().and_then(|stream| Hopeless::of(stream, &faults));
+            hopeless.map_or_else(|| Faults::of(&faults).into(), NoPlan::Hopeless)
+        })?;
         let mut warnings: Vec<_> = devices.doubts.iter().map(Said::of).collect();
         warnings.extend(Warning::of_prices(&prices, today).iter().map(Said::of));
         let peak = keys.on_demand_peak.map(f64::from);

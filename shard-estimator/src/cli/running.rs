@@ -8,12 +8,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use self::page::Page;
-use super::Faults;
 use super::observed::Known;
 use super::report::SCHEMA_VERSION;
 use super::words::per_cent;
+use crate::advice::measured;
 use crate::number::{count_up, real, whole};
-use crate::{Arrivals, Factor, HotKey, Placement, Plan, SIZE_EDGES, SizeCounts};
+use crate::{Arrivals, Factor, Flow, GoalFault, HotKey, Placement, Plan, SIZE_EDGES, SizeCounts};
 
 mod page;
 
@@ -185,11 +185,8 @@ impl Holding {
         target: Factor,
     ) -> Self {
         let Stream { hottest_used, throttled, holds: warned_not, .. } = *stream;
-        let measured = stream.shards.zip(hottest_used).map(|(shards, used)| {
-            let needed = count_up(f64::from(shards.get()) * used / target.get());
-            NonZeroU32::new(needed).unwrap_or(NonZeroU32::MIN)
-        });
-        let needed = measured.unwrap_or(plan.shards);
+        let found = stream.shards.zip(hottest_used);
+        let needed = found.map_or(plan.shards, |(shards, used)| measured(shards, used, target));
         let holds = shards.map(|shards| needed <= shards && warned_not);
         let (needed, planned) = (Some(needed), Some(plan.shards));
         Self { holds, shards, needed, planned, hottest_used, throttled, warned: !warned_not }
@@ -225,25 +222,17 @@ pub(super) struct Hopeless {
 }
 
 impl Hopeless {
-    /// Why there is no plan is not known yet. `None` if no key is more than `target`.
-    pub(super) fn of(running: &Running, target: Option<Factor>) -> Option<Self> {
-        let Running { arrivals, stream } = running;
-        let target = target.or(stream.target)?;
-        let used = |key| arrivals.flow_of(key).used();
-        let hottest =
-            arrivals.hottest.iter().max_by(|one, other| used(one).total_cmp(&used(other)))?;
-        (used(hottest) > target.get()).then(|| Self {
+    /// What `faults` of a plan for this stream say; `None` if no key is too much for a shard.
+    pub(super) fn of(stream: &Stream, faults: &[GoalFault]) -> Option<Self> {
+        let too_hot = faults.iter().filter_map(too_hot);
+        let (key, key_used) = too_hot.max_by(|(_, one), (_, other)| one.total_cmp(other))?;
+        Some(Self {
             schema_version: SCHEMA_VERSION,
             holding: Holding::hopeless(stream),
-            key: hottest.key.clone(),
-            key_used: used(hottest),
-            faults: Vec::new(),
+            key: key.to_owned(),
+            key_used,
+            faults: faults.iter().map(GoalFault::to_string).collect(),
         })
-    }
-
-    /// There is no plan because of `faults`.
-    pub(super) fn because(self, Faults(faults): Faults) -> Self {
-        Self { faults, ..self }
     }
 
     /// In words.
@@ -256,5 +245,18 @@ impl Hopeless {
             per_cent(self.key_used),
             self.faults.join("\n"),
         )
+    }
+}
+
+/// The class of which one device is more than a shard should carry, and the part of a shard's limits
+/// that it takes.
+fn too_hot(fault: &GoalFault) -> Option<(&str, f64)> {
+    if let GoalFault::DeviceAboveShard { class, records_per_s, bytes_per_s } = fault {
+        let (records_per_s, bytes_per_s) = (*records_per_s, *bytes_per_s);
+        Some((class, Flow { records_per_s, bytes_per_s }.used()))
+    } else if let GoalFault::DeviceAboveTarget { class, used, .. } = fault {
+        Some((class, used / 100.0))
+    } else {
+        None
     }
 }

@@ -112,12 +112,6 @@ impl<'a> Carry<'a> {
         (sent.records_per_s / allowed.records_per_s).max(sent.bytes_per_s / allowed.bytes_per_s)
     }
 
-    /// The part of a shard's nearer limit that is sent.
-    pub(super) fn used_of_limit(&self, sent: Flow) -> f64 {
-        let of_records = sent.records_per_s / f64::from(SHARD_RECORDS_PER_S);
-        of_records.max(sent.bytes_per_s / f64::from(SHARD_BYTES_PER_S))
-    }
-
     fn limiter(&self) -> Flow {
         let part = |limit| f64::from(self.goals.fraction.of(limit));
         Flow { records_per_s: part(SHARD_RECORDS_PER_S), bytes_per_s: part(SHARD_BYTES_PER_S) }

@@ -92,7 +92,7 @@ fn of_device(class: &Class, goals: &Goals) -> Option<GoalFault> {
     let records_per_s = class.device_records_per_s();
     let sent = carry.flow(records_per_s, records_per_s * class.record_bytes());
     let name = || class.name.clone();
-    let used = carry.used_of_limit(sent);
+    let used = sent.used();
     if !within(used, 1.0) {
         return Some(GoalFault::DeviceAboveShard {
             class: name(),

@@ -19,7 +19,7 @@ pub(crate) fn hottest(devices: u32, shards: NonZeroU32, risk: f64) -> u32 {
     let allowed = risk * p;
     // From the most likely count up to where nothing is left that could matter …
     let mut count = (n * p).floor();
-    let mut chance = likelihood(n, p, count);
+    let mut chance = likelihood_ln(n, p, count).exp();
     while count < n && chance > allowed * 1e-12 {
         chance *= (n - count) / (count + 1.0) * odds;
         count += 1.0;
@@ -34,8 +34,8 @@ pub(crate) fn hottest(devices: u32, shards: NonZeroU32, risk: f64) -> u32 {
     crate::number::count_down(count)
 }
 
-/// P(Binomial(n, p) = k).
-fn likelihood(n: f64, p: f64, k: f64) -> f64 {
+/// The logarithm of P(Binomial(n, p) = k).
+pub(super) fn likelihood_ln(n: f64, p: f64, k: f64) -> f64 {
     let ways = lgamma(n + 1.0) - lgamma(k + 1.0) - lgamma(n - k + 1.0);
-    (ways + k * p.ln() + (n - k) * (-p).ln_1p()).exp()
+    ways + k * p.ln() + (n - k) * (-p).ln_1p()
 }

@@ -2,7 +2,8 @@ use std::num::NonZeroU32;
 
 use fastrand::Rng;
 
-use crate::number::{count_up, real};
+use super::bound::likelihood_ln;
+use crate::number::{count_down, count_up, real};
 
 /// Plays hashings of all devices, and answers for each way of weighing them which weight of the
 /// heaviest shard `quantile` of the plays did not exceed. The same seed gives the same answer.
@@ -138,10 +139,49 @@ fn scatter(
 }
 
 /// How many of `trials` succeed that each do so with a probability of `part` ÷ `whole`.
+fn successes(trials: u32, part: u32, whole: u32, chance: &mut Rng) -> u32 {
+    /// Above this, rejection is less work than a bit for each trial.
+    const VARIANCE_OF_MANY: f64 = 1_000.0;
+    let part_of_rarer = part.min(whole - part);
+    let p = f64::from(part_of_rarer) / f64::from(whole);
+    if f64::from(trials) * p * (1.0 - p) < VARIANCE_OF_MANY {
+        return successes_of_few(trials, part, whole, chance);
+    }
+    let rarer = successes_of_many(trials, p, chance);
+    if part == part_of_rarer { rarer } else { trials - rarer }
+}
+
+/// The same of trials with a variance of 10 or more and a probability of at most a half: points below
+/// a hat over the likelihoods, until one is below these too (BTRS, Hörmann 1993).
+fn successes_of_many(trials: u32, p: f64, chance: &mut Rng) -> u32 {
+    let n = f64::from(trials);
+    let deviation = (n * p * (1.0 - p)).sqrt();
+    let b = 1.15 + 2.53 * deviation;
+    let a = -0.0873 + 0.0248 * b + 0.01 * p;
+    let alpha = (2.83 + 5.1 / b) * deviation;
+    let most_likely = ((n + 1.0) * p).floor();
+    loop {
+        let (across, up) = (chance.f64() - 0.5, chance.f64());
+        let from_edge = 0.5 - across.abs();
+        let count = ((2.0 * a / from_edge + b) * across + n * p + 0.5).floor();
+        // Most points are in a box that lies below all likelihoods.
+        let is_in_box = from_edge >= 0.07 && up <= 0.92 - 4.2 / b;
+        let is_below = || {
+            let height = up * alpha / (a / from_edge.powi(2) + b);
+            let likelihood_ln = |k| likelihood_ln(n, p, k);
+            height.ln() <= likelihood_ln(count) - likelihood_ln(most_likely)
+        };
+        if is_in_box || (0.0..=n).contains(&count) && is_below() {
+            return count_down(count).min(trials);
+        }
+    }
+}
+
+/// The same of any trials.
 ///
 /// Each trial compares random bits with those of the probability until one differs: half of the
 /// trials are decided by each bit, 64 of them by one random number.
-fn successes(trials: u32, part: u32, whole: u32, chance: &mut Rng) -> u32 {
+fn successes_of_few(trials: u32, part: u32, whole: u32, chance: &mut Rng) -> u32 {
     let (mut rest, whole) = (u64::from(part), u64::from(whole));
     let (mut undecided, mut succeeded) = (trials, 0);
     while undecided > 0 && rest > 0 {
@@ -196,15 +236,33 @@ mod tests {
         }
     }
 
+    /// The parts of `PLAYS` with at most each of some counts, against the sums of the likelihoods.
     #[test]
-    fn successes_have_the_mean_and_the_variance_of_a_binomial() {
+    fn successes_of_few_and_of_many_are_distributed_as_a_binomial() {
+        const PLAYS: u32 = 200_000;
         let mut chance = Rng::with_seed(1);
-        let (trials, part, whole) = (100, 3, 10);
-        let plays: Vec<f64> =
-            (0..20_000).map(|_| f64::from(successes(trials, part, whole, &mut chance))).collect();
-        let mean = plays.iter().sum::<f64>() / 20_000.0;
-        let variance = plays.iter().map(|play| (play - mean).powi(2)).sum::<f64>() / 20_000.0;
-        assert!((mean - 30.0).abs() < 0.2, "{mean}");
-        assert!((variance - 21.0).abs() < 1.0, "{variance}");
+        for (trials, part, whole) in
+            [(100, 3, 10), (4_100, 1, 2), (100_000, 1, 2), (100_000, 64, 65), (50_000, 4, 7)]
+        {
+            let mut plays: Vec<_> =
+                (0..PLAYS).map(|_| successes(trials, part, whole, &mut chance)).collect();
+            plays.sort_unstable();
+            let (n, p) = (f64::from(trials), f64::from(part) / f64::from(whole));
+            let deviation = (n * p * (1.0 - p)).sqrt();
+            let mut below = 0.0;
+            let mut farthest = 0.0_f64;
+            for count in 0..=trials {
+                below += likelihood_ln(n, p, f64::from(count)).exp();
+                if (f64::from(count) - n * p).abs() < 5.0 * deviation {
+                    let played = real(plays.partition_point(|play| *play <= count) as u64);
+                    farthest = farthest.max((played / f64::from(PLAYS) - below).abs());
+                }
+            }
+            // Kolmogorov and Smirnov: farther in one of 100,000 tests.
+            assert!(
+                farthest < 2.47 / f64::from(PLAYS).sqrt(),
+                "{part}/{whole} of {trials}: {farthest}"
+            );
+        }
     }
 }

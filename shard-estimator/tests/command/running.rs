@@ -1,5 +1,7 @@
 //! Questions about a gateway that runs.
 
+use std::fs;
+
 use clap::Parser;
 use serde_json::Value;
 use shard_estimator::cli::{Answer, Running, answer_observed};
@@ -231,6 +233,42 @@ fn a_key_that_no_shards_can_carry_is_named_and_the_plan_holds_no_longer() {
         let json = json(running());
         assert_eq!((&json["holding"]["holds"], &json["key"]), (&false.into(), &called.into()));
         assert!(asked(running(), "--format toml").unwrap_err().starts_with(&verdict));
+    }
+}
+
+/// 700 of the 1,000 records a second that a shard takes: too much for a plan of 0.6.
+const WARM: &str = "tidegate_hot_key_records_per_second{key=\"pump\"} 700.0\n\
+                    tidegate_hot_key_bytes_per_second{key=\"pump\"} 70000.0\n";
+
+#[test]
+fn a_key_is_too_much_for_the_target_that_is_asked_for_wherever_that_is_written() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), "[plan]\ntarget_util = 0.6\n").unwrap();
+    let warm = || Gateway { hot: WARM, ..GATEWAY }.running();
+    assert!(!answered(warm(), "").expect("a plan").is_broken);
+    for flags in ["--target-util 0.6".to_owned(), format!("--plan {}", file.path().display())] {
+        let Answer { text, is_broken, .. } = answered(warm(), &flags).expect("an answer");
+        assert!(
+            text.starts_with("THE PLAN NO LONGER HOLDS: hot key pump alone is 70.0 %"),
+            "{text}"
+        );
+        assert!(is_broken, "{flags}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_question_is_no_verdict_however_hot_a_key_is() {
+    let hot = WARM.replace("700.0", "950.0");
+    for (flags, because) in [
+        ("--limiter 0.5", "0.8"),
+        ("--drain 1h", "no outage"),
+        ("--restore 1m", "device_buffer"),
+        ("--region moon-1", "moon-1"),
+        ("--trace t.jsonl", "choose one"),
+    ] {
+        let faults = asked(Gateway { hot: &hot, ..GATEWAY }.running(), flags);
+        let faults = faults.expect_err(flags);
+        assert!(faults.contains(because) && !faults.contains("NO LONGER HOLDS"), "{faults}");
     }
 }
 

@@ -217,9 +217,15 @@ fn one_heavy_device_is_not_lost_among_many_that_send_as_often() {
 #[test]
 fn what_cannot_be_read_of_a_trace_is_counted_and_told() {
     let good = recorded("a", 20, 1_000, 30, |device| device * 50);
-    let (_folder, path) = file(&format!("nonsense\n{good}{{\"ts\":1}}\n"));
+    let long = recorded(&"x".repeat(300), 1, 1_000, 2, |_| 0);
+    let (_folder, path) = file(&format!("nonsense\n{good}{{\"ts\":1}}\n{long}"));
     let trace = format!("--trace {path} --bytes-are record");
-    warned(&trace, &["2 lines of the trace are left out", "line 1"]);
+    warned(&trace, &["4 lines of the trace are left out", "line 1"]);
+    let (_folder, long) = file(&format!("{long}{good}"));
+    warned(
+        &format!("--trace {long}"),
+        &["the first: line 1: a device with a name of 302 characters"],
+    );
     warned(&format!("--trace {path}"), &["sizes of payloads"]);
     assert!(!answered(&trace).contains("sizes of payloads"));
     let (_folder, once) =

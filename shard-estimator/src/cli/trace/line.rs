@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::BytesAre;
+use crate::limits::PARTITION_KEY_CHARS_MAX;
 
 /// A line that can be read.
 #[derive(Debug, PartialEq, Eq)]
@@ -90,6 +91,13 @@ fn parse(line: &[u8]) -> Result<Line, String> {
             if device.is_empty() || bytes == 0 {
                 return Err("a device without a name, or no bytes".to_owned());
             }
+            let chars = device.chars().count();
+            if chars > PARTITION_KEY_CHARS_MAX {
+                return Err(format!(
+                    "a device with a name of {chars} characters: a partition key has at most \
+                     {PARTITION_KEY_CHARS_MAX}"
+                ));
+            }
             let at_ms = match ts {
                 Moment::EpochMs(at) if EPOCH_S.contains(&at) => {
                     return Err(format!(
@@ -144,6 +152,15 @@ mod tests {
         let read = all(&format!("{long}\n{{\"ts\":1,\"device\":\"b\",\"bytes\":8}}\n{long}"));
         assert!(read[0].1.is_err() && read[2].1.is_err());
         assert_eq!((read.len(), &read[1]), (3, &(2, reading(1, "b", 8))));
+    }
+
+    #[test]
+    fn a_name_longer_than_a_partition_key_is_left_out() {
+        for (chars, is_read) in [(256, true), (257, false)] {
+            let device = "é".repeat(chars);
+            let read = all(&format!("{{\"ts\":1,\"device\":\"{device}\",\"bytes\":8}}"));
+            assert_eq!(read[0].1.is_ok(), is_read, "{chars}: {read:?}");
+        }
     }
 
     #[test]

@@ -31,11 +31,8 @@ pub(in crate::cli::html) fn cost_by_shards(
     let y = dollars(costs.iter().map(|(_, cost)| cost.total().0));
     let half = f64::from(step) / 2.0;
     let x = Axis::whole("shards", (f64::from(from) - half, f64::from(to) + half));
-    let too_few: BTreeSet<_> = costs
-        .iter()
-        .map(|(shards, _)| *shards)
-        .filter(|shards| !question.estimator.outlook(*shards).broken().is_empty())
-        .collect();
+    let shown: Vec<_> = costs.iter().map(|(shards, _)| *shards).collect();
+    let too_few: BTreeSet<_> = question.estimator.too_few(&shown).into_iter().collect();
     let suffices = |shards| !too_few.contains(&shards);
     let mut shapes = Vec::new();
     for run in costs.chunk_by(|one, next| suffices(one.0) == suffices(next.0)) {
