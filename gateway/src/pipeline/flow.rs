@@ -148,8 +148,8 @@ impl<'a, S: Stream> Flow<'a, S> {
                     taking_in = batch.is_some();
                     batch.into_iter().for_each(|batch| self.take_in(batch));
                 }
-                () = &mut stop, if self.deadline.is_none() => self.stop(&stopping, now),
-                occasion = occasions.next() => self.tell(occasion, now),
+                () = &mut stop, if self.deadline.is_none() => self.stop(&stopping, clock::now()),
+                occasion = occasions.next() => self.tell(occasion, clock::now()),
                 () = due(&self.settlement, wake) => {}
             }
         };
