@@ -3,7 +3,8 @@ use std::io::Write;
 use std::os::unix::fs::{MetadataExt, symlink};
 
 use crate::dead_letter::Edits;
-use crate::dead_letter::directory::tests::{log_of, with_files};
+use crate::dead_letter::directory::tests::with_files;
+use crate::telemetry::tests::log_of;
 
 use super::*;
 

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::dead_letter::directory::count_lines;
-use crate::dead_letter::directory::tests::log_of;
 use crate::dead_letter::{Edits, Fingerprint, Origin, Payload};
+use crate::telemetry::tests::log_of;
 
 use super::*;
 
