@@ -27,8 +27,6 @@ pub(super) struct Opening {
     pub(super) spooled: u64,
     /// Whether this run uses them.
     pub(super) takes_over: bool,
-    /// Dead letters.
-    pub(super) letters: u64,
 }
 
 /// The books, and when they are written next.
@@ -55,8 +53,15 @@ pub(super) struct Bookkeeping {
 
 impl Bookkeeping {
     /// Takes the books in `state_dir` up, or begins new ones: nothing here keeps a gateway from
-    /// running.
-    pub(super) fn open(state_dir: &Path, opening: Opening, now: Instant, unix_ms: i64) -> Self {
+    /// running. `letters` counts the dead letters on disk, which takes long where there are many;
+    /// only new books ask.
+    pub(super) fn open(
+        state_dir: &Path,
+        opening: Opening,
+        letters: impl FnOnce() -> io::Result<u64>,
+        now: Instant,
+        unix_ms: i64,
+    ) -> Self {
         let file = LedgerFile::new(state_dir);
         let held = hold(&file);
         let mut books = match file.read() {
@@ -65,7 +70,11 @@ impl Bookkeeping {
                 if held.is_some() {
                     begin_anew(&file, &unread);
                 }
-                Books::new(unix_ms, opening.spooled, opening.letters)
+                let letters_before = letters().unwrap_or_else(|error| {
+                    warn!(%error, "the books begin without the dead letters of before");
+                    0
+                });
+                Books::new(unix_ms, opening.spooled, letters_before)
             }
         };
         books.begin(unix_ms, opening.takes_over.then_some(opening.spooled), BOOKS_HEADROOM_MIN);

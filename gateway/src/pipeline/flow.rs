@@ -72,14 +72,14 @@ pub(super) struct Flow<'a, S> {
 }
 
 impl<'a, S: Stream> Flow<'a, S> {
-    /// Opens the spool; dead letters go to `letters`.
+    /// Opens the spool; dead letters go to `store`.
     ///
     /// # Errors
     /// When a topic template is wrong, or the spool or the register cannot be used.
     pub(super) fn open(
         config: &Config,
         stream: &'a S,
-        letters: Store,
+        store: Store,
         settlement: Settlement,
         counters: Arc<Counters>,
     ) -> Result<Self> {
@@ -88,8 +88,8 @@ impl<'a, S: Stream> Flow<'a, S> {
         let opening = Opening {
             spooled: counters.recovered.get() + Spooling::left(&config.spool),
             takes_over: config.spool.mode != SpoolMode::Off,
-            letters: Directory::new(&config.dead_letter.dir).count().unwrap_or(0),
         };
+        let letters = || Directory::new(&config.dead_letter.dir).count();
         let striping = Striping::new(config.stream.shards);
         Ok(Self {
             normaliser: Normaliser::new(&config.records)?,
@@ -102,10 +102,10 @@ impl<'a, S: Stream> Flow<'a, S> {
             requests: FuturesUnordered::new(),
             listing: Listing::none(),
             spooling,
-            letters: Letters::new(letters),
+            letters: Letters::new(store),
             settlement,
             counters,
-            books: Bookkeeping::open(&config.state_dir, opening, now, clock::unix_ms()),
+            books: Bookkeeping::open(&config.state_dir, opening, letters, now, clock::unix_ms()),
             waiting: None,
             observer: Observer::new(now, found.unsettled),
             watching: Watching::new(config, now),
