@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::{advance, sleep};
 
 use crate::ack::Receipt;
+use crate::dead_letter::Directory;
 use crate::deliver::{Trouble, Verdict};
 use crate::limits::SETTLED_BATCHES_MAX;
 use crate::queue::Taken;
@@ -65,10 +66,10 @@ impl Scene {
 
     /// A flow that settles receipts through `settled`.
     fn open(&self, settled: mpsc::Sender<Vec<Receipt>>) -> Flow<'_, Picky> {
-        let store = Store::open(&self.config.dead_letter).unwrap();
+        let opened = Opened::open(&self.config, &self.counters).unwrap();
         let settlement = Settlement::new(vec![settled]);
         let counters = Arc::clone(&self.counters);
-        Flow::open(&self.config, &self.stream, store, settlement, counters).unwrap()
+        Flow::new(&self.config, &self.stream, opened, settlement, counters).unwrap()
     }
 
     /// Runs a flow, and beside it `story`.
