@@ -18,7 +18,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tracing::{Instrument, info, info_span};
 
 use crate::config::Config;
@@ -158,4 +158,9 @@ async fn forward(forwarder: Option<&mut Forwarder<'_, impl Stream>>) -> Infallib
         Some(forwarder) => forwarder.run().instrument(info_span!("dead letters")).await,
         None => std::future::pending().await,
     }
+}
+
+/// What a job that was given to another thread comes to. Its panic is ours.
+async fn joined<T>(job: impl Future<Output = Result<T, JoinError>>) -> T {
+    job.await.unwrap_or_else(|failure| std::panic::resume_unwind(failure.into_panic()))
 }

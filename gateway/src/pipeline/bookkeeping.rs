@@ -12,6 +12,8 @@ use crate::books::{Books, Held, LedgerFile, Stop, Unread};
 use crate::limits::{BOOKS_EVERY, BOOKS_HEADROOM_MIN};
 use crate::metrics::{Beside, Conservation};
 
+use super::joined;
+
 /// What the books say of the run at one moment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
@@ -132,10 +134,7 @@ impl Bookkeeping {
     /// Waits for the checkpoint that is being written; for ever if none is.
     pub(super) async fn written(&mut self) -> io::Result<()> {
         match &mut self.job {
-            Some(job) => match job.await {
-                Ok(written) => written,
-                Err(failure) => std::panic::resume_unwind(failure.into_panic()),
-            },
+            Some(job) => joined(job).await,
             None => std::future::pending().await,
         }
     }
@@ -163,9 +162,7 @@ impl Bookkeeping {
         let (file, books) = (self.file.clone(), self.books.clone());
         self.may_stand = last.ledger.received <= self.covered;
         let may_stand = self.may_stand;
-        if let Ok(written) = spawn_blocking(move || write(&file, &books, may_stand)).await {
-            self.take(written);
-        }
+        self.take(joined(spawn_blocking(move || write(&file, &books, may_stand))).await);
     }
 
     fn take(&mut self, written: io::Result<()>) {

@@ -166,6 +166,8 @@ impl<'a, S: Stream> Flow<'a, S> {
         }
         if let Ok(done) = timeout(SPOOL_CLOSE_MAX, self.spooling.last()).await {
             done.into_iter().for_each(|done| self.spooled(done));
+        } else {
+            tracing::warn!("the disk does not answer: some records may be sent twice");
         }
         // Nobody sends these again.
         self.counters.dropped_spool.add(self.custody.take_adrift());

@@ -12,11 +12,12 @@ use crate::ack::Receipt;
 use crate::dead_letter::Directory;
 use crate::deliver::{Trouble, Verdict};
 use crate::limits::SETTLED_BATCHES_MAX;
+use crate::pipeline::FORECAST_EVERY;
 use crate::queue::Taken;
+use crate::telemetry::tests::Log;
 
 use super::telling::Occasion;
 use super::*;
-use crate::pipeline::FORECAST_EVERY;
 
 /// Longest wait for anything that must happen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -191,4 +192,27 @@ async fn looks_that_were_missed_are_not_made_up_for() {
         Some((occasion, occasions))
     });
     assert_eq!(told.count().await, 2, "one report and one look");
+}
+
+#[tokio::test(start_paused = true)]
+async fn disk_that_hangs_at_a_stop_is_told() {
+    let scene = Scene::new("");
+    let mut flow = scene.open(mpsc::channel(1).0);
+    let (hangs, until) = std::sync::mpsc::channel();
+    flow.spooling.hang(until);
+    let log = Log::begin();
+    join(flow.end(Drained::TimedOut), advance(SPOOL_CLOSE_MAX)).await;
+    drop(hangs);
+    let log = log.text();
+    assert_eq!(log.matches("some records may be sent twice").count(), 1, "{log}");
+}
+
+#[cfg(debug_assertions)]
+#[tokio::test]
+#[should_panic(expected = "overflow")]
+async fn panic_of_the_spool_at_its_end_is_not_kept_quiet() {
+    let scene = Scene::new("");
+    let flow = scene.open(mpsc::channel(1).0);
+    // No spool gets as far.
+    flow.spooling.close(vec![crate::spool::Seq(u64::MAX)]).await;
 }
