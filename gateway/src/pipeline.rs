@@ -18,17 +18,15 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tracing::{Instrument, info, info_span};
 
 use crate::config::Config;
-use crate::dead_letter::Store;
 use crate::deliver::Stream;
 use crate::limits::{INTAKE_BATCHES_MAX, METRICS_ASKED_MAX, SETTLED_BATCHES_MAX};
 use crate::metrics::server::{self, Asked};
 use crate::metrics::{Conservation, Counters};
 use crate::source::{self, Lane};
-use crate::state_dir;
 
 mod bookkeeping;
 mod clock;
@@ -38,6 +36,7 @@ mod forwarder;
 mod letters;
 mod listing;
 mod numbering;
+mod opened;
 mod sender;
 mod settlement;
 mod spooling;
@@ -49,6 +48,7 @@ pub use sender::{Sender, Sent, Unsent};
 
 use flow::{Flow, Occasions};
 use forwarder::Forwarder;
+use opened::Opened;
 use settlement::Settlement;
 
 /// How often the log says how the spool drains.
@@ -86,8 +86,8 @@ pub struct Streams<'a, S> {
 /// Runs the gateway until `stop` is ready, then drains.
 ///
 /// # Errors
-/// When the configuration cannot be relied on or the state directory cannot be used, or `stop` is
-/// ready before it can: nothing is started then.
+/// When the configuration cannot be relied on, metrics cannot be served or the state cannot be used,
+/// or `stop` is ready before it can: nothing is started then.
 pub async fn run(
     config: Arc<Config>,
     streams: Streams<'_, impl Stream>,
@@ -98,19 +98,20 @@ pub async fn run(
     let (intake_tx, intake_rx) = mpsc::channel(INTAKE_BATCHES_MAX);
     let (settled_tx, settled_rx): (Vec<_>, Vec<_>) =
         config.mqtt.lanes.iter().map(|_| mpsc::channel(SETTLED_BATCHES_MAX)).unzip();
-    // Before anything is taken in: what is kept on disk must be there.
     let settlement = Settlement::new(settled_tx);
-    let mut stop = pin!(stop);
-    let for_state = Arc::clone(&config);
-    let store = tokio::select! {
-        opened = spawn_blocking(move || open_state(&for_state)) => opened??,
-        () = &mut stop => bail!("stopped before the dead letters could be used"),
-    };
+    // Before the books say that a run has begun: this may fail.
     let (_metrics, asked) = serve_metrics(&config).await?;
+    let mut stop = pin!(stop);
+    // Before anything is taken in: what is kept on disk must be there.
+    let (for_state, counts) = (Arc::clone(&config), Arc::clone(&counters));
+    let opened = tokio::select! {
+        opened = spawn_blocking(move || Opened::open(&for_state, &counts)) => opened??,
+        () = &mut stop => bail!("stopped before the state could be used"),
+    };
     let mut forwarder = streams
         .letters
-        .map(|stream| Forwarder::new(&config, &store, stream, Arc::clone(&counters)));
-    let flow = Flow::open(&config, streams.records, store, settlement, Arc::clone(&counters))?;
+        .map(|stream| Forwarder::new(&config, &opened.store, stream, Arc::clone(&counters)));
+    let flow = Flow::new(&config, streams.records, opened, settlement, Arc::clone(&counters))?;
     let mut lanes = JoinSet::new();
     for (index, settled) in settled_rx.into_iter().enumerate() {
         lanes.spawn(source::run(Lane {
@@ -159,10 +160,7 @@ async fn forward(forwarder: Option<&mut Forwarder<'_, impl Stream>>) -> Infallib
     }
 }
 
-fn open_state(config: &Config) -> Result<Store> {
-    state_dir::create(&config.state_dir)
-        .with_context(|| format!("state_dir: cannot create {}", config.state_dir.display()))?;
-    Store::open(&config.dead_letter).with_context(|| {
-        format!("dead_letter.dir: cannot use {}", config.dead_letter.dir.display())
-    })
+/// What a job that was given to another thread comes to. Its panic is ours.
+async fn joined<T>(job: impl Future<Output = Result<T, JoinError>>) -> T {
+    job.await.unwrap_or_else(|failure| std::panic::resume_unwind(failure.into_panic()))
 }

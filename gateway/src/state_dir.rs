@@ -1,7 +1,7 @@
 //! Directories and files of our state: for this user alone, and still there after a power cut.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -15,12 +15,8 @@ const DIR_MODE: u32 = 0o700;
 /// # Errors
 /// When it cannot be created, or may not be durable.
 pub fn create(dir: &Path) -> io::Result<()> {
-    let parent = match dir.parent() {
-        // The root of all, and what is not a name, like `..`, were never created by us.
-        None => return Ok(()),
-        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-        Some(parent) => parent,
-    };
+    // The root of all, and what is not a name, like `..`, were never created by us.
+    let Some(parent) = parent(dir) else { return Ok(()) };
     if dir.is_dir() {
         return match sync(parent) {
             // We may not write there, or nobody can: it was put there by somebody else.
@@ -36,12 +32,33 @@ pub fn create(dir: &Path) -> io::Result<()> {
     sync(parent)
 }
 
+/// The directory that a name is in.
+fn parent(path: &Path) -> Option<&Path> {
+    let parent = path.parent()?;
+    Some(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
+}
+
 /// Makes durable which names there are in a directory.
 ///
 /// # Errors
 /// When they may not be.
 pub fn sync(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
+}
+
+/// Replaces the file at `path`, or creates it. Durable when this returns: whatever happens, it is the
+/// old one or the new. `path` with `.new` behind it is in use meanwhile.
+///
+/// # Errors
+/// When the disk refuses: the old one is there, unless only its name may not be durable.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let mut file = private().create(true).write(true).truncate(true).open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(new, path)?;
+    parent(path).map_or(Ok(()), sync)
 }
 
 /// Refuses to work on another user's directory, root being nobody special: the files that are
@@ -103,6 +120,19 @@ pub(crate) mod tests {
         private().create_new(true).write(true).open(dir.join("file")).unwrap();
         assert_eq!([&there, &there.join("a"), &dir].map(|dir| mode(dir)), [0o755, 0o700, 0o700]);
         assert_eq!(mode(&dir.join("file")), 0o600);
+    }
+
+    #[test]
+    fn file_that_is_replaced_is_the_old_one_or_the_new_and_for_this_user_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.json");
+        fs::write(&path, "anybody's").unwrap();
+        replace(&path, b"ours").unwrap();
+        assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"ours".to_vec(), 0o600));
+        let in_the_way = dir.path().join("a.json.new");
+        DirBuilder::new().create(&in_the_way).unwrap();
+        replace(&path, b"newer").unwrap_err();
+        assert_eq!(fs::read(&path).unwrap(), b"ours");
     }
 
     #[test]

@@ -48,3 +48,39 @@ pub fn causes(error: &dyn Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::fs;
+    use std::sync::Arc;
+
+    use tempfile::NamedTempFile;
+    use tracing::subscriber::{DefaultGuard, set_default};
+
+    /// What this thread logs, until this is dropped.
+    pub(crate) struct Log {
+        file: NamedTempFile,
+        _ends: DefaultGuard,
+    }
+
+    impl Log {
+        pub(crate) fn begin() -> Self {
+            let file = NamedTempFile::new().unwrap();
+            let writer = Arc::new(file.reopen().unwrap());
+            let to_file = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish();
+            Self { file, _ends: set_default(to_file) }
+        }
+
+        /// What it is so far.
+        pub(crate) fn text(&self) -> String {
+            fs::read_to_string(self.file.path()).unwrap()
+        }
+    }
+
+    /// What the log says during `act`.
+    pub(crate) fn log_of(act: impl FnOnce()) -> String {
+        let log = Log::begin();
+        act();
+        log.text()
+    }
+}

@@ -1,7 +1,7 @@
 //! The books on disk: one small file, replaced as a whole.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -128,13 +128,7 @@ impl LedgerFile {
     /// # Errors
     /// When the disk refuses: the old one is there.
     pub fn write(&self, books: &Books) -> io::Result<()> {
-        let text = encode(books)?;
-        let new = self.path.with_extension("json.new");
-        let mut file = state_dir::private().create(true).write(true).truncate(true).open(&new)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        fs::rename(&new, &self.path)?;
-        state_dir::sync(self.path.parent().unwrap_or(Path::new(".")))
+        state_dir::replace(&self.path, &encode(books)?)
     }
 
     /// Puts the file aside, where it is not read: `ledger.json.aside`.

@@ -12,6 +12,8 @@ use crate::books::{Books, Held, LedgerFile, Stop, Unread};
 use crate::limits::{BOOKS_EVERY, BOOKS_HEADROOM_MIN};
 use crate::metrics::{Beside, Conservation};
 
+use super::joined;
+
 /// What the books say of the run at one moment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
@@ -27,8 +29,6 @@ pub(super) struct Opening {
     pub(super) spooled: u64,
     /// Whether this run uses them.
     pub(super) takes_over: bool,
-    /// Dead letters.
-    pub(super) letters: u64,
 }
 
 /// The books, and when they are written next.
@@ -55,8 +55,15 @@ pub(super) struct Bookkeeping {
 
 impl Bookkeeping {
     /// Takes the books in `state_dir` up, or begins new ones: nothing here keeps a gateway from
-    /// running.
-    pub(super) fn open(state_dir: &Path, opening: Opening, now: Instant, unix_ms: i64) -> Self {
+    /// running. `letters` counts the dead letters on disk, which takes long where there are many;
+    /// only new books ask.
+    pub(super) fn open(
+        state_dir: &Path,
+        opening: Opening,
+        letters: impl FnOnce() -> io::Result<u64>,
+        now: Instant,
+        unix_ms: i64,
+    ) -> Self {
         let file = LedgerFile::new(state_dir);
         let held = hold(&file);
         let mut books = match file.read() {
@@ -65,7 +72,11 @@ impl Bookkeeping {
                 if held.is_some() {
                     begin_anew(&file, &unread);
                 }
-                Books::new(unix_ms, opening.spooled, opening.letters)
+                let letters_before = letters().unwrap_or_else(|error| {
+                    warn!(%error, "the books begin without the dead letters of before");
+                    0
+                });
+                Books::new(unix_ms, opening.spooled, letters_before)
             }
         };
         books.begin(unix_ms, opening.takes_over.then_some(opening.spooled), BOOKS_HEADROOM_MIN);
@@ -123,10 +134,7 @@ impl Bookkeeping {
     /// Waits for the checkpoint that is being written; for ever if none is.
     pub(super) async fn written(&mut self) -> io::Result<()> {
         match &mut self.job {
-            Some(job) => match job.await {
-                Ok(written) => written,
-                Err(failure) => std::panic::resume_unwind(failure.into_panic()),
-            },
+            Some(job) => joined(job).await,
             None => std::future::pending().await,
         }
     }
@@ -154,9 +162,7 @@ impl Bookkeeping {
         let (file, books) = (self.file.clone(), self.books.clone());
         self.may_stand = last.ledger.received <= self.covered;
         let may_stand = self.may_stand;
-        if let Ok(written) = spawn_blocking(move || write(&file, &books, may_stand)).await {
-            self.take(written);
-        }
+        self.take(joined(spawn_blocking(move || write(&file, &books, may_stand))).await);
     }
 
     fn take(&mut self, written: io::Result<()>) {

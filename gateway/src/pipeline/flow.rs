@@ -12,9 +12,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use crate::books::Stop;
-use crate::config::{Config, SpoolMode};
+use crate::config::Config;
 use crate::custody::{Custody, Situation, Striping};
-use crate::dead_letter::{Directory, Letter, Origin, Payload, REFUSED_BY_STREAM, Store};
+use crate::dead_letter::{Letter, Origin, Payload, REFUSED_BY_STREAM};
 use crate::deliver::{Answer, Stream, deliver};
 use crate::dispatch::{Dispatcher, Next};
 use crate::limits::SPOOL_CLOSE_MAX;
@@ -25,12 +25,13 @@ use crate::record::RecordSlot;
 use crate::route::{Routed, Router};
 use crate::source::{Intake, Publish};
 
-use super::bookkeeping::{Bookkeeping, Opening};
+use super::bookkeeping::Bookkeeping;
 use super::clock;
 use super::forecast::Observer;
 use super::letters::{Commit, Letters};
 use super::listing::Listing;
 use super::numbering::{self, Numbering};
+use super::opened::Opened;
 use super::settlement::Settlement;
 use super::spooling::{Done, Spooling, count_corrupted};
 use super::watching::Watching;
@@ -72,29 +73,24 @@ pub(super) struct Flow<'a, S> {
 }
 
 impl<'a, S: Stream> Flow<'a, S> {
-    /// Opens the spool; dead letters go to `letters`.
+    /// A flow that goes on with what is on the disk.
     ///
     /// # Errors
-    /// When a topic template is wrong, or the spool or the register cannot be used.
-    pub(super) fn open(
+    /// When a topic template is wrong.
+    pub(super) fn new(
         config: &Config,
         stream: &'a S,
-        letters: Store,
+        opened: Opened,
         settlement: Settlement,
         counters: Arc<Counters>,
     ) -> Result<Self> {
         let now = clock::now();
-        let (spooling, found) = Spooling::open(&config.spool, &counters)?;
-        let opening = Opening {
-            spooled: counters.recovered.get() + Spooling::left(&config.spool),
-            takes_over: config.spool.mode != SpoolMode::Off,
-            letters: Directory::new(&config.dead_letter.dir).count().unwrap_or(0),
-        };
+        let Opened { store, spooling, found, numbering, books } = opened;
         let striping = Striping::new(config.stream.shards);
         Ok(Self {
             normaliser: Normaliser::new(&config.records)?,
             router: Router::new(config.stream.partition_key.as_deref()),
-            numbering: Numbering::open(config)?,
+            numbering,
             custody: Custody::new(config, striping.count(), found, now),
             striping,
             dispatcher: Dispatcher::new(config, now),
@@ -102,10 +98,10 @@ impl<'a, S: Stream> Flow<'a, S> {
             requests: FuturesUnordered::new(),
             listing: Listing::none(),
             spooling,
-            letters: Letters::new(letters),
+            letters: Letters::new(store),
             settlement,
             counters,
-            books: Bookkeeping::open(&config.state_dir, opening, now, clock::unix_ms()),
+            books,
             waiting: None,
             observer: Observer::new(now, found.unsettled),
             watching: Watching::new(config, now),
@@ -148,8 +144,8 @@ impl<'a, S: Stream> Flow<'a, S> {
                     taking_in = batch.is_some();
                     batch.into_iter().for_each(|batch| self.take_in(batch));
                 }
-                () = &mut stop, if self.deadline.is_none() => self.stop(&stopping, now),
-                occasion = occasions.next() => self.tell(occasion, now),
+                () = &mut stop, if self.deadline.is_none() => self.stop(&stopping, clock::now()),
+                occasion = occasions.next() => self.tell(occasion, clock::now()),
                 () = due(&self.settlement, wake) => {}
             }
         };
@@ -170,6 +166,8 @@ impl<'a, S: Stream> Flow<'a, S> {
         }
         if let Ok(done) = timeout(SPOOL_CLOSE_MAX, self.spooling.last()).await {
             done.into_iter().for_each(|done| self.spooled(done));
+        } else {
+            tracing::warn!("the disk does not answer: some records may be sent twice");
         }
         // Nobody sends these again.
         self.counters.dropped_spool.add(self.custody.take_adrift());

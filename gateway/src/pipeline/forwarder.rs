@@ -18,6 +18,7 @@ use crate::limits::SPOOL_CLOSE_MAX;
 use crate::metrics::Counters;
 use crate::record::PartitionKey;
 
+use super::joined;
 use super::sender::{Sender, Unsent};
 
 #[cfg(test)]
@@ -142,10 +143,7 @@ impl<'a, S: Stream> Forwarder<'a, S> {
     /// the next call.
     async fn worked(&mut self) -> io::Result<Vec<Entry>> {
         let Some(work) = &mut self.work else { return Ok(Vec::new()) };
-        let (reading, done) = match work.await {
-            Ok(worked) => worked,
-            Err(failure) => std::panic::resume_unwind(failure.into_panic()),
-        };
+        let (reading, done) = joined(work).await;
         (self.reading, self.work) = (reading, None);
         done
     }

@@ -10,6 +10,8 @@ use crate::dead_letter::{Appended, Letter, Store};
 use crate::limits::DEAD_LETTER_RETRY;
 use crate::record::RecordSlot;
 
+use super::joined;
+
 /// Drops are told at most this often: where the ceiling is reached, every commit may drop some.
 const DROPS_TOLD_EVERY: Duration = Duration::from_secs(60);
 
@@ -112,10 +114,7 @@ impl Letters {
     /// Waits for the commit that is running; for ever if none is.
     pub(super) async fn committed(&mut self) -> Commit {
         match &mut self.commit {
-            Some(commit) => match commit.await {
-                Ok(commit) => commit,
-                Err(failure) => std::panic::resume_unwind(failure.into_panic()),
-            },
+            Some(commit) => joined(commit).await,
             None => std::future::pending().await,
         }
     }

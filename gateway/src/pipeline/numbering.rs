@@ -16,6 +16,8 @@ use crate::queue::Incoming;
 use crate::record::PartitionKey;
 use crate::register::{Register, RegisterFile};
 
+use super::joined;
+
 #[cfg(test)]
 mod tests;
 
@@ -129,10 +131,7 @@ impl Numbering {
     /// Waits for the write that is running; for ever if none is.
     pub(super) async fn written(&mut self) -> Written {
         match &mut self.write {
-            Some(write) => match write.await {
-                Ok(written) => written,
-                Err(failure) => std::panic::resume_unwind(failure.into_panic()),
-            },
+            Some(write) => joined(write).await,
             None => std::future::pending().await,
         }
     }

@@ -9,6 +9,7 @@ use crate::custody::{Found, Job, Outcome};
 use crate::metrics::Counters;
 use crate::spool::{Appended, Bounds, Directory, Recovery, Seq, Spool, survey};
 
+use super::joined;
 use said::{Met, Said, Trouble};
 
 mod said;
@@ -111,10 +112,7 @@ impl Spooling {
     /// Waits for the job that is running; for ever if none is.
     pub(super) async fn done(&mut self) -> Done {
         match &mut self.job {
-            Some(job) => match job.await {
-                Ok(done) => done,
-                Err(failure) => std::panic::resume_unwind(failure.into_panic()),
-            },
+            Some(job) => joined(job).await,
             None => std::future::pending().await,
         }
     }
@@ -140,9 +138,21 @@ impl Spooling {
             spool.settle(&ended);
             spool.close()
         });
-        if let Ok(Err(error)) = closing.await {
+        if let Err(error) = joined(closing).await {
             warn!(%error, "the spool was not closed well: some records may be sent twice");
         }
+    }
+}
+
+#[cfg(test)]
+impl Spooling {
+    /// Keeps the disk busy until the other end of `until` is gone.
+    pub(super) fn hang(&mut self, until: std::sync::mpsc::Receiver<()>) {
+        let spool = self.spool.take().expect("it is free");
+        self.job = Some(spawn_blocking(move || {
+            until.recv().expect_err("nothing is sent");
+            Done { spool, outcome: Outcome::default(), met: Met::default() }
+        }));
     }
 }
 

@@ -1,6 +1,10 @@
 use std::fs::{self, File};
 use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
 
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::deliver::{Trouble, Verdict};
@@ -60,4 +64,27 @@ async fn a_start_that_waits_for_the_dead_letters_can_be_stopped() {
     // The thread that waits would keep the test.
     drop(lock);
     stopped.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_start_can_be_stopped_while_the_disk_says_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let slow = dir.path().join("ledger.json");
+    assert!(Command::new("mkfifo").arg(&slow).status().unwrap().success());
+    let (stop, stopped) = oneshot::channel();
+    let (ended, still_reading) = mpsc::channel::<()>();
+    let disk = thread::spawn(move || {
+        // Opens once it is read, and then nothing comes of it.
+        let slow = File::options().write(true).open(slow).unwrap();
+        stop.send(()).unwrap();
+        still_reading.recv_timeout(PATIENCE).unwrap_err();
+        drop(slow);
+    });
+    let streams = Streams { records: &Idle, letters: None };
+    let stop = async { drop(stopped.await) };
+    let config = Arc::new(config(dir.path(), ""));
+    let error = run(config, streams, Arc::default(), stop).await.unwrap_err();
+    assert_eq!(error.to_string(), "stopped before the state could be used");
+    drop(ended);
+    disk.join().unwrap();
 }

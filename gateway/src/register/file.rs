@@ -119,13 +119,24 @@ impl RegisterFile {
     /// # Errors
     /// When they may not be: then they have no numbers yet.
     pub fn append(&mut self, keys: &[Fingerprint]) -> io::Result<()> {
+        self.append_synced_by(File::sync_data, keys)
+    }
+
+    /// The same, where `sync` is what makes it durable.
+    pub(super) fn append_synced_by(
+        &mut self,
+        sync: impl FnOnce(&File) -> io::Result<()>,
+        keys: &[Fingerprint],
+    ) -> io::Result<()> {
         if keys.is_empty() {
             return Ok(());
         }
         let group = codec::group(self.last + 1, keys);
-        if let Err(error) = self.put(&group).and_then(|()| self.file.sync_data()) {
+        if let Err(error) = self.put(&group).and_then(|()| sync(&self.file)) {
             // All of it is written again next time: what a sync has failed to write it forgets.
             drop(self.file.set_len(self.end));
+            // The group took its place.
+            self.mark();
             return Err(error);
         }
         self.end += group.len() as u64;

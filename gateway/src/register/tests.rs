@@ -1,7 +1,8 @@
 //! Every key has one number for ever, whatever happens to the gateway, the power and the file.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
@@ -259,6 +260,21 @@ fn damaged_register_is_refused_with_file_and_remedy_and_left_as_it_is() {
 
     fs::remove_file(path).unwrap();
     assert!(RegisterFile::open(dir.path()).unwrap().1.is_empty());
+}
+
+#[test]
+fn append_that_fails_leaves_the_register_as_it_was_with_its_mark() {
+    let (dir, path, keys) = three_groups();
+    let intact = fs::read(&path).unwrap();
+    let (mut file, _) = RegisterFile::open(dir.path()).unwrap();
+    let fresh = [Fingerprint(7), Fingerprint(8)];
+    let full = |_: &File| Err(io::Error::from(io::ErrorKind::StorageFull));
+    file.append_synced_by(full, &fresh).unwrap_err();
+    assert_eq!(fs::read(&path).unwrap(), intact);
+
+    file.append(&fresh).unwrap();
+    let found = codec::read(&fs::read(&path).unwrap()).unwrap();
+    assert_eq!(found.keys, [keys.as_slice(), &fresh].concat(), "the next time");
 }
 
 #[test]

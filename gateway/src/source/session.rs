@@ -152,7 +152,7 @@ impl Session {
     /// Whether more is wanted. What is not read waits in the socket, and then with the broker.
     fn reading(&mut self) -> Reading {
         let was_full = self.full;
-        self.full = self.ledger.held_bytes() > self.held_bytes_max;
+        self.full = self.holds_too_much();
         if self.full && !was_full {
             self.outbox.tell_exhausted();
         }
@@ -250,11 +250,17 @@ impl Session {
         for receipt in receipts {
             self.ledger.settle(*receipt);
         }
-        // Whoever hears that something settled thinks that more comes; not before what is first in
-        // line is settled, too.
-        if !self.ledger.is_due() && self.window.is_exhausted(self.ledger.unacknowledged()) {
+        // Whoever hears that something settled thinks that more comes; not before there is room, and
+        // what is first in line is settled, too.
+        let is_stuck =
+            !self.ledger.is_due() && self.window.is_exhausted(self.ledger.unacknowledged());
+        if is_stuck || self.holds_too_much() {
             self.outbox.tell_exhausted();
         }
+    }
+
+    fn holds_too_much(&self) -> bool {
+        self.ledger.held_bytes() > self.held_bytes_max
     }
 
     fn acknowledge(&mut self, wire: &mut Wire<impl Dialect>) {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use tracing::{info, warn};
 
 use crate::config::{Mqtt, Qos, Subscription};
 use crate::limits::{FILTERS_PER_SUBSCRIBE_MAX, LANES_MAX, RESUBSCRIBE_AFTER_MS};
+use crate::state_dir;
 
 use super::wire::Wire;
 use super::{Dialect, Request};
@@ -23,6 +24,8 @@ pub(super) struct Subscriptions {
     /// The file that remembers, between runs, what the broker was asked for; none for a session
     /// that ends with its connection.
     memory: Option<PathBuf>,
+    /// What it says.
+    remembered: BTreeSet<String>,
     /// How many filters were asked for and not answered, and how many unsubscribed likewise.
     unanswered: (usize, usize),
     /// When to ask again because the broker refused a filter, in milliseconds since 1970.
@@ -44,9 +47,11 @@ impl Subscriptions {
                 qos: subscription.qos,
             })
             .collect();
+        let memory = (!mqtt.session_expiry.is_zero()).then(|| state_dir.join(file_name(client_id)));
         Self {
             wanted,
-            memory: (!mqtt.session_expiry.is_zero()).then(|| state_dir.join(file_name(client_id))),
+            remembered: memory.as_deref().map(recall).unwrap_or_default(),
+            memory,
             unanswered: (0, 0),
             again_ms: None,
         }
@@ -115,25 +120,20 @@ impl Subscriptions {
 
     /// The filters that an earlier run asked for and this one does not want.
     fn unwanted(&self) -> Vec<String> {
-        let remembered: BTreeSet<String> = self
-            .memory
-            .as_ref()
-            .and_then(|memory| fs::read(memory).ok())
-            .and_then(|text| serde_json::from_slice(&text).ok())
-            .unwrap_or_default();
         let wanted: BTreeSet<&str> = self.wanted.iter().map(|s| s.filter.as_str()).collect();
-        remembered.into_iter().filter(|filter| !wanted.contains(filter.as_str())).collect()
+        let unwanted = self.remembered.iter().filter(|filter| !wanted.contains(filter.as_str()));
+        unwanted.cloned().collect()
     }
 
     /// Forgets what was unsubscribed, once the broker has answered everything.
-    fn answered(&self) {
+    fn answered(&mut self) {
         if self.unanswered == (0, 0) {
             self.remember(&[]);
         }
     }
 
     /// Writes down what the broker is asked for, and what may still be subscribed besides.
-    fn remember(&self, besides: &[String]) {
+    fn remember(&mut self, besides: &[String]) {
         if let Err(error) = self.write(besides) {
             warn!(
                 %error,
@@ -142,18 +142,34 @@ impl Subscriptions {
         }
     }
 
-    fn write(&self, besides: &[String]) -> io::Result<()> {
+    /// Nothing is written of what is remembered already: a connection that is made again waits for
+    /// no disk.
+    fn write(&mut self, besides: &[String]) -> io::Result<()> {
         let Some(memory) = &self.memory else { return Ok(()) };
         let wanted = self.wanted.iter().map(|subscription| &subscription.filter);
-        let filters: BTreeSet<&String> = wanted.chain(besides).collect();
-        let text = serde_json::to_vec(&filters)?;
-        if fs::read(memory).is_ok_and(|old| old == text) {
-            return Ok(());
+        let filters: BTreeSet<String> = wanted.chain(besides).cloned().collect();
+        if filters != self.remembered {
+            state_dir::replace(memory, &serde_json::to_vec(&filters)?)?;
+            self.remembered = filters;
         }
-        let fresh = memory.with_extension("new");
-        fs::write(&fresh, text)?;
-        fs::rename(fresh, memory)
+        Ok(())
     }
+}
+
+/// What the file says; nothing if it is not there, or cannot be read.
+fn recall(memory: &Path) -> BTreeSet<String> {
+    let recalled = fs::read(memory).and_then(|text| Ok(serde_json::from_slice(&text)?));
+    recalled.unwrap_or_else(|error| {
+        if error.kind() != ErrorKind::NotFound {
+            warn!(
+                %error,
+                file = %memory.display(),
+                "cannot read the subscriptions of an earlier run: a filter removed since stays \
+                 subscribed"
+            );
+        }
+        BTreeSet::new()
+    })
 }
 
 /// Says which sessions an earlier run had and this one has not: nobody takes what the broker keeps
@@ -193,8 +209,11 @@ fn file_name(client_id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::config::Config;
+    use crate::telemetry::tests::log_of;
 
     fn mqtt(topics: &str) -> Mqtt {
         let text = format!(
@@ -216,5 +235,52 @@ mod tests {
             |mqtt: &Mqtt| gone_lanes(mqtt, dir.path()).map(|gone| gone.0).collect::<Vec<_>>();
         assert_eq!(gone(&three), [""; 0]);
         assert_eq!(gone(&mqtt("topics = ['a']")), ["c-2", "c-3"]);
+    }
+
+    #[test]
+    fn what_is_on_the_disk_already_is_neither_read_nor_written_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let memory = dir.path().join("subscriptions-c.json");
+        fs::write(&memory, r#"["a","old"]"#).unwrap();
+        let mqtt = mqtt("topics = ['a', 'b']");
+        let mut subscriptions = Subscriptions::new(&mqtt, 0, "c", dir.path());
+        let unwanted = subscriptions.unwanted();
+        assert_eq!(unwanted, ["old"]);
+        subscriptions.remember(&unwanted);
+        assert_eq!(fs::read_to_string(&memory).unwrap(), r#"["a","b","old"]"#);
+        // As seen by a connection that is made again.
+        fs::remove_file(&memory).unwrap();
+        assert_eq!(subscriptions.unwanted(), ["old"]);
+        subscriptions.remember(&unwanted);
+        assert!(!memory.exists());
+        // And what is new is written.
+        subscriptions.remember(&[]);
+        assert_eq!(fs::read_to_string(&memory).unwrap(), r#"["a","b"]"#);
+        assert_eq!(subscriptions.unwanted(), [""; 0]);
+        assert_eq!(fs::metadata(&memory).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_written_next_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let in_the_way = dir.path().join("subscriptions-c.json.new");
+        fs::create_dir(&in_the_way).unwrap();
+        let mut subscriptions = Subscriptions::new(&mqtt("topics = ['a']"), 0, "c", dir.path());
+        let log = log_of(|| subscriptions.remember(&[]));
+        assert!(log.contains("cannot remember the subscriptions"), "{log}");
+        fs::remove_dir(in_the_way).unwrap();
+        subscriptions.remember(&[]);
+        assert!(dir.path().join("subscriptions-c.json").exists());
+    }
+
+    #[test]
+    fn memory_that_cannot_be_read_is_told_and_one_that_is_not_there_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let mqtt = mqtt("topics = ['a']");
+        let start = || log_of(|| drop(Subscriptions::new(&mqtt, 0, "c", dir.path())));
+        assert_eq!(start(), "");
+        fs::write(dir.path().join("subscriptions-c.json"), r#"["a","ol"#).unwrap();
+        let log = start();
+        assert!(log.contains("subscriptions-c.json") && log.contains("WARN"), "{log}");
     }
 }

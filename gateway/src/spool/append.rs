@@ -83,7 +83,9 @@ impl<D: Disk> Spool<D> {
         if self.active.is_none() {
             self.begin()?;
         }
-        let Some(active) = &mut self.active else { return Ok(()) };
+        let Some(active) = &mut self.active else {
+            return Err(io::Error::other("no segment to append to"));
+        };
         // Longer from here on, by an unknown part of this.
         self.segments.change_last(|last| last.bytes += group_bytes);
         let whole = usize::try_from(group_bytes).unwrap_or(PIECE_BYTES);

@@ -122,6 +122,25 @@ async fn connection_that_holds_too_much_stays_and_reads_on_when_there_is_room() 
 }
 
 #[tokio::test]
+async fn connection_that_stays_full_is_told_of_again() {
+    for version in both_versions() {
+        let mut stage = Stage::set(version, nine_fit).await;
+        stage.publish_padded(0..8, 1000);
+        let receipts = stage.receive(8).await;
+        stage.publish_padded(8..9, 10_000);
+        let large = stage.receive_until_exhausted().await;
+        stage.settle(&receipts[..1]);
+        assert!(stage.receive_until_exhausted().await.is_empty(), "there is no room yet");
+        stage.settle(&large);
+        stage.settle(&receipts[1..]);
+        stage.publish(9..10);
+        stage.receive(1).await;
+        assert!(!stage.window_exhausted, "there is room");
+        stage.end().await;
+    }
+}
+
+#[tokio::test]
 async fn publish_larger_than_what_may_be_held_is_taken_in_and_told() {
     for version in both_versions() {
         let mut stage = Stage::set(version, nine_fit).await;

@@ -1,5 +1,7 @@
 use std::fs;
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
+
+use crate::telemetry::tests::log_of;
 
 use crate::dead_letter::{Edits, Fingerprint};
 
@@ -34,15 +36,6 @@ fn errors_name_the_file_and_what_to_do() {
         assert!(said.starts_with("/x/lock: ") && said.ends_with(advice), "{said}");
     }
     assert_eq!(said(io::ErrorKind::NotADirectory), "/x/lock: not a directory");
-}
-
-/// What the log says during `act`.
-pub(in crate::dead_letter) fn log_of(act: impl FnOnce()) -> String {
-    let log = tempfile::NamedTempFile::new().unwrap();
-    let writer = Arc::new(log.reopen().unwrap());
-    let to_file = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish();
-    tracing::subscriber::with_default(to_file, act);
-    fs::read_to_string(log.path()).unwrap()
 }
 
 #[test]

@@ -2,7 +2,8 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, symlink};
 
-use crate::dead_letter::directory::tests::{log_of, remove, with_files};
+use crate::dead_letter::directory::tests::{remove, with_files};
+use crate::telemetry::tests::log_of;
 
 use super::*;
 

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::dead_letter::directory::count_lines;
-use crate::dead_letter::directory::tests::{log_of, remove};
+use crate::dead_letter::directory::tests::remove;
 use crate::dead_letter::{Origin, Payload};
+use crate::telemetry::tests::log_of;
 
 use super::*;
 

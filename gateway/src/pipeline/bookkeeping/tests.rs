@@ -4,9 +4,11 @@ use std::fs;
 
 use tempfile::TempDir;
 
+use crate::telemetry::tests::log_of;
+
 use super::*;
 
-const NOTHING: Opening = Opening { spooled: 0, takes_over: true, letters: 0 };
+const NOTHING: Opening = Opening { spooled: 0, takes_over: true };
 
 #[expect(clippy::disallowed_methods, reason = "where the made-up time begins")]
 fn start() -> Instant {
@@ -14,7 +16,7 @@ fn start() -> Instant {
 }
 
 fn open(dir: &TempDir, at: Instant) -> Bookkeeping {
-    Bookkeeping::open(dir.path(), NOTHING, at, 0)
+    Bookkeeping::open(dir.path(), NOTHING, || Ok(0), at, 0)
 }
 
 fn received(received: u64) -> Conservation {
@@ -133,4 +135,25 @@ async fn one_gateway_at_a_time_keeps_the_books() {
     first.close(moment(5), Stop::Clean).await;
     let books = on_disk(&dir);
     assert_eq!((books.terms.received.most, books.runs.clean, books.runs.crashed), (5, 1, 0));
+}
+
+#[test]
+fn dead_letters_are_counted_for_new_books_alone() {
+    let (dir, at) = (tempfile::tempdir().unwrap(), start());
+    let open = |letters: fn() -> io::Result<u64>| {
+        drop(Bookkeeping::open(dir.path(), NOTHING, letters, at, 0));
+    };
+    open(|| Ok(7));
+    assert_eq!(on_disk(&dir).letters_before, 7);
+    open(|| unreachable!("there are books"));
+    assert_eq!(on_disk(&dir).letters_before, 7);
+}
+
+#[test]
+fn dead_letters_that_cannot_be_counted_are_told_and_keep_nobody_from_running() {
+    let (dir, at) = (tempfile::tempdir().unwrap(), start());
+    let letters = || Err(io::Error::other("bad sector"));
+    let log = log_of(|| drop(Bookkeeping::open(dir.path(), NOTHING, letters, at, 0)));
+    assert!(log.contains("without the dead letters") && log.contains("bad sector"), "{log}");
+    assert_eq!(on_disk(&dir).letters_before, 0);
 }

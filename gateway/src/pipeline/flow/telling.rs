@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tokio::time::{Interval, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::Flow;
 use crate::deliver::Stream;
@@ -33,7 +33,7 @@ pub(super) enum Occasion {
 impl Occasions {
     /// `asked` are those who ask for metrics.
     pub(in crate::pipeline) fn new(asked: mpsc::Receiver<Asked>) -> Self {
-        let (mut report, look) = (interval(FORECAST_EVERY), interval(WATCH_EVERY));
+        let [mut report, look] = [FORECAST_EVERY, WATCH_EVERY].map(every);
         report.reset();
         Self { report, look, asked }
     }
@@ -46,6 +46,13 @@ impl Occasions {
             Some(asked) = self.asked.recv() => Occasion::Show(asked),
         }
     }
+}
+
+/// Ticks at once, and then so often. What could not be told in time is told once.
+fn every(period: Duration) -> Interval {
+    let mut every = interval(period);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    every
 }
 
 impl<S: Stream> Flow<'_, S> {

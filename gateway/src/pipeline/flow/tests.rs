@@ -2,16 +2,21 @@ use std::sync::Mutex;
 
 use bytes::Bytes;
 use futures_util::future::join;
+use futures_util::{FutureExt, stream};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
-use tokio::time::sleep;
+use tokio::time::{advance, sleep};
 
 use crate::ack::Receipt;
+use crate::dead_letter::Directory;
 use crate::deliver::{Trouble, Verdict};
 use crate::limits::SETTLED_BATCHES_MAX;
+use crate::pipeline::FORECAST_EVERY;
 use crate::pipeline::tests::{PATIENCE, config, lock, until};
 use crate::queue::Taken;
+use crate::telemetry::tests::Log;
 
+use super::telling::Occasion;
 use super::*;
 
 /// Can accept no record, ever.
@@ -41,6 +46,7 @@ struct Doors {
     intake: mpsc::Sender<Intake>,
     settled: mpsc::Receiver<Vec<Receipt>>,
     stop: oneshot::Sender<()>,
+    stopping: watch::Receiver<bool>,
 }
 
 impl Scene {
@@ -50,23 +56,25 @@ impl Scene {
         Self { _dir: dir, config, stream: Picky::default(), counters: Arc::default() }
     }
 
+    /// A flow that settles receipts through `settled`.
+    fn open(&self, settled: mpsc::Sender<Vec<Receipt>>) -> Flow<'_, Picky> {
+        let opened = Opened::open(&self.config, &self.counters).unwrap();
+        let settlement = Settlement::new(vec![settled]);
+        let counters = Arc::clone(&self.counters);
+        Flow::new(&self.config, &self.stream, opened, settlement, counters).unwrap()
+    }
+
     /// Runs a flow, and beside it `story`.
     async fn run(&self, story: impl AsyncFnOnce(Doors)) -> Ended {
         let (settled_tx, settled) = mpsc::channel(SETTLED_BATCHES_MAX);
         let (intake, intake_rx) = mpsc::channel(8);
         let (stop, stopped) = oneshot::channel();
-        let flow = Flow::open(
-            &self.config,
-            &self.stream,
-            Store::open(&self.config.dead_letter).unwrap(),
-            Settlement::new(vec![settled_tx]),
-            Arc::clone(&self.counters),
-        );
-        let stopping = watch::channel(false).0;
+        let (stopping_tx, stopping) = watch::channel(false);
         // Nobody asks for metrics.
         let occasions = Occasions::new(mpsc::channel(1).1);
-        let flow = flow.unwrap().run(intake_rx, occasions, stopping, async { drop(stopped.await) });
-        let both = join(flow, story(Doors { intake, settled, stop }));
+        let stopped = async { drop(stopped.await) };
+        let flow = self.open(settled_tx).run(intake_rx, occasions, stopping_tx, stopped);
+        let both = join(flow, story(Doors { intake, settled, stop, stopping }));
         timeout(PATIENCE, both).await.expect("in time").0
     }
 
@@ -136,4 +144,51 @@ async fn letter_in_the_midst_of_its_commit_at_the_deadline_is_counted() {
     let ended = scene.run(story).await;
     assert_eq!(ended.drained, Drained::TimedOut);
     assert_eq!((ended.ledger.dead_lettered, scene.letters_on_disk()), (1, 1));
+}
+
+#[tokio::test]
+async fn stop_after_a_quiet_while_has_all_its_time() {
+    let scene = Scene::new("drain_s_max = 1");
+    let story = async |mut doors: Doors| {
+        sleep(2 * scene.config.drain_max).await;
+        drop(doors.stop);
+        // As a connection does: it lets go once it hears.
+        doors.stopping.wait_for(|stopping| *stopping).await.unwrap();
+    };
+    assert_eq!(scene.run(story).await.drained, Drained::Clean);
+}
+
+#[tokio::test(start_paused = true)]
+async fn looks_that_were_missed_are_not_made_up_for() {
+    let mut occasions = Occasions::new(mpsc::channel(1).1);
+    assert!(matches!(occasions.next().await, Occasion::Look), "the first is at once");
+    advance(10 * FORECAST_EVERY).await;
+    let told = stream::unfold(occasions, async |mut occasions| {
+        let occasion = occasions.next().now_or_never()?;
+        Some((occasion, occasions))
+    });
+    assert_eq!(told.count().await, 2, "one report and one look");
+}
+
+#[tokio::test(start_paused = true)]
+async fn disk_that_hangs_at_a_stop_is_told() {
+    let scene = Scene::new("");
+    let mut flow = scene.open(mpsc::channel(1).0);
+    let (hangs, until) = std::sync::mpsc::channel();
+    flow.spooling.hang(until);
+    let log = Log::begin();
+    join(flow.end(Drained::TimedOut), advance(SPOOL_CLOSE_MAX)).await;
+    drop(hangs);
+    let log = log.text();
+    assert_eq!(log.matches("some records may be sent twice").count(), 1, "{log}");
+}
+
+#[cfg(debug_assertions)]
+#[tokio::test]
+#[should_panic(expected = "overflow")]
+async fn panic_of_the_spool_at_its_end_is_not_kept_quiet() {
+    let scene = Scene::new("");
+    let flow = scene.open(mpsc::channel(1).0);
+    // No spool gets as far.
+    flow.spooling.close(vec![crate::spool::Seq(u64::MAX)]).await;
 }
