@@ -139,15 +139,8 @@ impl Estimator {
         self.outlook_at(&self.scale(), shards)
     }
 
-    /// Records that each of so many shards gets in a second, before packing, in the order of their
-    /// ranges: a picture, where keys are not known, of one play of hashing.
-    #[must_use]
-    pub fn records_by_shard(&self, shards: NonZeroU32) -> Vec<f64> {
-        self.scale().by_shard(shards, self.goals.seed, Class::device_records_per_s)
-    }
-
-    /// What each of so many shards is sent, as a part of its nearer limit, records or bytes: the same
-    /// picture as [`records_by_shard`](Self::records_by_shard), packed.
+    /// What each of so many shards is sent, as a part of its nearer limit, records or bytes, in the order
+    /// of their ranges: a picture, where keys are not known, of one play of hashing.
     #[must_use]
     pub fn used_by_shard(&self, shards: NonZeroU32) -> Vec<f64> {
         let (scale, carry, seed) = (self.scale(), self.carry(), self.goals.seed);
