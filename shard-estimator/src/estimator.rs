@@ -73,6 +73,15 @@ impl Estimator {
         Ok(Self { fleet, goals, golden })
     }
 
+    /// The same with golden-ratio keys instead of hashed ones; `None` if others than hashed ones are asked
+    /// about, and if nobody can know, because the devices are not alike.
+    #[must_use]
+    pub fn golden(&self) -> Option<Self> {
+        (self.goals.placement == Placement::Md5).then_some(())?;
+        let goals = Goals { placement: Placement::Golden, ..self.goals.clone() };
+        Self::new(self.fleet.clone(), goals).ok()
+    }
+
     /// The fleet.
     #[must_use]
     pub fn fleet(&self) -> &Fleet {
