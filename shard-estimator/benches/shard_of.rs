@@ -40,9 +40,9 @@ fn learned(criterion: &mut Criterion) {
             let mut next = sightings.iter().cycle();
             bench.iter(|| map.note(*black_box(next.next().expect("for ever"))));
         });
-        criterion.bench_function(&format!("LearnedMap::shard_of, {shards} shards"), |bench| {
+        criterion.bench_function(&format!("LearnedMap::place_of, {shards} shards"), |bench| {
             let mut next = sightings.iter().cycle();
-            bench.iter(|| map.shard_of(black_box(next.next().expect("for ever").key)));
+            bench.iter(|| map.place_of(black_box(next.next().expect("for ever").key)));
         });
     }
 }

@@ -127,12 +127,6 @@ impl Aimd {
         self.factor
     }
 
-    /// The least and the most that [`factor`](Self::factor) can be at present.
-    #[must_use]
-    pub fn bounds(&self) -> (Factor, Factor) {
-        (self.floor.get(), self.ceiling)
-    }
-
     /// Learns from what was heard since the last call.
     ///
     /// Call it for every answer of the stream, and at least once a second while the limiter binds:

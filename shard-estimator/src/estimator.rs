@@ -73,6 +73,15 @@ impl Estimator {
         Ok(Self { fleet, goals, golden })
     }
 
+    /// The same with golden-ratio keys instead of hashed ones; `None` if others than hashed ones are asked
+    /// about, and if nobody can know, because the devices are not alike.
+    #[must_use]
+    pub fn golden(&self) -> Option<Self> {
+        (self.goals.placement == Placement::Md5).then_some(())?;
+        let goals = Goals { placement: Placement::Golden, ..self.goals.clone() };
+        Self::new(self.fleet.clone(), goals).ok()
+    }
+
     /// The fleet.
     #[must_use]
     pub fn fleet(&self) -> &Fleet {
@@ -139,15 +148,8 @@ impl Estimator {
         self.outlook_at(&self.scale(), shards)
     }
 
-    /// Records that each of so many shards gets in a second, before packing, in the order of their
-    /// ranges: a picture, where keys are not known, of one play of hashing.
-    #[must_use]
-    pub fn records_by_shard(&self, shards: NonZeroU32) -> Vec<f64> {
-        self.scale().by_shard(shards, self.goals.seed, Class::device_records_per_s)
-    }
-
-    /// What each of so many shards is sent, as a part of its nearer limit, records or bytes: the same
-    /// picture as [`records_by_shard`](Self::records_by_shard), packed.
+    /// What each of so many shards is sent, as a part of its nearer limit, records or bytes, in the order
+    /// of their ranges: a picture, where keys are not known, of one play of hashing.
     #[must_use]
     pub fn used_by_shard(&self, shards: NonZeroU32) -> Vec<f64> {
         let (scale, carry, seed) = (self.scale(), self.carry(), self.goals.seed);

@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::limits::{PARTITION_KEY_CHARS_MAX, RECORD_BYTES_CEILING};
 use crate::number::count_up;
@@ -6,12 +7,12 @@ use crate::placement::SortedKeys;
 use crate::{Class, Devices, FleetFault, HashKey, Reporting};
 
 /// The classes of devices that one stream is planned for: at least one, each with devices that
-/// send records which a stream can take.
+/// send records which a stream can take. Copies share what they hold: each device may have a name.
 #[derive(Debug, Clone)]
 pub struct Fleet {
-    classes: Vec<Class>,
+    classes: Arc<[Class]>,
     /// Of each class, if those of all classes are known.
-    keys: Option<Vec<SortedKeys>>,
+    keys: Option<Arc<[SortedKeys]>>,
 }
 
 impl Fleet {
@@ -39,7 +40,7 @@ impl Fleet {
             return Err(faults);
         }
         let keys = classes.iter().map(sorted_keys).collect();
-        Ok(Self { classes, keys })
+        Ok(Self { classes: classes.into(), keys })
     }
 
     /// The classes, in the order given.

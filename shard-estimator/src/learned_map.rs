@@ -111,17 +111,11 @@ impl LearnedMap {
         Lesson::Moved
     }
 
-    /// The shard that `key` is thought to belong to; `None` while nothing is known, and when the
-    /// stream places records itself.
+    /// The place among [`shards`](Self::shards) of the shard that `key` is thought to belong to, until
+    /// something [moves](Lesson::Moved); `None` while nothing is known, and when the stream places
+    /// records itself.
     ///
     /// Right for every key seen since the shards last changed.
-    #[must_use]
-    pub fn shard_of(&self, key: HashKey) -> Option<ShardId> {
-        self.stretches.get(self.place_of(key)?).map(|stretch| stretch.shard)
-    }
-
-    /// The place of that shard among [`shards`](Self::shards), until something
-    /// [moves](Lesson::Moved).
     #[must_use]
     pub fn place_of(&self, key: HashKey) -> Option<usize> {
         let after = self.begun_at(key);

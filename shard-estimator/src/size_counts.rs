@@ -78,12 +78,6 @@ impl SizeCounts {
         self.counts.iter().sum()
     }
 
-    /// Bytes of data in a record, on average; 0 without a record.
-    #[must_use]
-    pub fn mean_bytes(&self) -> f64 {
-        real(self.bytes) / real(self.records().max(1))
-    }
-
     /// The sizes for a plan, a byte at least; `None` without a record.
     ///
     /// What lies between two edges is taken to be of one size, equally far from one edge to the next
@@ -130,7 +124,6 @@ mod tests {
         let counts = counted(records);
         let sizes = counts.sizes().expect("records");
         assert_eq!((counts.records(), counts.bytes), (1_000, 1_024_000));
-        assert!((counts.mean_bytes() - 1024.0).abs() < 1e-9);
         assert!((sizes.mean_bytes() / 1024.0 - 1.0).abs() < 0.002, "{sizes:?}");
         assert!((sizes.units(25 * KIB) - 1.0).abs() < 1e-9);
         assert!((sizes.share_where(|bytes| bytes <= KIB) - 0.9).abs() < 1e-9);

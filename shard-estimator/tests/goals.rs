@@ -220,10 +220,10 @@ fn known_devices_count_the_same_in_one_class_as_in_two() {
     assert!((carried.times - 0.8 / used).abs() < 1e-5, "{carried:?}");
     let plan = one.plan().expect("shards");
     assert_eq!(plan.shards, two.plan().expect("shards").shards);
-    let by_shard = one.records_by_shard(plan.shards);
+    let by_shard = one.used_by_shard(plan.shards);
     let hottest = by_shard.iter().copied().fold(0.0, f64::max);
-    assert!((hottest - plan.chosen.hottest.records_per_s).abs() < 1e-6);
-    assert!((by_shard.iter().sum::<f64>() - 12_000.0).abs() < 1e-6);
+    assert!((hottest - plan.chosen.hottest.records_used).abs() < 1e-9);
+    assert!((by_shard.iter().sum::<f64>() - 12.0).abs() < 1e-9);
 }
 
 /// Numbered from 1, class after class: as if they were one class.

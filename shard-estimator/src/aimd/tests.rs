@@ -12,6 +12,13 @@ const ACCEPTED: Verdicts = Verdicts { accepted: 100, throttled: 0 };
 const THROTTLED: Verdicts = Verdicts { accepted: 99, throttled: 1 };
 const START: Duration = Duration::from_secs(3_600);
 
+impl Aimd {
+    /// The least and the most that the factor can be at present.
+    fn bounds(&self) -> (Factor, Factor) {
+        (self.floor.get(), self.ceiling)
+    }
+}
+
 fn aimd(instances: Option<u32>, fraction: f64) -> Aimd {
     let fraction = Factor::new(fraction).expect("a factor");
     Aimd::new(instances.and_then(NonZeroU32::new), fraction, START)

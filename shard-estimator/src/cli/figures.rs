@@ -40,7 +40,7 @@ pub(super) fn fleet(question: &Question) -> Vec<String> {
 }
 
 /// What makes the plan as large as it is.
-pub(super) fn because(planned: &Planned) -> String {
+pub(super) fn because(planned: &Planned<'_>) -> String {
     match planned.plan.binding.as_slice() {
         [] => "the least that a stream can have".to_owned(),
         binding => format!("because of {}", list(binding)),
@@ -48,7 +48,7 @@ pub(super) fn because(planned: &Planned) -> String {
 }
 
 /// Whether the shards that a running gateway has are enough.
-pub(super) fn holding(question: &Question, planned: &Planned) -> Vec<String> {
+pub(super) fn holding(question: &Question, planned: &Planned<'_>) -> Vec<String> {
     let Some(holding) = planned.holding else { return Vec::new() };
     let Holding { holds, needed, planned: anew, hottest_used, throttled, warned, .. } = holding;
     let planned_for = question.estimator.goals().target.get();
@@ -85,7 +85,7 @@ pub(super) fn holding(question: &Question, planned: &Planned) -> Vec<String> {
 }
 
 /// What other ways of counting say.
-pub(super) fn comparisons(planned: &Planned) -> Vec<String> {
+pub(super) fn comparisons(planned: &Planned<'_>) -> Vec<String> {
     let aws = planned.aws_formula.shards;
     let aws = format!("AWS's formula, which knows the mean size alone, says {aws}.");
     let golden = planned.golden_shards.filter(|golden| *golden < planned.plan.shards);
@@ -102,7 +102,7 @@ pub(super) fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
 }
 
 /// Each constraint, with what it needs and what is used of it with one shard less and more.
-pub(super) fn constraints(planned: &Planned) -> Rows {
+pub(super) fn constraints(planned: &Planned<'_>) -> Rows {
     let plan = &planned.plan;
     let outlooks: Vec<_> = plan.less.iter().chain([&plan.chosen, &plan.more]).collect();
     let head = outlooks.iter().map(|outlook| shards(outlook.shards));
@@ -186,7 +186,7 @@ pub(super) fn used(check: &Check) -> String {
 }
 
 /// What one shard less would save and break, and what one more would cost and buy.
-pub(super) fn neighbours(planned: &Planned) -> Vec<String> {
+pub(super) fn neighbours(planned: &Planned<'_>) -> Vec<String> {
     let plan = &planned.plan;
     let dollars = |bill: &Bill| bill.provisioned.map(|cost| cost.total());
     let now = dollars(&planned.bill);
@@ -217,7 +217,7 @@ pub(super) fn neighbours(planned: &Planned) -> Vec<String> {
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// How the shards are reached, how they bear an outage, and when the next is due.
-pub(super) fn outlook(question: &Question, planned: &Planned) -> Vec<String> {
+pub(super) fn outlook(question: &Question, planned: &Planned<'_>) -> Vec<String> {
     let chosen = &planned.plan.chosen;
     let mut lines = Vec::new();
     if let Some(now) = question.keys.current_shards
@@ -249,7 +249,7 @@ pub(super) fn outlook(question: &Question, planned: &Planned) -> Vec<String> {
 }
 
 /// The shards that a growing fleet needs, by month; no rows if it does not grow.
-pub(super) fn months(planned: &Planned) -> Rows {
+pub(super) fn months(planned: &Planned<'_>) -> Rows {
     if planned.by_month.is_empty() {
         return Rows::new();
     }
@@ -266,7 +266,7 @@ pub(super) fn months(planned: &Planned) -> Rows {
 }
 
 /// What a gateway for the whole fleet needs.
-pub(super) fn machine(planned: &Planned) -> Vec<String> {
+pub(super) fn machine(planned: &Planned<'_>) -> Vec<String> {
     let it = &planned.footprint;
     let now = format!(
         "A gateway for all of it uses {:.3} cores, {} of memory and {} of uplink.",
@@ -287,7 +287,7 @@ pub(super) fn machine(planned: &Planned) -> Vec<String> {
 }
 
 /// What shards can carry.
-pub(super) fn carried(reverse: &Reverse) -> Vec<String> {
+pub(super) fn carried(reverse: &Reverse<'_>) -> Vec<String> {
     let Reverse { outlook, carried, .. } = reverse;
     let carries = format!(
         "{} carry {} devices in these proportions, {} times as many: {} records/s.",

@@ -22,7 +22,7 @@ const TILES_IN_ROW: usize = 4;
 const STYLE: &str = include_str!("html/page.css");
 
 /// A plan.
-pub(super) fn of_plan(question: &Question, planned: &Planned) -> Result<String, Faults> {
+pub(super) fn of_plan(question: &Question, planned: &Planned<'_>) -> Result<String, Faults> {
     let plan = &planned.plan;
     let neighbour = plan.less.as_ref().map(|less| (Paint::Second, less));
     let outlooks: Vec<_> = neighbour
@@ -62,7 +62,7 @@ pub(super) fn of_plan(question: &Question, planned: &Planned) -> Result<String, 
 }
 
 /// What shards can carry.
-pub(super) fn of_reverse(question: &Question, reverse: &Reverse) -> Result<String, Faults> {
+pub(super) fn of_reverse(question: &Question, reverse: &Reverse<'_>) -> Result<String, Faults> {
     let drawn = [
         Some(charts::load_by_shard(question, &reverse.outlook)),
         charts::backlog(&[(Paint::First, &reverse.outlook)]),

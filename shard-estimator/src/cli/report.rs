@@ -7,8 +7,8 @@ use super::question::{Question, Said};
 use super::running::Holding;
 use crate::bill::Bill;
 use crate::{
-    AwsFormula, Carried, Class, Constraint, Estimator, Footprint, Goals, Outlook, Placement, Plan,
-    Warning, ladder,
+    AwsFormula, Carried, Class, Constraint, Estimator, Footprint, Goals, Outlook, Plan, Warning,
+    ladder,
 };
 
 /// Changes when a field goes, or means something else.
@@ -19,20 +19,20 @@ const MONTHS: [u32; 9] = [0, 1, 2, 3, 6, 9, 12, 18, 24];
 
 /// What was asked.
 #[derive(Debug, Serialize)]
-pub(super) struct Inputs {
-    classes: Vec<Class>,
-    goals: Goals,
-    region: String,
+pub(super) struct Inputs<'q> {
+    classes: &'q [Class],
+    goals: &'q Goals,
+    region: &'q str,
     /// When the prices were compared with AWS's pages.
     prices_date: String,
 }
 
-impl Inputs {
-    fn of(question: &Question) -> Self {
+impl<'q> Inputs<'q> {
+    fn of(question: &'q Question) -> Self {
         Self {
-            classes: question.estimator.fleet().classes().to_vec(),
-            goals: question.estimator.goals().clone(),
-            region: question.region_name.clone(),
+            classes: question.estimator.fleet().classes(),
+            goals: question.estimator.goals(),
+            region: &question.region_name,
             prices_date: question.prices_date.to_string(),
         }
     }
@@ -40,9 +40,9 @@ impl Inputs {
 
 /// A plan with all that it means.
 #[derive(Debug, Serialize)]
-pub(super) struct Planned {
+pub(super) struct Planned<'q> {
     schema_version: u32,
-    inputs: Inputs,
+    inputs: Inputs<'q>,
     /// Records a second of the fleet.
     records_per_s: f64,
     /// Their bytes, data and keys.
@@ -87,15 +87,16 @@ pub(super) struct Month {
     pub(super) shards: Option<NonZeroU32>,
 }
 
-impl Planned {
-    pub(super) fn of(question: &Question) -> Result<Self, Faults> {
+impl<'q> Planned<'q> {
+    pub(super) fn of(question: &'q Question) -> Result<Self, Faults> {
         let Question { estimator, region, keys, stream, .. } = question;
         let (fleet, goals) = (estimator.fleet(), estimator.goals());
         let plan = estimator.plan().map_err(Faults::one)?;
         let bill_of = |shards| Bill::of(estimator, shards, region);
         let bill = bill_of(plan.shards);
         let needs = estimator.needs().into_iter();
-        let golden_shards = golden(estimator);
+        let golden = estimator.golden().and_then(|golden| golden.plan().ok());
+        let golden_shards = golden.map(|plan| plan.shards);
         let of_hashing = golden_shards.and_then(|golden| Warning::of_hashing(&plan, golden));
         let warnings = of_hashing.iter().map(Said::of);
         Ok(Self {
@@ -134,15 +135,6 @@ fn warnings_of(question: &Question, outlook: &Outlook, bill: &Bill) -> Vec<Said>
     of_both.chain(question.warnings.iter().cloned()).collect()
 }
 
-/// What golden-ratio keys would need, unless they are planned with; `None` if nobody can know.
-fn golden(estimator: &Estimator) -> Option<NonZeroU32> {
-    let goals = estimator.goals();
-    (goals.placement == Placement::Md5).then_some(())?;
-    let goals = Goals { placement: Placement::Golden, ..goals.clone() };
-    let golden = Estimator::new(estimator.fleet().clone(), goals).ok()?;
-    golden.plan().ok().map(|plan| plan.shards)
-}
-
 fn by_month(estimator: &Estimator) -> Vec<Month> {
     let Some(growth) = estimator.goals().growth else { return Vec::new() };
     let mut months = MONTHS.to_vec();
@@ -155,9 +147,9 @@ fn by_month(estimator: &Estimator) -> Vec<Month> {
 
 /// What a number of shards can carry.
 #[derive(Debug, Serialize)]
-pub(super) struct Reverse {
+pub(super) struct Reverse<'q> {
     schema_version: u32,
-    inputs: Inputs,
+    inputs: Inputs<'q>,
     /// The shards.
     pub(super) outlook: Outlook,
     /// What they carry without breaking a goal, growth left aside.
@@ -168,8 +160,8 @@ pub(super) struct Reverse {
     pub(super) warnings: Vec<Said>,
 }
 
-impl Reverse {
-    pub(super) fn of(question: &Question, shards: NonZeroU32) -> Self {
+impl<'q> Reverse<'q> {
+    pub(super) fn of(question: &'q Question, shards: NonZeroU32) -> Self {
         let Question { estimator, region, .. } = question;
         let bill = Bill::of(estimator, shards, region);
         let outlook = estimator.outlook(shards);

@@ -12,7 +12,7 @@ use super::words::{columns, shards};
 use crate::bill::Bill;
 
 /// A plan.
-pub(super) fn of_plan(question: &Question, planned: &Planned, explain: bool) -> String {
+pub(super) fn of_plan(question: &Question, planned: &Planned<'_>, explain: bool) -> String {
     let headline = format!("{}, {}.", shards(planned.plan.shards), because(planned));
     let parts = [
         lines(&fleet(question)),
@@ -30,7 +30,7 @@ pub(super) fn of_plan(question: &Question, planned: &Planned, explain: bool) -> 
 }
 
 /// What shards can carry.
-pub(super) fn of_reverse(question: &Question, reverse: &Reverse, explain: bool) -> String {
+pub(super) fn of_reverse(question: &Question, reverse: &Reverse<'_>, explain: bool) -> String {
     let parts = [
         lines(&fleet(question)),
         lines(&carried(reverse)),

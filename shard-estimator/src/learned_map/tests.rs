@@ -9,6 +9,13 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+impl LearnedMap {
+    /// The shard that `key` is thought to belong to.
+    fn shard_of(&self, key: HashKey) -> Option<ShardId> {
+        self.stretches.get(self.place_of(key)?).map(|stretch| stretch.shard)
+    }
+}
+
 /// The truth: who owns which keys.
 #[derive(Debug, Clone)]
 struct Stream {

@@ -15,7 +15,7 @@ use crate::number::real;
 /// What the months cost with fewer and more shards, and which are too few.
 pub(in crate::cli::html) fn cost_by_shards(
     question: &Question,
-    planned: &Planned,
+    planned: &Planned<'_>,
 ) -> Option<Chart> {
     /// Numbers of shards that are looked at, at most.
     const LOOKS: u32 = 40;

@@ -84,7 +84,7 @@ fn quarters(last: u32) -> Vec<(f64, String)> {
 /// Shards that a growing fleet needs; `None` if it does not grow.
 pub(in crate::cli::html) fn shards_by_month(
     question: &Question,
-    planned: &Planned,
+    planned: &Planned<'_>,
 ) -> Option<Chart> {
     let horizon = f64::from(question.estimator.goals().growth?.horizon_months);
     let needed: Vec<(f64, f64)> = planned
