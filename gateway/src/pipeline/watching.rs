@@ -5,7 +5,8 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use shard_estimator::{
-    Advice, Arrivals, Factor, Flow, Goals, HotKey, News, Placement, Signs, Strain, Traffic, Watch,
+    Advice, Arrivals, Budget, Factor, Flow, Goals, HotKey, News, Placement, Signs, Strain, Traffic,
+    Watch,
 };
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{info, warn};
@@ -52,10 +53,12 @@ impl Watching {
         let factor = |part| Factor::new(part).unwrap_or(Factor::WHOLE);
         let patience = config.plan.warn_after;
         let target = factor(config.plan.target);
+        let fraction = factor(config.pace.fraction);
         let goals = Goals {
             target,
-            fraction: factor(config.pace.fraction),
-            linger: config.batch.linger,
+            fraction,
+            // As the pace has it: what lingers longer is sent in more than one burst.
+            linger: config.batch.linger.min(Budget::of_shard(fraction).pause_max()),
             placement: match config.stream.partitioning {
                 Partitioning::Md5 => Placement::Md5,
                 Partitioning::Golden => Placement::Golden,
@@ -211,9 +214,10 @@ mod tests {
     const KEYS: u32 = 2_000;
 
     /// What is advised for devices that send ten records each in every second of a window.
-    fn advised(partitioning: &str) -> Option<u32> {
+    fn advised(partitioning: &str, linger_ms: u32) -> Option<u32> {
         let text = format!(
             "plan.warn_after_s = 10\n\
+             batch.linger_ms = {linger_ms}\n\
              mqtt = {{ url = 'mqtt://b', client_id = 'c', topics = ['t'] }}\n\
              stream = {{ name = 's', region = 'us-east-1', shards = 9, partitioning = '{partitioning}' }}"
         );
@@ -230,7 +234,16 @@ mod tests {
 
     #[test]
     fn devices_that_are_placed_evenly_are_advised_of_fewer_shards() {
-        let (md5, golden) = (advised("md5"), advised("golden"));
+        let (md5, golden) = (advised("md5", 50), advised("golden", 50));
         assert!(golden.is_some() && golden < md5, "{golden:?} and {md5:?}");
+    }
+
+    #[test]
+    fn a_long_linger_is_no_reason_to_advise_nothing() {
+        let advised = [50, 500, 999].map(|linger_ms| advised("md5", linger_ms));
+        assert!(
+            advised.iter().all(|shards| shards.is_some() && *shards == advised[0]),
+            "{advised:?}"
+        );
     }
 }

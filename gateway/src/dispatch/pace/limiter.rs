@@ -64,6 +64,11 @@ impl ShardLimit {
         self.aimd.factor()
     }
 
+    /// The longest that it may go without being drawn upon and lose nothing.
+    pub(super) fn pause_max(&self) -> Duration {
+        self.limiters.pause_max
+    }
+
     /// Draws one record token and its size in KiB, in pieces no larger than a burst: what was
     /// drawn is kept until the record is complete, so nothing starves and nothing is wasted.
     ///
@@ -108,6 +113,7 @@ impl ShardLimit {
 struct Limiters {
     records: Bucket,
     kib: Bucket,
+    pause_max: Duration,
 }
 
 impl Limiters {
@@ -116,6 +122,7 @@ impl Limiters {
         Self {
             records: Bucket::empty(budget.record_every, budget.records_burst, now),
             kib: Bucket::empty(budget.kib_every, budget.kib_burst, now),
+            pause_max: budget.pause_max(),
         }
     }
 }

@@ -93,6 +93,16 @@ fn record_a_byte_over_a_kib_does_not_cost_two() {
 }
 
 #[test]
+fn long_linger_makes_no_shard_slower() {
+    let now = start();
+    let text = format!("batch.linger_ms = 500\n{CONFIG}");
+    let mut pace = Pace::new(&Config::parse(&text).unwrap(), now);
+    let granted = drawn(&mut pace, now, Duration::from_secs(10), |_| 100);
+    assert!(worst_second(&granted, |_| 1.0) <= 1000.0);
+    assert!(granted.len() >= 8_500, "only {}", granted.len());
+}
+
+#[test]
 fn pace_starts_without_a_burst() {
     let now = start();
     let granted = drawn(&mut pace(now), now, Duration::from_millis(1), |_| 100);
