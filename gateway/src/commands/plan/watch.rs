@@ -42,6 +42,7 @@ pub(super) async fn watch(config: Config, over: impl Future<Output = ()>) -> Res
         intake: intake_tx,
         settled: settled_rx,
         stop,
+        away: Duration::ZERO,
         counters: Arc::clone(&counters),
     });
     let count = async {
