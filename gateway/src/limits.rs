@@ -176,8 +176,7 @@ pub const NOT_ALLOWED_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// a refusal among them would let the later ones overtake.
 pub const CALM_AFTER: Duration = Duration::from_secs(10);
 
-/// A limiter is rebuilt for a new rate at most this often: it starts empty, so each rebuild costs
-/// up to a burst.
+/// A limiter is rebuilt for a new rate at most this often: no sooner does a rate show in what is sent.
 pub const LIMITER_LIFE_MIN: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether the plan still holds.

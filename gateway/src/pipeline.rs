@@ -120,6 +120,7 @@ pub async fn run(
             intake: intake_tx.clone(),
             settled,
             stop: stop_rx.clone(),
+            away: flow.away(),
             counters: Arc::clone(&counters),
         }));
     }

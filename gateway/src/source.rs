@@ -48,6 +48,9 @@ pub struct Intake {
     /// Nothing more comes until something is settled: the broker's window is exhausted, or what the
     /// connection may hold in memory.
     pub window_exhausted: bool,
+    /// For how long nothing could come before, though the broker may have kept publishes for us; no
+    /// time if nothing is new of that.
+    pub away: Duration,
 }
 
 /// What the status topic says while the gateway is subscribed.

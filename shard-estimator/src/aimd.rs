@@ -68,9 +68,9 @@ pub enum Limiter {
 /// Up to a thousand gateways that each run one, on the same shard and without a word between them,
 /// come to shares that together fill it, 0.87 of what one sender could who knows all, and have at
 /// most 5 % of their attempts throttled: at all times where they know how many they are, and where
-/// they do not from a minute after a change on. Before that it was up to 38 %, of a thousand who came
+/// they do not from a minute after a change on. Before that it was up to 41 %, of a thousand who came
 /// back from an outage at once. Shares are roughly equal where the number is known (Jain's index
-/// 0.93 or more) and can be as unequal as 0.46 where it is not, the least served having a third of
+/// 0.97 or more) and can be as unequal as 0.40 where it is not, the least served having two fifths of
 /// its part or more. Simulated with a shard that counts strictly by the second (`tests/crowd`, whose table
 /// is in the README) and with one that keeps a tank (`tests/shared_shard.rs`).
 ///

@@ -66,6 +66,16 @@ impl Budget {
             kib_burst: burst(BURST_KIB),
         }
     }
+
+    /// The longest that a sender may pause between two looks at limiters of this budget, for the sake of
+    /// larger requests: after half of the time in which the sooner of them is full. What is earned
+    /// beyond that is lost, and nobody looks on time.
+    #[must_use]
+    pub fn pause_max(&self) -> Duration {
+        let records_full = self.record_every * self.records_burst.get();
+        let kib_full = self.kib_every * self.kib_burst.get();
+        records_full.min(kib_full) / 2
+    }
 }
 
 #[cfg(test)]
@@ -96,6 +106,21 @@ mod tests {
                 let slower = every.as_secs_f64() / exact - 1.0;
                 assert!((0.0..3e-6).contains(&slower), "{part} of {limit}: {every:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_sender_that_pauses_for_as_long_as_it_may_finds_no_limiter_full() {
+        for part in [1.0, 0.9, 0.3, 0.001, 1e-9] {
+            let budget = budget(part);
+            let records = budget.pause_max().as_secs_f64() / budget.record_every.as_secs_f64();
+            let kib = budget.pause_max().as_secs_f64() / budget.kib_every.as_secs_f64();
+            let (records_half, kib_half) = (
+                f64::from(budget.records_burst.get()) / 2.0,
+                f64::from(budget.kib_burst.get()) / 2.0,
+            );
+            assert!(records <= records_half && kib <= kib_half, "{part}: {records} and {kib}");
+            assert!(records > 0.9 * records_half || kib > 0.9 * kib_half, "{part}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -117,6 +117,15 @@ impl LedgerFile {
             }
             Err(error) => Err(self.unreadable(error.to_string())),
         }
+    }
+
+    /// How long before `unix_ms`, in milliseconds since 1970-01-01 UTC, the books were last written: no
+    /// time if there are none.
+    #[must_use]
+    pub fn age(&self, unix_ms: i64) -> Duration {
+        let written = fs::metadata(&self.path).and_then(|file| file.modified());
+        let now = UNIX_EPOCH + Duration::from_millis(u64::try_from(unix_ms).unwrap_or(0));
+        written.ok().and_then(|written| now.duration_since(written).ok()).unwrap_or_default()
     }
 
     fn unreadable(&self, why: String) -> Unread {

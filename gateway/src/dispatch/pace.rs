@@ -40,7 +40,7 @@ pub struct Pace {
     /// In the order of the map.
     shards: Vec<Shard>,
     /// A key that was held back is asked again after this long at the earliest, so that a paced
-    /// stream is sent batches, not single records.
+    /// stream is sent batches, not single records; or sooner if its limit would be full by then.
     linger: Duration,
     /// Over how long what there is to send is averaged for the plan.
     mean_over: Duration,
@@ -273,6 +273,15 @@ impl Limit {
             }
         }
     }
+
+    /// The longest that it may go without being drawn upon and lose nothing.
+    fn pause_max(&self) -> Duration {
+        match self {
+            Self::None => Duration::MAX,
+            Self::Sized(limit) => limit.pause_max(),
+            Self::Learned(_) => feedback::PAUSE_MAX,
+        }
+    }
 }
 
 /// What a shard of which nothing is known begins with, `age` after the pace began.
@@ -315,7 +324,7 @@ impl Gate for Pace {
         match admission {
             Admission::Granted => Admission::Granted,
             Admission::RetryAt(at) => {
-                let at = at.max(now + self.linger);
+                let at = at.max(now + self.linger.min(shard.limit.pause_max()));
                 shard.closed_until = Some(at);
                 Admission::RetryAt(at)
             }

@@ -38,6 +38,8 @@ pub(super) struct Bookkeeping {
     file: LedgerFile,
     /// Absent if the books cannot be kept at all.
     held: Option<Held>,
+    /// How old they were at the start.
+    away: Duration,
     job: Option<JoinHandle<io::Result<()>>>,
     /// At most so many records are received before the checkpoint on disk is replaced.
     covered: u64,
@@ -65,7 +67,7 @@ impl Bookkeeping {
         unix_ms: i64,
     ) -> Self {
         let file = LedgerFile::new(state_dir);
-        let held = hold(&file);
+        let (held, away) = (hold(&file), file.age(unix_ms));
         let mut books = match file.read() {
             Ok(books) => books,
             Err(unread) => {
@@ -85,6 +87,7 @@ impl Bookkeeping {
             books,
             file,
             held,
+            away,
             job: None,
             covered: BOOKS_HEADROOM_MIN,
             headroom: BOOKS_HEADROOM_MIN,
@@ -97,6 +100,11 @@ impl Bookkeeping {
             bookkeeping.take(write(&bookkeeping.file, &bookkeeping.books, false));
         }
         bookkeeping
+    }
+
+    /// How long no gateway may have run before this one: since the books were last written.
+    pub(super) fn away(&self) -> Duration {
+        self.away
     }
 
     /// Whether the gateway may have received so many records before the next checkpoint. Books that

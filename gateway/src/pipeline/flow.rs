@@ -113,6 +113,11 @@ impl<'a, S: Stream> Flow<'a, S> {
         })
     }
 
+    /// For how long no gateway ran before this one, if one did.
+    pub(super) fn away(&self) -> Duration {
+        self.books.away()
+    }
+
     /// Runs until `stop` is ready and everything is safe, or the drain takes too long.
     pub(super) async fn run(
         mut self,
@@ -213,6 +218,7 @@ impl<'a, S: Stream> Flow<'a, S> {
             return;
         }
         let now = clock::now();
+        self.watching.away(intake.away, now);
         for publish in intake.publishes {
             self.take_in_one(publish, now);
         }

@@ -5,13 +5,14 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use shard_estimator::{
-    Advice, Arrivals, Factor, Flow, Goals, HotKey, News, Placement, Signs, Strain, Traffic, Watch,
+    Advice, Arrivals, Budget, Factor, Flow, Goals, HotKey, News, Placement, Signs, Strain, Traffic,
+    Watch,
 };
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{info, warn};
 
-use crate::config::{Config, Partitioning};
-use crate::limits::{HOT_KEYS_UNNAMED, HOT_KEYS_WINDOW_MAX, WINDOWS_BEFORE_WARNING};
+use crate::config::{Config, Partitioning, SpoolMode};
+use crate::limits::{HOT_KEYS_UNNAMED, HOT_KEYS_WINDOW_MAX, WATCH_EVERY, WINDOWS_BEFORE_WARNING};
 use crate::metrics::{HotKeyShown, PlanShown, StreamLoad};
 use crate::record::PartitionKey;
 
@@ -22,6 +23,12 @@ pub(super) struct Watching {
     traffic: Traffic<PartitionKey>,
     watch: Watch,
     goals: Goals,
+    /// How long the broker keeps what is sent while we are away.
+    kept_max: Duration,
+    /// Since when it can have kept nothing that was not noted.
+    kept_until: Option<Instant>,
+    /// Whether it keeps what the stream does not take, too.
+    keeps_all: bool,
     partitioning: Partitioning,
     hottest_keys: usize,
     /// A warning on its way to the log, with its advice.
@@ -52,10 +59,12 @@ impl Watching {
         let factor = |part| Factor::new(part).unwrap_or(Factor::WHOLE);
         let patience = config.plan.warn_after;
         let target = factor(config.plan.target);
+        let fraction = factor(config.pace.fraction);
         let goals = Goals {
             target,
-            fraction: factor(config.pace.fraction),
-            linger: config.batch.linger,
+            fraction,
+            // As the pace has it: what lingers longer is sent in more than one burst.
+            linger: config.batch.linger.min(Budget::of_shard(fraction).pause_max()),
             placement: match config.stream.partitioning {
                 Partitioning::Md5 => Placement::Md5,
                 Partitioning::Golden => Placement::Golden,
@@ -68,6 +77,9 @@ impl Watching {
             traffic: Traffic::new(window, Duration::ZERO),
             watch: Watch::new(target, patience),
             goals,
+            kept_max: config.mqtt.session_expiry,
+            kept_until: None,
+            keeps_all: config.spool.mode == SpoolMode::Off,
             partitioning: config.stream.partitioning,
             hottest_keys: config.metrics.hottest_keys,
             warning: None,
@@ -79,8 +91,22 @@ impl Watching {
         self.traffic.add(key.hash_key(), key, key.as_str().len(), data_bytes);
     }
 
-    /// Looks whether the plan holds. Nothing new is told before a warning is in the log.
+    /// Notes that nothing could come for so long until `now`, and that the broker may have kept it.
+    /// What several connections missed at the same time counts once.
+    pub(super) fn away(&mut self, away: Duration, now: Instant) {
+        if away.is_zero() {
+            return;
+        }
+        let before = self.kept_until.replace(now);
+        let new = before.map_or(Duration::MAX, |until| now.saturating_duration_since(until));
+        self.watch.away(away.min(self.kept_max).min(new));
+    }
+
+    /// Looks whether the plan holds, every [`WATCH_EVERY`]. Nothing new is told before a warning is in the log.
     pub(super) fn look(&mut self, load: &StreamLoad, backlog: Backlog, now: Instant) {
+        if self.keeps_all && !backlog.open {
+            self.away(WATCH_EVERY, now);
+        }
         let now = self.since_start(now);
         self.traffic.pass(now);
         if self.warning.as_ref().is_some_and(|warning| !warning.is_finished()) {
@@ -214,10 +240,61 @@ mod tests {
 
     const KEYS: u32 = 2_000;
 
-    /// What is advised for devices that send ten records each in every second of a window.
-    fn advised(partitioning: &str) -> Option<u32> {
+    fn watching(spool: &str, session_s: u32, now: Instant) -> Watching {
         let settings = format!(
-            "plan.warn_after_s = 10\nstream.shards = 9\nstream.partitioning = '{partitioning}'"
+            "spool.mode = '{spool}'\nmqtt.session_expiry_s = {session_s}\nstream.shards = 1"
+        );
+        Watching::new(&config(Path::new("unused"), &settings), now)
+    }
+
+    /// Whether a plan holds after so many seconds at a tenth more than the target, while the stream
+    /// takes calls or not.
+    fn holds_after(watching: &mut Watching, seconds: u64, open: bool, began: Instant) -> bool {
+        let load = StreamLoad { hottest_used: Some(0.88), ..StreamLoad::default() };
+        for now in (0..seconds).step_by(5).map(|s| began + Duration::from_secs(s)) {
+            watching.look(&load, Backlog { spooled: 0, open }, now);
+        }
+        watching.plan().holds
+    }
+
+    #[tokio::test]
+    async fn what_the_broker_kept_is_no_reason_and_counts_once_for_all_connections() {
+        let began = now();
+        let minutes = Duration::from_secs(600);
+        let mut steady = watching("overflow", 86_400, began);
+        assert!(!holds_after(&mut steady, 400, true, began));
+
+        let mut away = watching("overflow", 86_400, began);
+        away.away(minutes, began);
+        away.away(minutes, began + Duration::from_millis(5));
+        // A tenth more than the target brings in ten minutes of it in a hundred, and not in 200.
+        assert!(holds_after(&mut away, 6_000, true, began));
+        assert!(!holds_after(&mut away, 600, true, began + Duration::from_secs(6_000)));
+
+        let mut brief = watching("overflow", 600, began);
+        brief.away(10 * minutes, began);
+        assert!(!holds_after(&mut brief, 6_600, true, began), "it keeps nothing for so long");
+    }
+
+    #[tokio::test]
+    async fn what_only_the_broker_keeps_while_the_stream_is_away_is_no_reason() {
+        let began = now();
+        for (spool, holds) in [("off", true), ("overflow", false)] {
+            let mut watching = watching(spool, 86_400, began);
+            holds_after(&mut watching, 600, false, began);
+            let later = began + Duration::from_secs(600);
+            assert_eq!(holds_after(&mut watching, 1_000, true, later), holds, "{spool}");
+        }
+    }
+
+    /// What is advised for devices that send ten records each in every second of a window.
+    fn advised(partitioning: &str, linger_ms: u32) -> Option<u32> {
+        let settings = format!(
+            "plan.warn_after_s = 10
+batch.linger_ms = {linger_ms}
+stream.shards = 9
+\
+             stream.partitioning = '{partitioning}'"
         );
         let began = now();
         let mut watching = Watching::new(&config(Path::new("unused"), &settings), began);
@@ -232,7 +309,16 @@ mod tests {
 
     #[test]
     fn devices_that_are_placed_evenly_are_advised_of_fewer_shards() {
-        let (md5, golden) = (advised("md5"), advised("golden"));
+        let (md5, golden) = (advised("md5", 50), advised("golden", 50));
         assert!(golden.is_some() && golden < md5, "{golden:?} and {md5:?}");
+    }
+
+    #[test]
+    fn a_long_linger_is_no_reason_to_advise_nothing() {
+        let advised = [50, 500, 999].map(|linger_ms| advised("md5", linger_ms));
+        assert!(
+            advised.iter().all(|shards| shards.is_some() && *shards == advised[0]),
+            "{advised:?}"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! A connection, made again and again until nothing is left to do.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
@@ -29,6 +30,8 @@ pub struct Lane {
     pub settled: mpsc::Receiver<Vec<Receipt>>,
     /// True once the program is to stop.
     pub stop: watch::Receiver<bool>,
+    /// For how long no gateway ran before this one, if one did.
+    pub away: Duration,
     /// What is counted.
     pub counters: Arc<Counters>,
 }

@@ -1,5 +1,7 @@
 //! Publishes on their way to the next stage.
 
+use std::time::Duration;
+
 use tokio::sync::mpsc;
 
 use super::{Intake, Publish};
@@ -14,12 +16,15 @@ pub(super) struct Outbox {
     publishes: Vec<Publish>,
     /// Whether the next stage has yet to hear that nothing more comes.
     window_exhausted: bool,
+    /// What the next stage has yet to hear of the time in which nothing could come.
+    away: Duration,
     open: bool,
 }
 
 impl Outbox {
     pub(super) fn new(intake: mpsc::Sender<Intake>) -> Self {
-        Self { intake: Some(intake), publishes: Vec::new(), window_exhausted: false, open: true }
+        let (publishes, away) = (Vec::new(), Duration::ZERO);
+        Self { intake: Some(intake), publishes, window_exhausted: false, away, open: true }
     }
 
     /// Whether publishes are still taken in.
@@ -37,6 +42,11 @@ impl Outbox {
         self.window_exhausted = true;
     }
 
+    /// Has the next stage hear, with what comes next, that nothing could come for so long.
+    pub(super) fn tell_away(&mut self, away: Duration) {
+        self.away += away;
+    }
+
     /// Hands on what waits once there is room. Never ready while nothing waits; may be dropped
     /// unfinished.
     pub(super) async fn hand_on(&mut self) {
@@ -47,6 +57,7 @@ impl Outbox {
             Ok(permit) => permit.send(Intake {
                 publishes: std::mem::take(&mut self.publishes),
                 window_exhausted: std::mem::take(&mut self.window_exhausted),
+                away: std::mem::take(&mut self.away),
             }),
             // The next stage is gone: what waits is not acknowledged, the broker keeps it.
             Err(_closed) => (self.publishes, self.window_exhausted) = (Vec::new(), false),
@@ -71,8 +82,6 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use bytes::Bytes;
     use futures_util::future::join_all;
     use tokio::time::timeout;

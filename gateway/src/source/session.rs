@@ -53,6 +53,8 @@ pub(super) struct Session {
     counters: Arc<Counters>,
     /// When this conversation, or the last one, got as far as a CONNACK, if it did.
     connected_ms: Option<i64>,
+    /// When the broker was last heard, by us or by a gateway before us.
+    heard_ms: i64,
     last_fault: Option<String>,
 }
 
@@ -80,6 +82,7 @@ impl Session {
             stop: lane.stop,
             counters: lane.counters,
             connected_ms: None,
+            heard_ms: unix_ms() - i64::try_from(lane.away.as_millis()).unwrap_or(i64::MAX),
             last_fault: None,
         }
     }
@@ -144,7 +147,13 @@ impl Session {
 
     fn greet(&mut self, wire: &mut Wire<impl Dialect>, session_present: bool) {
         info!(lane = self.index, client_id = self.client_id, session_present, "broker connected");
-        (self.connected_ms, self.last_fault) = (Some(unix_ms()), None);
+        let now_ms = unix_ms();
+        if session_present {
+            let away_ms = u64::try_from(now_ms.saturating_sub(self.heard_ms)).unwrap_or(0);
+            self.outbox.tell_away(Duration::from_millis(away_ms));
+        }
+        self.heard_ms = now_ms;
+        (self.connected_ms, self.last_fault) = (Some(now_ms), None);
         self.ledger.connected(session_present);
         self.subscriptions.ask(wire);
     }
@@ -182,6 +191,7 @@ impl Session {
     }
 
     fn hear(&mut self, event: Event, wire: &mut Wire<impl Dialect>) {
+        self.heard_ms = unix_ms();
         match event {
             Event::Publish(delivery) => self.take_in(delivery),
             Event::Subscribed(answers) => {

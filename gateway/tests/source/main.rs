@@ -11,7 +11,7 @@ use std::time::Duration;
 use tidegate::config::{MqttVersion, Qos, Retained};
 use tidegate::rehearsal::broker::{Publish, Refusal};
 
-use stage::{Stage, both_versions};
+use stage::{AWAY, Stage, both_versions};
 use tokio::time::sleep;
 
 #[tokio::test]
@@ -382,4 +382,29 @@ async fn silent_broker_is_left_and_found_again() {
     stage.publish(0..3);
     stage.receive(3).await;
     stage.end().await;
+}
+
+#[tokio::test]
+async fn time_in_which_the_broker_kept_publishes_is_told_with_them() {
+    for version in both_versions() {
+        let mut stage = Stage::set(version, |_| {}).await;
+        stage.publish(0..3);
+        let receipts = stage.receive(3).await;
+        stage.settle(&receipts);
+        stage.until(|seen| seen.unacked == 0).await;
+        assert!(stage.away.is_zero(), "there was no session: {:?}", stage.away);
+
+        sleep(Duration::from_millis(300)).await;
+        stage.broker.drop_connections();
+        stage.until(|seen| seen.connects == 2).await;
+        stage.publish(3..6);
+        stage.receive(3).await;
+        assert!(stage.away >= Duration::from_millis(300) && stage.away < AWAY, "{:?}", stage.away);
+
+        let broker = stage.end_and_keep_broker().await;
+        let mut stage = Stage::set_again(broker, version, |_| {}).await;
+        stage.receive(3).await;
+        assert!(stage.away >= AWAY, "{:?}", stage.away);
+        stage.end().await;
+    }
 }

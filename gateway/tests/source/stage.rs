@@ -17,6 +17,9 @@ use tokio::time::{sleep, timeout};
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// For how long there was no gateway before the one of a stage.
+pub(crate) const AWAY: Duration = Duration::from_secs(600);
+
 pub(crate) fn both_versions() -> [MqttVersion; 2] {
     [MqttVersion::V5, MqttVersion::V3]
 }
@@ -26,6 +29,8 @@ pub(crate) struct Stage {
     pub(crate) broker: Broker,
     pub(crate) counters: Arc<Counters>,
     pub(crate) window_exhausted: bool,
+    /// For how long nothing could come.
+    pub(crate) away: Duration,
     client_id: String,
     came_in: Vec<String>,
     waiting: Vec<Receipt>,
@@ -85,6 +90,7 @@ impl Stage {
             intake: intake_tx,
             settled: settled_rx,
             stop: stop_rx,
+            away: AWAY,
             counters: Arc::clone(&counters),
         };
         #[expect(clippy::disallowed_methods, reason = "the stage awaits it")]
@@ -93,6 +99,7 @@ impl Stage {
             broker,
             counters,
             window_exhausted: false,
+            away: Duration::ZERO,
             client_id,
             came_in: Vec::new(),
             waiting: Vec::new(),
@@ -154,6 +161,7 @@ impl Stage {
 
     fn take(&mut self, intake: Intake) {
         self.window_exhausted |= intake.window_exhausted;
+        self.away += intake.away;
         for publish in intake.publishes {
             self.waiting.push(publish.receipt);
             self.came_in.push(String::from_utf8(publish.payload.to_vec()).unwrap());

@@ -2,7 +2,7 @@
 
 use shard_estimator::{Budget, Factor};
 
-/// A limiter is rebuilt for a new rate at most this often, and begins empty.
+/// A limiter is rebuilt for a new rate at most this often, and keeps what it earned.
 const LIFE_MS_MIN: u64 = 1_000;
 
 /// Tokens for records.
@@ -30,13 +30,14 @@ impl Bucket {
 
     /// Draws up to `records`, at the rate of `factor`.
     pub(crate) fn draw(&mut self, records: u32, factor: Factor, now_ms: u64) -> u32 {
-        if factor != self.applied && now_ms - self.built_at_ms >= LIFE_MS_MIN {
-            *self = Self::empty(factor, now_ms);
-        }
         let passed_ms = u32::try_from(now_ms - self.counted_at_ms).expect("a short story");
         let refilled = self.tokens + f64::from(passed_ms) / self.record_every_ms;
         self.tokens = refilled.min(self.burst);
         self.counted_at_ms = now_ms;
+        if factor != self.applied && now_ms - self.built_at_ms >= LIFE_MS_MIN {
+            let fresh = Self::empty(factor, now_ms);
+            *self = Self { tokens: self.tokens.min(fresh.burst), ..fresh };
+        }
         let drawn = records.min(whole(self.tokens));
         self.tokens -= f64::from(drawn);
         drawn

@@ -45,6 +45,7 @@ pub(super) async fn watch(
         intake: intake_tx,
         settled: settled_rx,
         stop,
+        away: Duration::ZERO,
         counters: Arc::clone(&counters),
     });
     let count = async {

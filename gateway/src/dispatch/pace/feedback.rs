@@ -22,6 +22,9 @@ const DECREASE: f64 = 0.8;
 const INCREASE_PER_S: f64 = 0.05;
 /// What an unpaced stretch may save up.
 const BURST: Duration = Duration::from_millis(100);
+/// Whoever is held back asks again after no longer, and loses nothing of that.
+pub(super) const PAUSE_MAX: Duration = Duration::from_millis(50);
+const _: () = assert!(PAUSE_MAX.as_millis() * 2 == BURST.as_millis());
 /// How long without refusals until the limit is forgotten.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
 

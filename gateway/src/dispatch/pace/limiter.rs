@@ -64,6 +64,11 @@ impl ShardLimit {
         self.aimd.factor()
     }
 
+    /// The longest that it may go without being drawn upon and lose nothing.
+    pub(super) fn pause_max(&self) -> Duration {
+        self.limiters.pause_max
+    }
+
     /// Draws one record token and its size in KiB, in pieces no larger than a burst: what was
     /// drawn is kept until the record is complete, so nothing starves and nothing is wasted.
     ///
@@ -75,7 +80,7 @@ impl ShardLimit {
             && now.saturating_duration_since(self.built_at) >= LIMITER_LIFE_MIN
         {
             (self.applied, self.built_at) = (factor, now);
-            self.limiters = Limiters::empty(factor, now);
+            self.limiters = self.limiters.at(factor, now);
         }
         if let Err(at) = self.pay(bytes, now) {
             self.bound = true;
@@ -108,6 +113,7 @@ impl ShardLimit {
 struct Limiters {
     records: Bucket,
     kib: Bucket,
+    pause_max: Duration,
 }
 
 impl Limiters {
@@ -116,6 +122,18 @@ impl Limiters {
         Self {
             records: Bucket::empty(budget.record_every, budget.records_burst, now),
             kib: Bucket::empty(budget.kib_every, budget.kib_burst, now),
+            pause_max: budget.pause_max(),
+        }
+    }
+
+    /// The same at another pace. What was earned stays: where a token takes seconds and the pace moves
+    /// every second, none would ever be complete.
+    fn at(&self, factor: Factor, now: Instant) -> Self {
+        let budget = Budget::of_shard(factor);
+        Self {
+            records: self.records.at(budget.record_every, budget.records_burst, now),
+            kib: self.kib.at(budget.kib_every, budget.kib_burst, now),
+            pause_max: budget.pause_max(),
         }
     }
 }
@@ -125,6 +143,7 @@ struct Bucket {
     limiter: RateLimiter<NotKeyed, InMemoryState, HandClock, NoOpMiddleware<Duration>>,
     clock: HandClock,
     started: Instant,
+    every: Duration,
     burst: NonZeroU32,
 }
 
@@ -141,10 +160,25 @@ impl Bucket {
         // `None` only for no time at all, which no factor gives.
         let quota = Quota::with_period(every).unwrap_or(Quota::per_second(NonZeroU32::MIN));
         let limiter = RateLimiter::direct_with_clock(quota.allow_burst(burst), clock.clone());
-        let bucket = Self { limiter, clock, started: now, burst };
+        let bucket = Self { limiter, clock, started: now, every, burst };
         let full = bucket.draw(burst, now);
         debug_assert!(full.is_ok(), "a new limiter grants its burst");
         bucket
+    }
+
+    /// One in another time and with another burst, but with the tokens of this as far as it holds them.
+    fn at(&self, every: Duration, burst: NonZeroU32, now: Instant) -> Self {
+        let earned = every.mul_f64(self.tokens(now));
+        Self::empty(every, burst, now.checked_sub(earned).unwrap_or(now))
+    }
+
+    /// Takes all that there is, and says how many tokens that was, with the part of the next.
+    fn tokens(&self, now: Instant) -> f64 {
+        let missing = self.draw(self.burst, now).map_or_else(
+            |full_at| full_at.saturating_duration_since(now).div_duration_f64(self.every),
+            |()| 0.0,
+        );
+        (f64::from(self.burst.get()) - missing).max(0.0)
     }
 
     /// Draws `tokens`, at most the burst, or says when to ask again.

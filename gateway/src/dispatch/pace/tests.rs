@@ -94,6 +94,37 @@ fn record_a_byte_over_a_kib_does_not_cost_two() {
 }
 
 #[test]
+fn long_linger_makes_no_shard_slower() {
+    let now = start();
+    let text = format!("batch.linger_ms = 500\n{CONFIG}");
+    let mut pace = Pace::new(&Config::parse(&text).unwrap(), now);
+    let granted = drawn(&mut pace, now, Duration::from_secs(10), |_| 100);
+    assert!(worst_second(&granted, |_| 1.0) <= 1000.0);
+    assert!(granted.len() >= 8_500, "only {}", granted.len());
+}
+
+/// What one of so many gateways is granted of a shard in a minute, in records of so many bytes.
+fn minute_of_one_among(instances: u32, bytes: usize) -> Vec<(Duration, usize)> {
+    let began = start();
+    let text = CONFIG.replace("instances = 1", &format!("instances = {instances}"));
+    let mut pace = Pace::new(&Config::parse(&text).unwrap(), began);
+    drawn(&mut pace, began, Duration::from_secs(60), |_| bytes)
+}
+
+#[test]
+fn what_a_small_share_earns_over_seconds_outlives_the_change_of_its_rate() {
+    let large = minute_of_one_among(1_000, 20_480);
+    let first = large.first().expect("one at least");
+    // At a thousandth of 922 KiB a second, 20 KiB take 22 s; and the pace rises meanwhile.
+    assert!(first.0 <= Duration::from_secs(30), "{large:?}");
+    let small = minute_of_one_among(1_000, 100);
+    assert!(small.len() >= 54, "only {} in a minute at 0.9 a second and more", small.len());
+    // And no more than is earned: 0.9 a second, rising by a tenth of that in each.
+    let soon = small.iter().filter(|(at, _)| *at < Duration::from_secs(10)).count();
+    assert!(soon <= 15, "{soon} in ten seconds");
+}
+
+#[test]
 fn pace_starts_without_a_burst() {
     let now = start();
     let granted = drawn(&mut pace(now), now, Duration::from_millis(1), |_| 100);

@@ -86,7 +86,7 @@ impl Scene {
 fn publish(number: u64, topic: Bytes, payload: Bytes) -> Intake {
     let receipt = Receipt { lane: 0, number };
     let publishes = vec![Publish { topic, payload, rx_ts_ms: 0, receipt }];
-    Intake { publishes, window_exhausted: true }
+    Intake { publishes, window_exhausted: true, away: Duration::ZERO }
 }
 
 /// A publish of which a record is made.
