@@ -6,9 +6,8 @@ use serde::Serialize;
 use self::carry::Carry;
 use self::search::fewest_of_falling;
 use crate::limits::SHARDS_MAX;
-use crate::loads::{AtShards, Loads, Scale};
+use crate::loads::{Loads, Scale};
 use crate::number::count_down;
-use crate::placement::{SortedKeys, golden_keys};
 use crate::{
     Check, Class, Constraint, Fleet, GoalFault, Goals, Growth, Outage, Outlook, Placement, Sent,
     longest_outage,
@@ -24,8 +23,6 @@ mod search;
 pub struct Estimator {
     fleet: Fleet,
     goals: Goals,
-    /// Of each class, for golden placement.
-    golden: Option<Vec<SortedKeys>>,
 }
 
 /// How many shards to buy, and why not one less or more.
@@ -65,12 +62,7 @@ impl Estimator {
     /// Everything that is wrong with the goals, at once.
     pub fn new(fleet: Fleet, goals: Goals) -> Result<Self, Vec<GoalFault>> {
         let faults = faults::of(&fleet, &goals);
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        let golden =
-            (goals.placement == Placement::Golden).then(|| golden_keys(&fleet.counts(1.0)));
-        Ok(Self { fleet, goals, golden })
+        if faults.is_empty() { Ok(Self { fleet, goals }) } else { Err(faults) }
     }
 
     /// The same with golden-ratio keys instead of hashed ones; `None` if others than hashed ones are asked
@@ -164,11 +156,10 @@ impl Estimator {
     #[must_use]
     pub fn carried(&self, shards: NonZeroU32) -> Carried {
         let scale = self.scale();
-        let at = scale.at(shards);
-        let times = self.carries(&at);
-        let drains = |outage: Outage| {
-            longest_outage(outage.drained_within, self.carry().used_by(&at.grown(1.0)))
-        };
+        let now = scale.at(shards, 1.0);
+        let times = self.carries(&scale, shards, &now);
+        let drains =
+            |outage: Outage| longest_outage(outage.drained_within, self.carry().used_by(&now));
         Carried {
             times,
             devices: count_down(self.fleet.devices() * times),
@@ -180,8 +171,9 @@ impl Estimator {
     /// The fewest shards after each of so many months, which ascend; `None` where no stream has as
     /// many. Without growth it is the same in all.
     ///
-    /// Devices that are counted or played grow on every shard alike; a skew that falls with their
-    /// number is not counted on.
+    /// A fleet grows by devices that are like those of today, class by class in the same proportions: its
+    /// skew falls as it does. Where the devices of today are known, those to come are not, and are hashed
+    /// beside them with the risk that is allowed.
     #[must_use]
     pub fn shards_by_month(&self, months: &[u32]) -> Vec<Option<NonZeroU32>> {
         let scale = self.scale();
@@ -243,11 +235,10 @@ impl Estimator {
 
     fn outlook_at(&self, scale: &Scale<'_>, shards: NonZeroU32) -> Outlook {
         let carry = self.carry();
-        let at = scale.at(shards);
-        let loads = at.grown(1.0);
+        let loads = scale.at(shards, 1.0);
         let mut checks = carry.checks(&loads);
         checks.extend(self.goals.growth.map(|growth| {
-            let carries = self.carries(&at);
+            let carries = self.carries(scale, shards, &loads);
             Check::Growth {
                 carries,
                 per_month: growth.per_month,
@@ -260,23 +251,37 @@ impl Estimator {
     }
 
     /// How many times as many devices hold all goals but growth; 0 if not even one device does.
-    fn carries(&self, at: &AtShards<'_>) -> f64 {
+    /// `now` are the loads of the fleet as it is.
+    ///
+    /// Where loads are played, the answer is on the side that plays show of the fleet as it is and of
+    /// the one that a plan is made for, and reckoned between and beyond.
+    fn carries(&self, scale: &Scale<'_>, shards: NonZeroU32, now: &Loads) -> f64 {
         /// Finer than one device of all that can be counted.
         const PRECISION: f64 = 1e-10;
         let carry = self.carry();
-        let holds = |times: f64| carry.holds(&at.grown(times));
+        let holds = |loads: &Loads| carry.holds(loads);
+        let reckoned = |times: f64| match scale.reckoned(shards, times) {
+            Some(reckoned) => holds(&reckoned.likely),
+            None => holds(&scale.at(shards, times)),
+        };
         let devices = self.fleet.devices();
+        let planned = self.goals.growth.map_or(1.0, Growth::most);
         let (mut enough, mut too_many) = (0.0, 1.0);
-        while holds(too_many) {
-            enough = too_many;
-            too_many *= 2.0;
-            if devices * too_many > f64::from(u32::MAX) {
-                return enough;
+        if holds(now) {
+            (enough, too_many) = (1.0, planned);
+            if suffices(scale, shards, planned, holds) {
+                (enough, too_many) = (planned, 2.0 * planned);
+                while reckoned(too_many) {
+                    (enough, too_many) = (too_many, 2.0 * too_many);
+                    if devices * too_many > f64::from(u32::MAX) {
+                        return enough;
+                    }
+                }
             }
         }
         while too_many - enough > PRECISION * too_many && devices * too_many >= 1.0 {
             let middle = f64::midpoint(enough, too_many);
-            if holds(middle) { enough = middle } else { too_many = middle }
+            if reckoned(middle) { enough = middle } else { too_many = middle }
         }
         enough
     }
@@ -286,11 +291,7 @@ impl Estimator {
     }
 
     fn scale(&self) -> Scale<'_> {
-        let keys = match self.goals.placement {
-            Placement::Golden => self.golden.as_deref(),
-            Placement::Md5 | Placement::Even => self.fleet.keys(),
-        };
-        Scale::new(&self.fleet, &self.goals, keys)
+        Scale::new(&self.fleet, &self.goals)
     }
 }
 
@@ -302,9 +303,14 @@ fn suffices(
     times: f64,
     holds: impl Fn(&Loads) -> bool,
 ) -> bool {
-    holds(&scale.fair(shards, times))
-        && scale.roughly(shards, times).is_none_or(|loads| holds(&loads))
-        && holds(&scale.at(shards).grown(times))
+    if !holds(&scale.fair(shards, times)) {
+        return false;
+    }
+    let reckoned = scale.reckoned(shards, times);
+    if reckoned.as_ref().is_some_and(|loads| !holds(&loads.least)) {
+        return false;
+    }
+    reckoned.is_some_and(|loads| holds(&loads.most)) || holds(&scale.at(shards, times))
 }
 
 const MOST_SHARDS: NonZeroU32 = NonZeroU32::new(SHARDS_MAX).expect("not zero");

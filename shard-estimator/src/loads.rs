@@ -2,7 +2,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::burst::Wave;
-use crate::placement::{Heaviest, SortedKeys};
+use crate::placement::Heaviest;
 use crate::{Class, Fleet, Flow, Goals, Reporting, Restore};
 
 /// What the devices of the heaviest shard do, before anything is packed.
@@ -51,44 +51,60 @@ pub(crate) struct Scale<'a> {
     restore: Option<Restore>,
     /// Of the aligned classes, each once.
     beats: Vec<Beat>,
-    /// For each measure, what one device of each class adds to it.
+    /// What one device of each class weighs; no two are the same.
     weighings: Vec<Vec<f64>>,
+    /// Of each measure, which of those it takes.
+    measures: Vec<usize>,
 }
 
-/// The loads of one number of shards, for a fleet of any size.
+/// The loads that plays would show, without a play.
 #[derive(Debug)]
-pub(crate) struct AtShards<'a> {
-    scale: &'a Scale<'a>,
-    shards: NonZeroU32,
-    /// Of the fleet as it is.
-    weights: Vec<f64>,
+pub(crate) struct Reckoned {
+    /// Almost certainly no more than those.
+    pub(crate) least: Loads,
+    /// Those, but for a small part of a hundredth.
+    pub(crate) likely: Loads,
+    /// Almost certainly no less than those.
+    pub(crate) most: Loads,
 }
 
 impl<'a> Scale<'a> {
-    pub(crate) fn new(fleet: &'a Fleet, goals: &Goals, keys: Option<&'a [SortedKeys]>) -> Self {
+    pub(crate) fn new(fleet: &'a Fleet, goals: &Goals) -> Self {
         let beats = beats(fleet);
-        let weighings = weighings(fleet, &beats);
-        let heaviest = Heaviest::of(fleet, goals, keys);
-        Self { fleet, heaviest, restore: goals.restore, beats, weighings }
+        let of_measures = weighings(fleet, &beats);
+        let mut weighings: Vec<Vec<f64>> = Vec::new();
+        let mut place_of = |weights: Vec<f64>| {
+            let place = weighings.iter().position(|known| *known == weights);
+            place.unwrap_or_else(|| {
+                weighings.push(weights);
+                weighings.len() - 1
+            })
+        };
+        let measures = of_measures.into_iter().map(&mut place_of).collect();
+        let heaviest = Heaviest::of(fleet, goals, fleet.keys());
+        Self { fleet, heaviest, restore: goals.restore, beats, weighings, measures }
     }
 
-    pub(crate) fn at(&self, shards: NonZeroU32) -> AtShards<'_> {
-        let weights = self.heaviest.weigh(&self.fleet.counts(1.0), shards, &self.weighings);
-        AtShards { scale: self, shards, weights }
+    /// The loads of a fleet of `times` as many devices: more of them, none heavier.
+    pub(crate) fn at(&self, shards: NonZeroU32, times: f64) -> Loads {
+        self.loads(&self.heaviest.weigh(&self.fleet.counts(times), shards, &self.weighings))
     }
 
-    /// Loads that those of [`at`](Self::at) are almost certainly not below, where those are much
-    /// work.
-    pub(crate) fn roughly(&self, shards: NonZeroU32, times: f64) -> Option<Loads> {
-        let counts = self.fleet.counts(1.0);
-        let weights = self.heaviest.weigh_roughly(&counts, shards, &self.weighings)?;
-        Some(self.loads(&weights, times))
+    /// What [`at`](Self::at) answers, more or less, where that is much more work.
+    pub(crate) fn reckoned(&self, shards: NonZeroU32, times: f64) -> Option<Reckoned> {
+        let counts = self.fleet.counts(times);
+        let weights = self.heaviest.reckon(&counts, shards, &self.weighings)?;
+        Some(Reckoned {
+            least: self.loads(&weights.least),
+            likely: self.loads(&weights.likely),
+            most: self.loads(&weights.most),
+        })
     }
 
     /// The loads of a shard with its fair share of `times` as many devices. None of
     /// [`at`](Self::at) is below.
     pub(crate) fn fair(&self, shards: NonZeroU32, times: f64) -> Loads {
-        self.loads(&Heaviest::fair(&self.fleet.counts(1.0), shards, &self.weighings), times)
+        self.loads(&Heaviest::fair(&self.fleet.counts(times), shards, &self.weighings))
     }
 
     /// What each shard gets of what `of` says of a device of a class; the same seed gives each device
@@ -108,9 +124,10 @@ impl<'a> Scale<'a> {
         self.heaviest.falls_with_shards()
     }
 
-    fn loads(&self, weights: &[f64], times: f64) -> Loads {
-        let mut weights = weights.iter().map(|weight| weight * times);
-        let mut next = || weights.next().unwrap_or(0.0);
+    fn loads(&self, weights: &[f64]) -> Loads {
+        let mut measures = self.measures.iter();
+        let mut next =
+            || measures.next().and_then(|place| weights.get(*place)).copied().unwrap_or(0.0);
         let (devices, records_per_s, bytes_per_s) = (next(), next(), next());
         let spread = Flow { records_per_s: next(), bytes_per_s: next() };
         let (restored_records, restored_bytes) = (next(), next());
@@ -124,19 +141,6 @@ impl<'a> Scale<'a> {
             aligned.bytes.push(Wave { amount: next(), jitter, period: Some(period) });
         }
         Loads { devices, records_per_s, bytes_per_s, spread, restored, aligned }
-    }
-}
-
-impl AtShards<'_> {
-    /// The loads if there were `times` as many devices.
-    pub(crate) fn grown(&self, times: f64) -> Loads {
-        let Scale { fleet, heaviest, weighings, .. } = self.scale;
-        if heaviest.counts_anew() {
-            let weights = heaviest.weigh(&fleet.counts(times), self.shards, weighings);
-            self.scale.loads(&weights, 1.0)
-        } else {
-            self.scale.loads(&self.weights, times)
-        }
     }
 }
 

@@ -1,12 +1,14 @@
 use std::num::NonZeroU32;
 
 pub(crate) use self::exact::SortedKeys;
-use crate::number::count_up;
-use crate::{Fleet, Goals, HashKey, Placement};
+use self::tail::Tail;
+use crate::{Fleet, Goals, Placement};
 
 mod bound;
 mod drawn;
 mod exact;
+mod golden;
+mod tail;
 
 /// Hashings played for classes whose keys are not known.
 const DRAWS: u32 = 10_000;
@@ -31,24 +33,36 @@ pub(crate) enum Heaviest<'a> {
     Even,
     /// Alike and hashed: the exact binomial tail.
     Hashed { risk: f64 },
-    /// Their hash keys are known, class by class: counted.
-    Known(&'a [SortedKeys]),
+    /// Their hash keys are known, class by class: counted. Those of devices that are still to come are
+    /// not: hashed beside them.
+    Known { keys: &'a [SortedKeys], risk: f64 },
+    /// Alike and numbered, those to come as well: counted.
+    Golden,
     /// Different and hashed: played, many times.
     Drawn { risk: f64, seed: u64 },
+}
+
+/// Weights of the heaviest shard, without a play.
+#[derive(Debug, Default)]
+pub(crate) struct Reckoned {
+    /// Plays almost certainly show no less.
+    pub(crate) least: Vec<f64>,
+    /// What plays show, to a small part of a hundredth.
+    pub(crate) likely: Vec<f64>,
+    /// Plays almost certainly show no more.
+    pub(crate) most: Vec<f64>,
 }
 
 impl<'a> Heaviest<'a> {
     /// With the hash keys of each class, if they are known.
     pub(crate) fn of(fleet: &Fleet, goals: &Goals, keys: Option<&'a [SortedKeys]>) -> Self {
-        match (goals.placement, keys) {
+        let Goals { placement, risk, seed, .. } = *goals;
+        match (placement, keys) {
             (Placement::Even, _) => Self::Even,
-            (Placement::Md5 | Placement::Golden, Some(keys)) => Self::Known(keys),
-            (Placement::Md5 | Placement::Golden, None) if fleet.classes().len() == 1 => {
-                Self::Hashed { risk: goals.risk }
-            }
-            (Placement::Md5 | Placement::Golden, None) => {
-                Self::Drawn { risk: goals.risk, seed: goals.seed }
-            }
+            (Placement::Golden, _) => Self::Golden,
+            (Placement::Md5, Some(keys)) => Self::Known { keys, risk },
+            (Placement::Md5, None) if fleet.classes().len() == 1 => Self::Hashed { risk },
+            (Placement::Md5, None) => Self::Drawn { risk, seed },
         }
     }
 
@@ -70,7 +84,14 @@ impl<'a> Heaviest<'a> {
                 let most = |count: &u32| hottest_devices(*count, shards, *risk);
                 sums(&counts.iter().map(most).collect::<Vec<_>>())
             }
-            Self::Known(keys) => exact::heaviest(keys, shards, weighings),
+            Self::Known { keys, risk } => {
+                weigh_known(keys, *risk, counts, &Weighed { shards, weighings })
+            }
+            Self::Golden => {
+                let heaviest =
+                    golden::by_shard(total(counts), shards).into_iter().fold(0.0, f64::max);
+                weighings.iter().map(|weights| heaviest * one_alike(weights)).collect()
+            }
             Self::Drawn { risk, seed } => {
                 let draws = drawn::Draws { draws: DRAWS, quantile: 1.0 - risk, seed: *seed };
                 draws.heaviest(counts, shards, weighings)
@@ -78,19 +99,31 @@ impl<'a> Heaviest<'a> {
         }
     }
 
-    /// Weights that those of [`weigh`](Self::weigh) are almost certainly not below, where that is
-    /// much less work: what does not hold with these needs no closer look.
-    pub(crate) fn weigh_roughly(
+    /// What [`weigh`](Self::weigh) answers, more or less, where that plays and this need not.
+    ///
+    /// A shard has more than a weight with the probability q that the [`Tail`] says; then any of S
+    /// shards has with one of at least 1 − (1 − q)^S, because the more lies on one the less on others, and
+    /// of at most S × q. Plays show a risk to within four standard deviations.
+    pub(crate) fn reckon(
         &self,
         counts: &[u32],
         shards: NonZeroU32,
         weighings: &[Vec<f64>],
-    ) -> Option<Vec<f64>> {
-        let Self::Drawn { risk, seed } = *self else { return None };
-        // Four plays should exceed what `risk` allows; that sixteen do has a probability of 10^-5.
-        let (draws, quantile) = (count_up(4.0 / risk), 1.0 - 4.0 * risk);
-        (draws < DRAWS / 4 && quantile > 0.0)
-            .then(|| drawn::Draws { draws, quantile, seed }.heaviest(counts, shards, weighings))
+    ) -> Option<Reckoned> {
+        let Self::Drawn { risk, .. } = *self else { return None };
+        let n = f64::from(shards.get());
+        let strays = 4.0 / (f64::from(DRAWS) * risk).sqrt();
+        let mut reckoned = Reckoned::default();
+        for weights in weighings {
+            let tail = Tail::of(counts, weights, shards);
+            let any_at_least = |above: f64| -(n * (-above.min(1.0)).ln_1p()).exp_m1();
+            let least = tail.least(|above| any_at_least(above) <= risk * (1.0 + strays));
+            let most = tail.least(|above| n * above <= risk * (1.0 - strays));
+            reckoned.least.push(least - tail.blur);
+            reckoned.likely.push(tail.least(|above| n * above <= risk));
+            reckoned.most.push(most + tail.blur);
+        }
+        Some(reckoned)
     }
 
     /// The weight of each shard. Of devices whose keys are not known, as one play of hashing has it.
@@ -105,7 +138,11 @@ impl<'a> Heaviest<'a> {
             Self::Even => {
                 vec![sum(counts, weights) / f64::from(shards.get()); shards.get() as usize]
             }
-            Self::Known(keys) => exact::each(keys, shards, weights),
+            Self::Known { keys, .. } => exact::each(keys, shards, weights),
+            Self::Golden => {
+                let devices = golden::by_shard(total(counts), shards);
+                devices.into_iter().map(|devices| devices * one_alike(weights)).collect()
+            }
             Self::Hashed { .. } | Self::Drawn { .. } => drawn::each(counts, shards, weights, seed),
         }
     }
@@ -116,15 +153,6 @@ impl<'a> Heaviest<'a> {
         weighings.iter().map(|weights| sum(counts, weights) * share).collect()
     }
 
-    /// Whether a fleet of other numbers is weighed anew; otherwise its weights are those of the
-    /// fleet as it is, multiplied.
-    pub(crate) fn counts_anew(&self) -> bool {
-        match self {
-            Self::Even | Self::Hashed { .. } => true,
-            Self::Known(_) | Self::Drawn { .. } => false,
-        }
-    }
-
     /// Whether the weights are known to fall with every shard more. Those that are counted need
     /// not: 733 of 20,000 vehicles on the hottest of 29 shards were 734 of 30.
     pub(crate) fn falls_with_shards(&self) -> bool {
@@ -132,18 +160,81 @@ impl<'a> Heaviest<'a> {
     }
 }
 
+/// What is weighed on how many shards.
+struct Weighed<'a> {
+    shards: NonZeroU32,
+    weighings: &'a [Vec<f64>],
+}
+
+/// Of a fleet that has grown, as many devices more hashed beside those that are known. Of one that has
+/// shrunk nobody knows who is left: no more than all, and no more than as many that are hashed.
+fn weigh_known(keys: &[SortedKeys], risk: f64, counts: &[u32], of: &Weighed<'_>) -> Vec<f64> {
+    let Weighed { shards, weighings } = *of;
+    let more: Vec<_> =
+        counts.iter().zip(keys).map(|(count, keys)| count.saturating_sub(keys.count())).collect();
+    if total(&more) > 0 {
+        let beside = |weights: &Vec<f64>| {
+            let known = exact::each(keys, shards, weights);
+            Tail::of(&more, weights, shards).least_beside(&known, risk)
+        };
+        return weighings.iter().map(beside).collect();
+    }
+    let all = exact::heaviest(keys, shards, weighings);
+    if counts.iter().zip(keys).all(|(count, keys)| *count == keys.count()) {
+        return all;
+    }
+    let n = f64::from(shards.get());
+    let hashed =
+        |weights: &Vec<f64>| Tail::of(counts, weights, shards).least(|above| n * above <= risk);
+    all.into_iter().zip(weighings).map(|(all, weights)| all.min(hashed(weights))).collect()
+}
+
 fn sum(counts: &[u32], weights: &[f64]) -> f64 {
     counts.iter().zip(weights).map(|(count, weight)| f64::from(*count) * weight).sum()
 }
 
-/// Places for the devices of all classes, numbered from 1. Class after class is an order as good as
-/// any, because the devices are alike.
-pub(crate) fn golden_keys(counts: &[u32]) -> Vec<SortedKeys> {
-    let mut next = 1;
-    let of_class = |count: &u32| {
-        let numbers = next..next + count;
-        next += count;
-        SortedKeys::new(numbers.map(HashKey::golden).collect())
-    };
-    counts.iter().map(of_class).collect()
+fn total(counts: &[u32]) -> u32 {
+    counts.iter().fold(0, |total, count| total.saturating_add(*count))
+}
+
+/// The weight of one of devices that are alike.
+fn one_alike(weights: &[f64]) -> f64 {
+    weights.first().copied().unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_reckoned_is_what_plays_show() {
+        let fleets: [(&[u32], [Vec<f64>; 2]); 4] = [
+            (&[900, 5_000], [vec![10.0, 0.5], vec![1.0, 1.0]]),
+            (&[800, 60, 6], [vec![1.0 / 900.0, 1.0 / 60.0, 1.0], vec![16.0, 495.0, 408.3]]),
+            (&[3_000, 1, 1], [vec![0.1, 200.0, 90.0], vec![1.0, 1.0, 1.0]]),
+            (&[10, 3], [vec![50.0, 7.0], vec![1.0, 0.0]]),
+        ];
+        let (mut all, mut close) = (0, 0);
+        for (counts, weighings) in fleets {
+            for (n, risk) in [(1, 0.01), (2, 0.01), (7, 0.001), (30, 0.01), (30, 0.2), (300, 0.05)]
+            {
+                let shards = NonZeroU32::new(n).expect("not zero");
+                let drawn = Heaviest::Drawn { risk, seed: 7 };
+                let played = drawn.weigh(counts, shards, &weighings);
+                let reckoned = drawn.reckon(counts, shards, &weighings).expect("it is played");
+                for (measure, played) in played.into_iter().enumerate() {
+                    let [least, likely, most] = [&reckoned.least, &reckoned.likely, &reckoned.most]
+                        .map(|weights| weights[measure]);
+                    let at = format!("{counts:?} on {n} at {risk}: {played} in {least} to {most}");
+                    let rounding = 1e-9 * played;
+                    assert!(least <= played + rounding && played <= most + rounding, "{at}");
+                    assert!(least <= likely && likely <= most, "{at}: {likely}");
+                    all += 1;
+                    close += u32::from(most - least <= 0.1 * played);
+                }
+            }
+        }
+        // Where a device more on a shard has just the probability that is allowed, it is open.
+        assert!(4 * close >= 3 * all, "{close} of {all}");
+    }
 }

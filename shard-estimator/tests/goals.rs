@@ -215,9 +215,8 @@ fn known_devices_count_the_same_in_one_class_as_in_two() {
         assert!((one.devices - two.devices).abs() < 1e-9, "{n} shards");
         assert!((one.records_per_s - two.records_per_s).abs() < 1e-6, "{n} shards");
     }
-    let carried = one.carried(shards(20));
-    let used = one.outlook(shards(20)).hottest.records_used;
-    assert!((carried.times - 0.8 / used).abs() < 1e-5, "{carried:?}");
+    let (carried, of_two) = (one.carried(shards(20)).times, two.carried(shards(20)).times);
+    assert!(carried > 1.0 && (of_two - carried).abs() < 1e-3, "{carried} and {of_two}");
     let plan = one.plan().expect("shards");
     assert_eq!(plan.shards, two.plan().expect("shards").shards);
     let by_shard = one.used_by_shard(plan.shards);

@@ -14,6 +14,11 @@ impl SortedKeys {
         Self(keys)
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+    }
+
     /// The shards that own any keys, and how many, in the order of the shards. The work grows with
     /// the shards or with the keys, whichever are fewer.
     fn by_shard(&self, ranges: ShardRanges) -> impl Iterator<Item = (u32, f64)> {

@@ -1,0 +1,144 @@
+//! A fleet grows by more devices, not by heavier ones: what it will need is what the grown fleet
+//! needs, and what shards carry does not depend on how many devices ask.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use shard_estimator::{
+    Carried, Class, Devices, Estimator, Fleet, Goals, Growth, Placement, Reporting, Sizes,
+};
+
+fn shards(n: u32) -> NonZeroU32 {
+    NonZeroU32::new(n).expect("tests count from one")
+}
+
+fn class(name: &str, devices: Devices, per_s: u64) -> Class {
+    Class {
+        name: name.to_owned(),
+        devices,
+        period: Duration::from_millis(1_000 / per_s),
+        sizes: Sizes::mean(100),
+        reporting: Reporting::Spread,
+        buffered: 0,
+    }
+}
+
+fn counted(devices: u32) -> Devices {
+    Devices::Counted { devices, key_bytes: 16 }
+}
+
+fn known(devices: u32) -> Devices {
+    Devices::Known((0..devices).map(|n| format!("machine-{n}")).collect())
+}
+
+/// Some that report at 1 Hz, and others that report more often.
+fn mixed(slow: Devices, fast: Devices, fast_per_s: u64) -> Vec<Class> {
+    vec![class("slow", slow, 1), class("fast", fast, fast_per_s)]
+}
+
+fn estimator(classes: Vec<Class>, goals: Goals) -> Estimator {
+    let fleet = Fleet::new(classes).expect("a fleet without fault");
+    Estimator::new(fleet, goals).expect("goals without fault")
+}
+
+fn needed(classes: Vec<Class>, goals: Goals) -> u32 {
+    estimator(classes, goals).plan().expect("shards").shards.get()
+}
+
+/// 28.6 times as many in two years.
+const FAST: Growth = Growth { per_month: 0.15, horizon_months: 24 };
+
+fn near(one: u32, other: u32) -> bool {
+    one.abs_diff(other) <= (one / 20).max(1)
+}
+
+#[test]
+fn a_growing_fleet_needs_what_the_grown_one_does_whoever_is_in_it() {
+    let golden = Goals { placement: Placement::Golden, ..Goals::default() };
+    let even = Goals { placement: Placement::Even, ..Goals::default() };
+    for (what, goals, now, then) in [
+        (
+            "a tenth of them faster",
+            Goals::default(),
+            mixed(counted(100), counted(10), 10),
+            mixed(counted(2_863), counted(287), 10),
+        ),
+        (
+            "a tenth of them much faster",
+            Goals::default(),
+            mixed(counted(100), counted(10), 50),
+            mixed(counted(2_863), counted(287), 50),
+        ),
+        (
+            "known",
+            Goals::default(),
+            vec![class("machines", known(100), 50)],
+            vec![class("machines", counted(2_863), 50)],
+        ),
+        (
+            "known, of two classes",
+            Goals::default(),
+            mixed(Devices::Known((0..100).map(|n| format!("slow-{n}")).collect()), known(10), 50),
+            mixed(counted(2_863), counted(287), 50),
+        ),
+        (
+            "numbered",
+            golden,
+            vec![class("machines", counted(10), 50)],
+            vec![class("machines", counted(287), 50)],
+        ),
+        (
+            "even",
+            even,
+            mixed(counted(100), counted(10), 50),
+            mixed(counted(2_863), counted(287), 50),
+        ),
+    ] {
+        let grown = needed(then, goals.clone());
+        let growing = estimator(now, Goals { growth: Some(FAST), ..goals });
+        let plan = growing.plan().expect("shards");
+        assert!(near(plan.shards.get(), grown), "{what}: {} and {grown}", plan.shards);
+        assert_eq!(plan.chosen.broken(), [], "{what}");
+        assert!(!plan.binding.is_empty(), "{what}");
+
+        let months: Vec<_> = (0..=24).collect();
+        let by_month: Vec<_> = growing.shards_by_month(&months).into_iter().flatten().collect();
+        assert!(by_month.is_sorted() && by_month.len() == 25, "{what}: {by_month:?}");
+        assert!(near(by_month[24].get(), plan.shards.get()), "{what}: {by_month:?}");
+        assert!(growing.carried(plan.shards).times >= 28.6, "{what}");
+    }
+}
+
+#[test]
+fn what_shards_carry_does_not_depend_on_how_many_devices_ask() {
+    let carried = |tens: u32| {
+        let fleet = mixed(counted(10 * tens), counted(tens), 10);
+        estimator(fleet, Goals::default()).carried(shards(12))
+    };
+    let devices = [1, 10, 100, 286, 1_000].map(|tens| carried(tens).devices);
+    assert!(devices.iter().all(|count| near(*count, 4_053)), "{devices:?}");
+    let Carried { devices, .. } = carried(368);
+    let fits = |tens| needed(mixed(counted(10 * tens), counted(tens), 10), Goals::default()) <= 12;
+    assert!(fits(devices / 11 * 98 / 100) && !fits(devices / 11 * 102 / 100), "{devices}");
+}
+
+#[test]
+fn devices_that_are_known_carry_what_is_known_of_them_and_those_to_come_are_hashed_beside() {
+    let vehicles = |count: u32| {
+        let keys = (0..count).map(|n| format!("VIN{n:014}")).collect();
+        vec![class("vehicles", Devices::Known(keys), 1)]
+    };
+    // Counted, 20,000 of them fit on 27 shards; hashed, they would need 29.
+    let carried = estimator(vehicles(20_000), Goals::default()).carried(shards(27));
+    assert!((20_001..20_200).contains(&carried.devices), "{carried:?}");
+    // Of known devices that are too many, nobody knows which are to go.
+    let fewer = estimator(vehicles(20_000), Goals::default()).carried(shards(14));
+    let hashed = estimator(vec![class("vehicles", counted(20_000), 1)], Goals::default());
+    assert!(near(fewer.devices, hashed.carried(shards(14)).devices), "{fewer:?}");
+    // The more are known, the less is left to chance.
+    let all = needed(vehicles(24_000), Goals::default());
+    let growth = Some(Growth { per_month: 0.2, horizon_months: 1 });
+    let most = needed(vehicles(20_000), Goals { growth, ..Goals::default() });
+    let none = needed(vec![class("vehicles", counted(24_000), 1)], Goals::default());
+    assert!(all <= most && most <= none, "{all}, {most} and {none}");
+}
