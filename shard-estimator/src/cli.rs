@@ -80,10 +80,10 @@ pub struct Arguments {
     #[arg(long, value_enum, requires = "trace")]
     bytes_are: Option<BytesAre>,
     /// Asks in reverse: what so many shards can carry.
-    #[arg(long, value_name = "N", value_parser = quantity::some)]
+    #[arg(long, value_name = "N", value_parser = quantity::shards)]
     shards: Option<NonZeroU32>,
     /// Ends with exit code 3 if more shards than this are needed.
-    #[arg(long, value_name = "N", value_parser = quantity::some, conflicts_with = "shards")]
+    #[arg(long, value_name = "N", value_parser = quantity::shards, conflicts_with = "shards")]
     max_shards_ok: Option<NonZeroU32>,
     /// Shows each formula with its numbers.
     #[arg(long)]

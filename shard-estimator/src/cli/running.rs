@@ -12,6 +12,7 @@ use super::observed::Known;
 use super::report::SCHEMA_VERSION;
 use super::words::per_cent;
 use crate::advice::measured;
+use crate::limits::SHARDS_MAX;
 use crate::number::{count_up, real, whole};
 use crate::{Arrivals, Factor, Flow, GoalFault, HotKey, Placement, Plan, SIZE_EDGES, SizeCounts};
 
@@ -144,7 +145,7 @@ fn hottest(page: &Page<'_>, records: u64, window_per_s: f64) -> Vec<HotKey<Strin
 /// However it is known how many they are; not shown while they are not told apart.
 fn shards(page: &Page<'_>) -> Option<NonZeroU32> {
     let (_known, count) = page.labels("stream_shards", "known").next()?;
-    NonZeroU32::new(count_up(count))
+    NonZeroU32::new(count_up(count).min(SHARDS_MAX))
 }
 
 fn placement(page: &Page<'_>) -> Option<Placement> {

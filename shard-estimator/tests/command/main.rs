@@ -189,6 +189,10 @@ fn a_quantity_that_is_none_is_refused_where_it_is_typed() {
     refused("--period=-1s", &["with its unit"]);
     refused("--devices=-5", &["whole number"]);
     refused("--devices 99999999999", &["whole number"]);
+    for flag in ["--shards", "--current-shards", "--max-shards-ok"] {
+        refused(&format!("{FLEET} {flag} 20001"), &["1 to 20000, the most that a stream can have"]);
+        assert!(asked(&format!("{FLEET} {flag} 20000")).is_ok(), "{flag}");
+    }
     refused("--placement weighted", &["md5", "golden", "even"]);
 }
 
