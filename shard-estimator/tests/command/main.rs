@@ -330,6 +330,16 @@ fn modes_that_have_no_price_are_named() {
         assert!(table.contains(what), "{table}");
         assert!(answered(&format!("{FLEET} {flags} --format html")).contains(what), "{flags}");
     }
+    assert!(!answered(FLEET).contains("the file has no price"));
+    let tokyo = format!("{FLEET} --region ap-northeast-1");
+    for (flags, what) in [
+        ("", "of on-demand Advantage, of delivery by Firehose in this region"),
+        ("--efo 1", "of provisioned shards, of delivery by Firehose in this region"),
+    ] {
+        let table = answered(&format!("{tokyo} {flags}"));
+        assert!(table.contains("; the file has no price, or not every one, "), "{table}");
+        assert!(table.contains(what), "{table}");
+    }
 }
 
 #[test]
