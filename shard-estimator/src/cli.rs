@@ -251,7 +251,7 @@ fn to(question: &Question, arguments: &Arguments) -> Result<Answer, Faults> {
         Format::Toml => settings::of(question, shards)?,
         Format::Html => html::of_plan(question, &planned)?,
     };
-    let is_above_max = arguments.max_shards_ok.is_some_and(|max| shards > max);
+    let is_above_max = question.max_shards_ok.is_some_and(|max| shards > max);
     let is_broken = planned.holding.is_some_and(|holding| holding.holds == Some(false));
     Ok(Answer { text, is_above_max, is_broken })
 }

@@ -1,4 +1,5 @@
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use jiff::civil::Date;
@@ -22,6 +23,8 @@ pub(super) struct Question {
     pub(super) prices_date: Date,
     /// What a running gateway shows of its stream, if one was asked.
     pub(super) stream: Option<Stream>,
+    /// More shards than this are not fine.
+    pub(super) max_shards_ok: Option<NonZeroU32>,
     /// What is odd about the question itself.
     pub(super) warnings: Vec<Said>,
 }
@@ -164,7 +167,22 @@ impl Question {
             peak.and_then(|peak| Warning::of_on_demand(&estimator, peak)).iter().map(Said::of),
         );
         let prices_date = prices.as_of;
-        Ok(Self { estimator, keys, region_name, region, prices_date, stream, warnings })
+        let max_shards_ok = arguments.max_shards_ok;
+        Ok(Self {
+            estimator,
+            keys,
+            region_name,
+            region,
+            prices_date,
+            stream,
+            max_shards_ok,
+            warnings,
+        })
+    }
+
+    /// How many gateways share the stream.
+    pub(super) fn gateways(&self) -> NonZeroU32 {
+        self.keys.gateways.unwrap_or(NonZeroU32::MIN)
     }
 
     /// Finds what is wrong whatever will be observed.

@@ -25,6 +25,14 @@ pub(super) struct Inputs<'q> {
     region: &'q str,
     /// When the prices were compared with AWS's pages.
     prices_date: String,
+    /// Gateways that share the stream.
+    gateways: NonZeroU32,
+    /// Shards that the stream has today, if that was said or seen.
+    current_shards: Option<NonZeroU32>,
+    /// Bytes of the highest second of the last 30 days, if that was said.
+    on_demand_peak: Option<u32>,
+    /// More shards than this are not fine.
+    max_shards_ok: Option<NonZeroU32>,
 }
 
 impl<'q> Inputs<'q> {
@@ -34,6 +42,10 @@ impl<'q> Inputs<'q> {
             goals: question.estimator.goals(),
             region: &question.region_name,
             prices_date: question.prices_date.to_string(),
+            gateways: question.gateways(),
+            current_shards: question.keys.current_shards,
+            on_demand_peak: question.keys.on_demand_peak,
+            max_shards_ok: question.max_shards_ok,
         }
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn of(question: &Question, shards: NonZeroU32) -> Result<String, Faul
         Placement::Md5 | Placement::Even => "",
     };
     let fleet = question.estimator.fleet();
-    let instances = question.keys.gateways.unwrap_or(NonZeroU32::MIN);
+    let instances = question.gateways();
     Ok(format!(
         "# Planned for {:.0} devices and {:.1} records/s.\n\
          [stream]\nshards = {shards}\n{partitioning}\n\

@@ -109,6 +109,17 @@ fn the_shards_cost_and_outage_of_a_fleet_are_those_computed_elsewhere() {
 }
 
 #[test]
+fn all_that_was_asked_is_there_for_machines() {
+    let asked = "--gateways 3 --current-shards 16 --on-demand-peak 9MiB";
+    let inputs = &json_of(&format!("{FLEET} {asked} --max-shards-ok 40"))["inputs"];
+    assert_eq!((&inputs["gateways"], &inputs["current_shards"]), (&json!(3), &json!(16)));
+    assert_eq!(inputs["on_demand_peak"], 9 << 20);
+    assert_eq!(inputs["max_shards_ok"], 40);
+    let inputs = &json_of(&format!("{FLEET} --shards 29"))["inputs"];
+    assert_eq!((&inputs["gateways"], &inputs["current_shards"]), (&json!(1), &Value::Null));
+}
+
+#[test]
 fn one_shard_less_is_said_to_break_what_it_breaks_and_one_more_what_it_buys() {
     let text = answered(&format!("{FLEET} --outage 1h --drain 4h"));
     assert!(text.contains("32 shards, because of drain."), "{text}");
