@@ -11,7 +11,7 @@ use crate::bill::{Bill, Usd};
 use crate::limits::{
     RESHARDS_PER_DAY, SHARD_BYTES_PER_S, SHARD_READ_BYTES_PER_S, SHARD_RECORDS_PER_S,
 };
-use crate::{Check, Constraint, Outlook, Wait, drain_time};
+use crate::{Check, Constraint, Footprint, Outlook, Wait, drain_time};
 
 pub(super) mod costs;
 pub(super) mod formulas;
@@ -265,11 +265,19 @@ pub(super) fn months(planned: &Planned<'_>) -> Rows {
     ]
 }
 
-/// What a gateway for the whole fleet needs.
-pub(super) fn machine(planned: &Planned<'_>) -> Vec<String> {
-    let it = &planned.footprint;
+/// What a gateway for the whole fleet needs, and each of several that share it.
+pub(super) fn machine(question: &Question, planned: &Planned<'_>) -> Vec<String> {
+    let each = planned.footprint_each.as_ref().map(|each| {
+        let whose = format!("Each of {} gateways with an even part of it", question.gateways());
+        machine_of(&whose, each)
+    });
+    let one = machine_of("A gateway for all of it", &planned.footprint);
+    [Some(one), each].into_iter().flatten().flatten().collect()
+}
+
+fn machine_of(whose: &str, it: &Footprint) -> Vec<String> {
     let now = format!(
-        "A gateway for all of it uses {:.3} cores, {} of memory and {} of uplink.",
+        "{whose} uses {:.3} cores, {} of memory and {} of uplink.",
         it.cores,
         bytes(it.memory_bytes),
         bits_per_s(it.uplink_bits_per_s),

@@ -79,8 +79,10 @@ pub(super) struct Planned<'q> {
     pub(super) bill_less: Option<Bill>,
     /// A month with one shard more.
     pub(super) bill_more: Bill,
-    /// What the gateway needs.
+    /// What a gateway for all of it needs.
     pub(super) footprint: Footprint,
+    /// What each of several needs, if several share it.
+    pub(super) footprint_each: Option<Footprint>,
     /// What speaks against the plan.
     pub(super) warnings: Vec<Said>,
 }
@@ -102,7 +104,7 @@ pub(super) struct Month {
 impl<'q> Planned<'q> {
     pub(super) fn of(question: &'q Question) -> Result<Self, Faults> {
         let Question { estimator, region, keys, stream, .. } = question;
-        let (fleet, goals) = (estimator.fleet(), estimator.goals());
+        let (fleet, goals, gateways) = (estimator.fleet(), estimator.goals(), question.gateways());
         let plan = estimator.plan().map_err(Faults::one)?;
         let bill_of = |shards| Bill::of(estimator, shards, region);
         let bill = bill_of(plan.shards);
@@ -132,6 +134,8 @@ impl<'q> Planned<'q> {
             bill_less: plan.less.as_ref().map(|less| bill_of(less.shards)),
             bill_more: bill_of(plan.more.shards),
             footprint: Footprint::of(estimator, plan.shards),
+            footprint_each: (gateways > NonZeroU32::MIN)
+                .then(|| Footprint::of_each(estimator, plan.shards, gateways)),
             warnings: warnings.chain(warnings_of(question, &plan.chosen, &bill)).collect(),
             plan,
         })

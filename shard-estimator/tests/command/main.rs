@@ -8,6 +8,7 @@ use jiff::civil::{Date, date};
 use serde_json::{Value, json};
 use shard_estimator::cli::{Answer, Arguments, Faults, answer};
 
+mod gateways;
 mod running;
 mod trace;
 
