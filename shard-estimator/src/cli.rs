@@ -256,11 +256,20 @@ fn to(question: &Question, arguments: &Arguments) -> Result<Answer, Faults> {
     Ok(Answer { text, is_above_max, is_broken })
 }
 
+/// A plan that can be rehearsed.
+#[derive(Debug, Clone)]
+pub struct Rehearsable {
+    /// Its fleet and its goals.
+    pub estimator: Estimator,
+    /// How many gateways share its stream.
+    pub gateways: NonZeroU32,
+}
+
 /// Reads a file of a plan that can be rehearsed.
 ///
 /// # Errors
 /// Everything that is wrong with the file, and what of it a gateway, or a rehearsal, does not do.
-pub fn read_plan(file: &Path) -> Result<Estimator, Faults> {
+pub fn read_plan(file: &Path) -> Result<Rehearsable, Faults> {
     let arguments = Arguments { plan: Some(file.to_owned()), ..Arguments::default() };
     // Nothing is asked about prices, and so nothing of the day.
     let question = Question::of(&arguments, None, Date::default())?;
@@ -272,7 +281,8 @@ pub fn read_plan(file: &Path) -> Result<Estimator, Faults> {
              md5",
         ));
     }
-    Ok(question.estimator)
+    let gateways = question.gateways();
+    Ok(Rehearsable { estimator: question.estimator, gateways })
 }
 
 fn json(report: &impl serde::Serialize) -> Result<String, Faults> {

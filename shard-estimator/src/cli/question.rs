@@ -11,7 +11,7 @@ use super::sheet::Sheet;
 use super::trace;
 use super::written::{ClassKeys, GoalKeys};
 use super::{Arguments, Faults};
-use crate::{Class, Estimator, Fleet, Goals, Prices, Region, Warning};
+use crate::{Class, Estimator, Fleet, Goals, Placement, Prices, Region, Warning};
 
 /// What is asked, checked and with every default filled in.
 #[derive(Debug)]
@@ -153,7 +153,8 @@ impl Question {
         let classes = devices.as_ref().map_or(0, |known| known.classes.len());
         let placement = stream.and_then(|stream| stream.placement);
         keys.placement = keys.placement.or(placement.map(|how| how.of_classes(classes)));
-        let (devices, goals) = both(devices, keys.goals())?;
+        let (devices, mut goals) = both(devices, keys.goals())?;
+        let hashed_instead = hashed_instead(&mut goals, keys.gateways);
         kept_and_sent(&devices.classes, &goals)?;
         let fleet = Fleet::new(devices.classes).map_err(|faults| Faults::of(&faults))?;
         let estimator = Estimator::new(fleet, goals).map_err(|faults| {
@@ -161,6 +162,7 @@ impl Question {
             hopeless.map_or_else(|| Faults::of(&faults).into(), NoPlan::Hopeless)
         })?;
         let mut warnings: Vec<_> = devices.doubts.iter().map(Said::of).collect();
+        warnings.extend(hashed_instead.iter().map(Said::of));
         warnings.extend(Warning::of_prices(&prices, today).iter().map(Said::of));
         let peak = keys.on_demand_peak.map(f64::from);
         warnings.extend(
@@ -185,12 +187,27 @@ impl Question {
         self.keys.gateways.unwrap_or(NonZeroU32::MIN)
     }
 
+    /// The same plan with golden places, where a single gateway can offer them.
+    pub(super) fn golden(&self) -> Option<Estimator> {
+        (self.gateways() == NonZeroU32::MIN).then(|| self.estimator.golden())?
+    }
+
     /// Finds what is wrong whatever will be observed.
     pub(super) fn check(arguments: &Arguments) -> Result<(), Faults> {
         let Asked { classes, keys, .. } = Asked::read(arguments)?;
         kept_and_sent(&[], &keys.goals()?)?;
         is_witness_alone(arguments, &classes)
     }
+}
+
+/// Golden places are even for each gateway by itself only: several are planned for as hashed, which is
+/// said.
+fn hashed_instead(goals: &mut Goals, gateways: Option<NonZeroU32>) -> Option<Warning> {
+    let gateways = gateways.filter(|gateways| gateways.get() > 1)?;
+    (goals.placement == Placement::Golden).then(|| {
+        goals.placement = Placement::Md5;
+        Warning::GoldenShared { gateways }
+    })
 }
 
 /// Whether what devices keep is sent once, and what is sent once was kept: one without the other would

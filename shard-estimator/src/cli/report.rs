@@ -67,7 +67,7 @@ pub(super) struct Planned<'q> {
     pub(super) needs: Vec<Need>,
     /// What AWS's formula says.
     pub(super) aws_formula: AwsFormula,
-    /// Shards with golden-ratio hash keys instead of hashed ones.
+    /// Shards with golden-ratio hash keys instead of hashed ones, if there is one gateway.
     pub(super) golden_shards: Option<NonZeroU32>,
     /// Shards that a growing fleet needs.
     pub(super) by_month: Vec<Month>,
@@ -109,7 +109,7 @@ impl<'q> Planned<'q> {
         let bill_of = |shards| Bill::of(estimator, shards, region);
         let bill = bill_of(plan.shards);
         let needs = estimator.needs().into_iter();
-        let golden = estimator.golden().and_then(|golden| golden.plan().ok());
+        let golden = question.golden().and_then(|golden| golden.plan().ok());
         let golden_shards = golden.map(|plan| plan.shards);
         let of_hashing = golden_shards.and_then(|golden| Warning::of_hashing(&plan, golden));
         let warnings = of_hashing.iter().map(Said::of);

@@ -1,6 +1,6 @@
 //! What is said where several gateways share the stream.
 
-use crate::{FLEET, answered, json_of};
+use crate::{FLEET, answered, json_of, warned};
 
 #[test]
 fn each_of_several_gateways_is_told_what_machine_it_needs() {
@@ -21,4 +21,29 @@ fn each_of_several_gateways_is_told_what_machine_it_needs() {
         assert!(!answered(&format!("{outage} --format {format}")).contains("with an even part"));
     }
     assert!(json_of(&outage)["footprint_each"].is_null());
+}
+
+/// 2,000 devices, 20 with each of a hundred gateways: with 21 shards, which are enough for one gateway,
+/// the fullest of all places that were drawn had 82 % in the median, where 80 are allowed.
+#[test]
+fn golden_places_are_promised_of_one_gateway_only() {
+    let devices = "--devices 2000 --period 125ms --sizes 300:1";
+    let of = |flags: &str| json_of(&format!("{devices} {flags}"))["plan"]["shards"].clone();
+    let (golden, many) = ("--placement golden", "--gateways 100");
+    assert_eq!(of(golden), 21);
+    assert_eq!(of(&format!("{golden} --gateways 1")), 21);
+    assert_eq!(of(&format!("{golden} {many}")), of("--placement md5"));
+    warned(&format!("{devices} {golden} {many}"), &["100 gateways", "placement md5"]);
+    for format in ["table", "html"] {
+        let told = |gateways: &str| answered(&format!("{devices} {gateways} --format {format}"));
+        assert!(
+            told("").contains("olden-ratio") && !told(many).contains("olden-ratio"),
+            "{format}"
+        );
+    }
+    let settings =
+        |gateways: &str| answered(&format!("{devices} {golden} {gateways} --format toml"));
+    assert!(settings("").contains("partitioning = \"golden\""));
+    let shared = settings(many);
+    assert!(!shared.contains("partitioning =") && shared.contains("# Keys are hashed"), "{shared}");
 }
