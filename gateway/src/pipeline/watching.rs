@@ -22,6 +22,7 @@ pub(super) struct Watching {
     traffic: Traffic<PartitionKey>,
     watch: Watch,
     goals: Goals,
+    instances: Option<u32>,
     partitioning: Partitioning,
     hottest_keys: usize,
     /// A warning on its way to the log, with its advice.
@@ -69,6 +70,7 @@ impl Watching {
             watch: Watch::new(target, patience),
             goals,
             partitioning: config.stream.partitioning,
+            instances: config.pace.instances,
             hottest_keys: config.metrics.hottest_keys,
             warning: None,
         }
@@ -125,6 +127,7 @@ impl Watching {
             fraction: self.goals.fraction.get(),
             holds: self.watch.holds(),
             keys: self.traffic.keys(),
+            instances: self.instances,
             partitioning: self.partitioning,
             window: self.traffic.arrivals().map(Arrivals::flow),
         }

@@ -51,6 +51,9 @@ pub(super) fn because(planned: &Planned<'_>) -> String {
 pub(super) fn holding(question: &Question, planned: &Planned<'_>) -> Vec<String> {
     let Some(holding) = planned.holding else { return Vec::new() };
     let Holding { holds, needed, planned: anew, hottest_used, throttled, warned, .. } = holding;
+    let others = (holding.gateways > NonZeroU32::MIN).then(|| {
+        format!("This is of this gateway alone: {} share the stream, add theirs.", holding.gateways)
+    });
     let planned_for = question.estimator.goals().target.get();
     let verdict = match (holds, holding.shards, needed) {
         (Some(true), Some(there), _) => {
@@ -66,6 +69,9 @@ pub(super) fn holding(question: &Question, planned: &Planned<'_>) -> Vec<String>
             "THE PLAN NO LONGER HOLDS, though {} should be enough: see the gateway's warning.",
             shards(there)
         ),
+        (None, Some(there), Some(needed)) => {
+            format!("The stream has {}, and this gateway needs {needed} of them.", shards(there))
+        }
         (None, ..) | (_, None, _) => {
             "The gateway does not tell shards apart: give --current-shards.".to_owned()
         }
@@ -81,7 +87,8 @@ pub(super) fn holding(question: &Question, planned: &Planned<'_>) -> Vec<String>
     });
     let anew = anew.map(|anew| format!("A new plan would take {}.", shards(anew)));
     let warned = warned.then(|| "The gateway has warned of it in its log.".to_owned());
-    std::iter::once(verdict).chain(hottest).chain(anew).chain(warned).collect()
+    let verdict = std::iter::once(verdict).chain(others);
+    verdict.chain(hottest).chain(anew).chain(warned).collect()
 }
 
 /// What other ways of counting say.

@@ -148,6 +148,7 @@ impl Question {
             keys.target_util = keys.target_util.or(stream.target);
             keys.limiter = keys.limiter.or(stream.fraction);
             keys.current_shards = keys.current_shards.or(stream.shards);
+            keys.gateways = keys.gateways.or(stream.instances);
         }
         let devices = devices(arguments, witness, classes);
         let classes = devices.as_ref().map_or(0, |known| known.classes.len());

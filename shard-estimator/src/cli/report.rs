@@ -124,9 +124,9 @@ impl<'q> Planned<'q> {
                 fleet.per_record(|class| class.sizes.mean_bytes()),
                 goals.readers.sharing,
             ),
-            holding: stream
-                .as_ref()
-                .map(|stream| Holding::of(stream, keys.current_shards, &plan, goals.target)),
+            holding: stream.as_ref().map(|stream| {
+                Holding::of(stream, keys.current_shards, &plan, goals.target, gateways)
+            }),
             golden_shards,
             by_month: by_month(estimator),
             ladder: keys.current_shards.map(|now| ladder(now, plan.shards)).unwrap_or_default(),
@@ -134,7 +134,8 @@ impl<'q> Planned<'q> {
             bill_less: plan.less.as_ref().map(|less| bill_of(less.shards)),
             bill_more: bill_of(plan.more.shards),
             footprint: Footprint::of(estimator, plan.shards),
-            footprint_each: (gateways > NonZeroU32::MIN)
+            // What a running gateway shows is the part of one already.
+            footprint_each: (gateways > NonZeroU32::MIN && stream.is_none())
                 .then(|| Footprint::of_each(estimator, plan.shards, gateways)),
             warnings: warnings.chain(warnings_of(question, &plan.chosen, &bill)).collect(),
             plan,
