@@ -80,10 +80,10 @@ pub struct Arguments {
     #[arg(long, value_enum, requires = "trace")]
     bytes_are: Option<BytesAre>,
     /// Asks in reverse: what so many shards can carry.
-    #[arg(long, value_name = "N", value_parser = quantity::some)]
+    #[arg(long, value_name = "N", value_parser = quantity::shards)]
     shards: Option<NonZeroU32>,
     /// Ends with exit code 3 if more shards than this are needed.
-    #[arg(long, value_name = "N", value_parser = quantity::some, conflicts_with = "shards")]
+    #[arg(long, value_name = "N", value_parser = quantity::shards, conflicts_with = "shards")]
     max_shards_ok: Option<NonZeroU32>,
     /// Shows each formula with its numbers.
     #[arg(long)]
@@ -251,16 +251,25 @@ fn to(question: &Question, arguments: &Arguments) -> Result<Answer, Faults> {
         Format::Toml => settings::of(question, shards)?,
         Format::Html => html::of_plan(question, &planned)?,
     };
-    let is_above_max = arguments.max_shards_ok.is_some_and(|max| shards > max);
+    let is_above_max = question.max_shards_ok.is_some_and(|max| shards > max);
     let is_broken = planned.holding.is_some_and(|holding| holding.holds == Some(false));
     Ok(Answer { text, is_above_max, is_broken })
+}
+
+/// A plan that can be rehearsed.
+#[derive(Debug, Clone)]
+pub struct Rehearsable {
+    /// Its fleet and its goals.
+    pub estimator: Estimator,
+    /// How many gateways share its stream.
+    pub gateways: NonZeroU32,
 }
 
 /// Reads a file of a plan that can be rehearsed.
 ///
 /// # Errors
 /// Everything that is wrong with the file, and what of it a gateway, or a rehearsal, does not do.
-pub fn read_plan(file: &Path) -> Result<Estimator, Faults> {
+pub fn read_plan(file: &Path) -> Result<Rehearsable, Faults> {
     let arguments = Arguments { plan: Some(file.to_owned()), ..Arguments::default() };
     // Nothing is asked about prices, and so nothing of the day.
     let question = Question::of(&arguments, None, Date::default())?;
@@ -272,7 +281,8 @@ pub fn read_plan(file: &Path) -> Result<Estimator, Faults> {
              md5",
         ));
     }
-    Ok(question.estimator)
+    let gateways = question.gateways();
+    Ok(Rehearsable { estimator: question.estimator, gateways })
 }
 
 fn json(report: &impl serde::Serialize) -> Result<String, Faults> {

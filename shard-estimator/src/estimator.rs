@@ -134,16 +134,18 @@ impl Estimator {
         needs
     }
 
-    /// What so many shards mean for the fleet.
+    /// What so many shards mean for the fleet; above [`SHARDS_MAX`] it is that of `SHARDS_MAX`.
     #[must_use]
     pub fn outlook(&self, shards: NonZeroU32) -> Outlook {
-        self.outlook_at(&self.scale(), shards)
+        self.outlook_at(&self.scale(), shards.min(MOST_SHARDS))
     }
 
     /// What each of so many shards is sent, as a part of its nearer limit, records or bytes, in the order
-    /// of their ranges: a picture, where keys are not known, of one play of hashing.
+    /// of their ranges: a picture, where keys are not known, of one play of hashing. Of [`SHARDS_MAX`] at
+    /// most.
     #[must_use]
     pub fn used_by_shard(&self, shards: NonZeroU32) -> Vec<f64> {
+        let shards = shards.min(MOST_SHARDS);
         let (scale, carry, seed) = (self.scale(), self.carry(), self.goals.seed);
         let bytes_per_s = |class: &Class| class.device_records_per_s() * class.record_bytes();
         let records = scale.by_shard(shards, seed, Class::device_records_per_s);
@@ -152,10 +154,11 @@ impl Estimator {
         records.into_iter().zip(bytes).map(used).collect()
     }
 
-    /// What so many shards can carry without breaking a goal, growth left aside.
+    /// What so many shards, [`SHARDS_MAX`] at most, can carry without breaking a goal, growth left aside.
     #[must_use]
     pub fn carried(&self, shards: NonZeroU32) -> Carried {
         let scale = self.scale();
+        let shards = shards.min(MOST_SHARDS);
         let now = scale.at(shards, 1.0);
         let times = self.carries(&scale, shards, &now);
         let drains =

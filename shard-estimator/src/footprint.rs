@@ -6,8 +6,8 @@ use serde::Serialize;
 use crate::limits::{SHARD_BYTES_PER_S, SHARD_RECORDS_PER_S};
 use crate::{Estimator, Reporting};
 
-/// What one gateway for the whole fleet needs of its machine and its line, with a link that is up
-/// and while it catches up after the outage that was asked about.
+/// What a gateway needs of its machine and its line, with a link that is up and while it catches up
+/// after the outage that was asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Footprint {
     /// Processor cores in use, 1 being one of the machine measured: a 2-core virtual machine.
@@ -49,29 +49,36 @@ const WIRE_BYTES_PER_8: f64 = 11.0;
 const SPOOL_ENTRY_BYTES: f64 = 32.0;
 
 impl Footprint {
-    /// For a stream of so many shards, which bound how fast it can catch up.
+    /// Of one gateway for the whole fleet, and for a stream of so many shards, which bound how fast it can
+    /// catch up.
     #[must_use]
     pub fn of(estimator: &Estimator, shards: NonZeroU32) -> Self {
+        Self::of_each(estimator, shards, NonZeroU32::MIN)
+    }
+
+    /// Of each of so many `gateways` that share fleet and stream evenly.
+    #[must_use]
+    pub fn of_each(estimator: &Estimator, shards: NonZeroU32, gateways: NonZeroU32) -> Self {
         let (fleet, goals) = (estimator.fleet(), estimator.goals());
-        let records_per_s = fleet.records_per_s();
-        let record_bytes = fleet.bytes_per_s() / records_per_s;
+        let part = f64::from(gateways.get()).recip();
+        let records_per_s = fleet.records_per_s() * part;
+        let record_bytes = fleet.bytes_per_s() / fleet.records_per_s();
         let sent = estimator.sent_by_shard(shards);
         let sent_bytes = sent.data_bytes + fleet.per_record(crate::Class::key_bytes);
         let sent_bytes_each = sent_bytes / sent.records_each;
         // What all shards together are sent at most, in records before packing.
-        let limiter = f64::from(shards.get()) * goals.fraction.get();
+        let limiter = f64::from(shards.get()) * goals.fraction.get() * part;
         let by_records = limiter * f64::from(SHARD_RECORDS_PER_S) * sent.records_each;
         let by_bytes = limiter * f64::from(SHARD_BYTES_PER_S) / sent_bytes_each;
         let catching_up_per_s = by_records.min(by_bytes).max(records_per_s);
         let outage_s = goals.outage.map_or(0.0, |outage| outage.lasts.as_secs_f64());
         let outage_records = records_per_s * outage_s;
         let at_once = records_per_s * (goals.linger + IN_MEMORY).as_secs_f64();
+        let together = aligned_records(estimator) * part;
         Self {
             cores: cores(records_per_s),
             cores_catching_up: cores(catching_up_per_s),
-            memory_bytes: PROCESS_BYTES
-                + REQUEST_BYTES
-                + (at_once + aligned_records(estimator)) * record_bytes,
+            memory_bytes: PROCESS_BYTES + REQUEST_BYTES + (at_once + together) * record_bytes,
             uplink_bits_per_s: wire_bits(records_per_s * sent_bytes_each),
             uplink_bits_per_s_catching_up: wire_bits(catching_up_per_s * sent_bytes_each),
             outage_records,

@@ -77,6 +77,11 @@ pub enum Warning {
         /// Shards that golden places would do with.
         golden: NonZeroU32,
     },
+    /// Golden places were asked for, and hashed ones are planned.
+    GoldenShared {
+        /// Gateways that share the stream.
+        gateways: NonZeroU32,
+    },
     /// Small records cost more than the shards.
     PutCost {
         /// PUT payload units in a month.
@@ -246,6 +251,7 @@ impl fmt::Display for Warning {
                 "hashing loads the hottest shard {skew:.2} times as much as the fair share: with \
                  golden-ratio hash keys {golden} would be enough"
             ),
+            Self::GoldenShared { gateways } => golden_shared(f, *gateways),
             Self::PutCost { ingest, capacity } => write!(
                 f,
                 "PUT units cost {ingest} a month, shards {capacity}: packing small records into \
@@ -259,4 +265,13 @@ impl fmt::Display for Warning {
             ),
         }
     }
+}
+
+fn golden_shared(f: &mut fmt::Formatter<'_>, gateways: NonZeroU32) -> fmt::Result {
+    write!(
+        f,
+        "each of {gateways} gateways numbers only the devices that it sees, and begins anywhere: all \
+         together are little more even than if they were hashed, so this is planned with placement md5: \
+         golden places are for one gateway"
+    )
 }

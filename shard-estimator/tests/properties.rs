@@ -8,6 +8,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, prop_compose, proptest};
 use shard_estimator::bill::Bill;
+use shard_estimator::limits::SHARDS_MAX;
 use shard_estimator::{
     Class, Devices, Estimator, Fleet, Goals, Growth, Placement, Prices, Reporting, Sizes,
     hottest_devices, ladder,
@@ -144,6 +145,18 @@ fn playing_classes_that_are_alike_comes_within_a_twentieth_of_the_bound() {
         // 10,000 plays miss a percentile by a device or two.
         assert!(played <= 1.005 * bound, "{devices} on {n}: {played} and {bound}");
         assert!(played >= 0.95 * bound - 1.0, "{devices} on {n}: {played} and {bound}");
+    }
+}
+
+/// Who asks about four thousand million shards gets no memory of that size filled.
+#[test]
+fn more_shards_than_a_stream_can_have_are_looked_at_as_the_most() {
+    let fleet = || vec![class("a", 100, 1_000, 100)];
+    let estimator = estimator(fleet(), Goals { placement: Placement::Even, ..Goals::default() });
+    for n in [SHARDS_MAX + 1, u32::MAX / 2] {
+        assert_eq!(estimator.outlook(shards(n)), estimator.outlook(shards(SHARDS_MAX)));
+        assert_eq!(estimator.carried(shards(n)), estimator.carried(shards(SHARDS_MAX)));
+        assert_eq!(estimator.used_by_shard(shards(n)).len(), SHARDS_MAX as usize);
     }
 }
 

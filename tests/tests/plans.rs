@@ -35,7 +35,7 @@ fn file(text: &str) -> (TempDir, PathBuf) {
 }
 
 fn planned(name: &str) -> Estimator {
-    read_plan(&example(name)).unwrap()
+    read_plan(&example(name)).unwrap().estimator
 }
 
 /// An example with other words in it.
@@ -46,7 +46,7 @@ fn changed(name: &str, changes: &[(&str, &str)]) -> Estimator {
         text = text.replace(from, to);
     }
     let (_folder, path) = file(&text);
-    read_plan(&path).unwrap()
+    read_plan(&path).unwrap().estimator
 }
 
 /// A building needs a single shard, of which none can be taken away; five of them need three.
@@ -81,10 +81,15 @@ async fn performed(part: &Part) -> Played {
     }
 }
 
+/// What a small machine carries, for four seconds.
+const ASKED: Asked =
+    Asked { shards: None, scale: None, seconds: 4, seed: 1, gateways: NonZeroU32::MIN };
+
 /// Plays one shard, the busiest; or as many as this machine should carry, for longer.
 async fn played(plan: &Estimator, shards: NonZeroU32) -> Played {
     let (scale, seconds) = ordinary_or_long((Some(1e-6), 6), (None, 20));
-    let part = Part::of(plan, Asked { shards: Some(shards), scale, seconds, seed: 1 }).unwrap();
+    let asked = Asked { shards: Some(shards), scale, seconds, ..ASKED };
+    let part = Part::of(plan, asked).unwrap();
     performed(&part).await
 }
 
@@ -152,8 +157,8 @@ async fn what_a_shard_cannot_carry_stays_in_the_spool_and_is_not_lost() {
     let text = "[plan]\noutage = '1h'\n[[class]]\nname = 'pumps'\ndevices = 2000\n\
         period = '1s'\nrecord_bytes = 300\n";
     let (_folder, path) = file(text);
-    let plan = read_plan(&path).unwrap();
-    let asked = Asked { shards: NonZeroU32::new(1), scale: None, seconds: 4, seed: 1 };
+    let plan = read_plan(&path).unwrap().estimator;
+    let asked = Asked { shards: NonZeroU32::new(1), ..ASKED };
     let played = performed(&Part::of(&plan, asked).unwrap()).await;
     assert!(played.is_as_predicted(), "{played}");
     assert!(played.comparison.left > 5_000, "{played}");

@@ -80,15 +80,17 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 fn run_plan(file: &Path, arguments: &Arguments) -> Result<ExitCode> {
-    let asked = Asked {
+    let asked = |gateways| Asked {
         shards: arguments.shards.and_then(NonZeroU32::new),
         scale: arguments.scale,
         seconds: arguments.seconds,
         seed: arguments.seed,
+        gateways,
     };
-    let part = read_plan(file)
-        .map_err(|faults| faults.to_string())
-        .and_then(|plan| Part::of(&plan, asked).map_err(|fault| fault.to_string()));
+    let part = read_plan(file).map_err(|faults| faults.to_string()).and_then(|plan| {
+        let part = Part::of(&plan.estimator, asked(plan.gateways));
+        part.map_err(|fault| fault.to_string())
+    });
     let part = match part {
         Ok(part) => part,
         Err(faults) => {

@@ -174,6 +174,7 @@ mod tests {
             plan: PlanShown {
                 target: 0.8,
                 fraction: 0.9,
+                instances: Some(4),
                 holds: true,
                 keys: 29.0,
                 partitioning: Partitioning::Golden,
@@ -209,6 +210,7 @@ mod tests {
             "tidegate_record_data_bytes_bucket{le=\"+Inf\"} 1",
             "tidegate_record_data_bytes_count 1",
             "tidegate_plan_holds 1.0",
+            "tidegate_pace_instances 4.0",
             "tidegate_stream_shards{known=\"learned\"} 2.0",
             "tidegate_stream_partitioning{how=\"golden\"} 1.0",
             "tidegate_hottest_shard_offered_ratio 0.45",

@@ -76,6 +76,8 @@ pub struct PlanShown {
     pub target: f64,
     /// See [`crate::config::Pace::fraction`].
     pub fraction: f64,
+    /// See [`crate::config::Pace::instances`].
+    pub instances: Option<u32>,
     /// As far as was told.
     pub holds: bool,
     /// About how many partition keys are in use.

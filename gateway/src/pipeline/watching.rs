@@ -29,6 +29,7 @@ pub(super) struct Watching {
     kept_until: Option<Instant>,
     /// Whether it keeps what the stream does not take, too.
     keeps_all: bool,
+    instances: Option<u32>,
     partitioning: Partitioning,
     hottest_keys: usize,
     /// A warning on its way to the log, with its advice.
@@ -81,6 +82,7 @@ impl Watching {
             kept_until: None,
             keeps_all: config.spool.mode == SpoolMode::Off,
             partitioning: config.stream.partitioning,
+            instances: config.pace.instances,
             hottest_keys: config.metrics.hottest_keys,
             warning: None,
         }
@@ -151,6 +153,7 @@ impl Watching {
             fraction: self.goals.fraction.get(),
             holds: self.watch.holds(),
             keys: self.traffic.keys(),
+            instances: self.instances,
             partitioning: self.partitioning,
             window: self.traffic.arrivals().map(Arrivals::flow),
         }

@@ -11,7 +11,7 @@ use crate::bill::{Bill, Usd};
 use crate::limits::{
     RESHARDS_PER_DAY, SHARD_BYTES_PER_S, SHARD_READ_BYTES_PER_S, SHARD_RECORDS_PER_S,
 };
-use crate::{Check, Constraint, Outlook, Wait, drain_time};
+use crate::{Check, Constraint, Footprint, Outlook, Wait, drain_time};
 
 pub(super) mod costs;
 pub(super) mod formulas;
@@ -51,6 +51,9 @@ pub(super) fn because(planned: &Planned<'_>) -> String {
 pub(super) fn holding(question: &Question, planned: &Planned<'_>) -> Vec<String> {
     let Some(holding) = planned.holding else { return Vec::new() };
     let Holding { holds, needed, planned: anew, hottest_used, throttled, warned, .. } = holding;
+    let others = (holding.gateways > NonZeroU32::MIN).then(|| {
+        format!("This is of this gateway alone: {} share the stream, add theirs.", holding.gateways)
+    });
     let planned_for = question.estimator.goals().target.get();
     let verdict = match (holds, holding.shards, needed) {
         (Some(true), Some(there), _) => {
@@ -66,6 +69,9 @@ pub(super) fn holding(question: &Question, planned: &Planned<'_>) -> Vec<String>
             "THE PLAN NO LONGER HOLDS, though {} should be enough: see the gateway's warning.",
             shards(there)
         ),
+        (None, Some(there), Some(needed)) => {
+            format!("The stream has {}, and this gateway needs {needed} of them.", shards(there))
+        }
         (None, ..) | (_, None, _) => {
             "The gateway does not tell shards apart: give --current-shards.".to_owned()
         }
@@ -81,7 +87,8 @@ pub(super) fn holding(question: &Question, planned: &Planned<'_>) -> Vec<String>
     });
     let anew = anew.map(|anew| format!("A new plan would take {}.", shards(anew)));
     let warned = warned.then(|| "The gateway has warned of it in its log.".to_owned());
-    std::iter::once(verdict).chain(hottest).chain(anew).chain(warned).collect()
+    let verdict = std::iter::once(verdict).chain(others);
+    verdict.chain(hottest).chain(anew).chain(warned).collect()
 }
 
 /// What other ways of counting say.
@@ -265,11 +272,19 @@ pub(super) fn months(planned: &Planned<'_>) -> Rows {
     ]
 }
 
-/// What a gateway for the whole fleet needs.
-pub(super) fn machine(planned: &Planned<'_>) -> Vec<String> {
-    let it = &planned.footprint;
+/// What a gateway for the whole fleet needs, and each of several that share it.
+pub(super) fn machine(question: &Question, planned: &Planned<'_>) -> Vec<String> {
+    let each = planned.footprint_each.as_ref().map(|each| {
+        let whose = format!("Each of {} gateways with an even part of it", question.gateways());
+        machine_of(&whose, each)
+    });
+    let one = machine_of("A gateway for all of it", &planned.footprint);
+    [Some(one), each].into_iter().flatten().flatten().collect()
+}
+
+fn machine_of(whose: &str, it: &Footprint) -> Vec<String> {
     let now = format!(
-        "A gateway for all of it uses {:.3} cores, {} of memory and {} of uplink.",
+        "{whose} uses {:.3} cores, {} of memory and {} of uplink.",
         it.cores,
         bytes(it.memory_bytes),
         bits_per_s(it.uplink_bits_per_s),

@@ -55,7 +55,7 @@ pub(super) fn of_plan(question: &Question, planned: &Planned<'_>) -> Result<Stri
             ("Every goal, with one shard less and more", figures::constraints(planned)),
             ("Shards by month", figures::months(planned)),
         ],
-        machine: machine(planned),
+        machine: machine(question, planned),
         warnings: &planned.warnings,
     };
     page.write()

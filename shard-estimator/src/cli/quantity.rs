@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use crate::limits::SHARDS_MAX;
 use crate::{Factor, Packing, Placement, Sizes, size};
 
 /// A quantity, or what is allowed instead.
@@ -120,6 +121,14 @@ pub(super) fn seed(text: &str) -> Checked<u64> {
 /// A whole number above 0.
 pub(super) fn some(text: &str) -> Checked<NonZeroU32> {
     text.trim().parse().ok().ok_or_else(|| format!("must be a whole number of 1 to {}", u32::MAX))
+}
+
+/// As many shards as a stream can have.
+pub(super) fn shards(text: &str) -> Checked<NonZeroU32> {
+    let shards = some(text).ok().filter(|shards| shards.get() <= SHARDS_MAX);
+    shards.ok_or_else(|| {
+        format!("must be a whole number of 1 to {SHARDS_MAX}, the most that a stream can have")
+    })
 }
 
 pub(super) fn align(text: &str) -> Checked<Align> {

@@ -1,4 +1,5 @@
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use jiff::civil::Date;
@@ -10,7 +11,7 @@ use super::sheet::Sheet;
 use super::trace;
 use super::written::{ClassKeys, GoalKeys};
 use super::{Arguments, Faults};
-use crate::{Class, Estimator, Fleet, Goals, Prices, Region, Warning};
+use crate::{Class, Estimator, Fleet, Goals, Placement, Prices, Region, Warning};
 
 /// What is asked, checked and with every default filled in.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(super) struct Question {
     pub(super) prices_date: Date,
     /// What a running gateway shows of its stream, if one was asked.
     pub(super) stream: Option<Stream>,
+    /// More shards than this are not fine.
+    pub(super) max_shards_ok: Option<NonZeroU32>,
     /// What is odd about the question itself.
     pub(super) warnings: Vec<Said>,
 }
@@ -145,12 +148,14 @@ impl Question {
             keys.target_util = keys.target_util.or(stream.target);
             keys.limiter = keys.limiter.or(stream.fraction);
             keys.current_shards = keys.current_shards.or(stream.shards);
+            keys.gateways = keys.gateways.or(stream.instances);
         }
         let devices = devices(arguments, witness, classes);
         let classes = devices.as_ref().map_or(0, |known| known.classes.len());
         let placement = stream.and_then(|stream| stream.placement);
         keys.placement = keys.placement.or(placement.map(|how| how.of_classes(classes)));
-        let (devices, goals) = both(devices, keys.goals())?;
+        let (devices, mut goals) = both(devices, keys.goals())?;
+        let hashed_instead = hashed_instead(&mut goals, keys.gateways);
         kept_and_sent(&devices.classes, &goals)?;
         let fleet = Fleet::new(devices.classes).map_err(|faults| Faults::of(&faults))?;
         let estimator = Estimator::new(fleet, goals).map_err(|faults| {
@@ -158,13 +163,34 @@ impl Question {
             hopeless.map_or_else(|| Faults::of(&faults).into(), NoPlan::Hopeless)
         })?;
         let mut warnings: Vec<_> = devices.doubts.iter().map(Said::of).collect();
+        warnings.extend(hashed_instead.iter().map(Said::of));
         warnings.extend(Warning::of_prices(&prices, today).iter().map(Said::of));
         let peak = keys.on_demand_peak.map(f64::from);
         warnings.extend(
             peak.and_then(|peak| Warning::of_on_demand(&estimator, peak)).iter().map(Said::of),
         );
         let prices_date = prices.as_of;
-        Ok(Self { estimator, keys, region_name, region, prices_date, stream, warnings })
+        let max_shards_ok = arguments.max_shards_ok;
+        Ok(Self {
+            estimator,
+            keys,
+            region_name,
+            region,
+            prices_date,
+            stream,
+            max_shards_ok,
+            warnings,
+        })
+    }
+
+    /// How many gateways share the stream.
+    pub(super) fn gateways(&self) -> NonZeroU32 {
+        self.keys.gateways.unwrap_or(NonZeroU32::MIN)
+    }
+
+    /// The same plan with golden places, where a single gateway can offer them.
+    pub(super) fn golden(&self) -> Option<Estimator> {
+        (self.gateways() == NonZeroU32::MIN).then(|| self.estimator.golden())?
     }
 
     /// Finds what is wrong whatever will be observed.
@@ -173,6 +199,16 @@ impl Question {
         kept_and_sent(&[], &keys.goals()?)?;
         is_witness_alone(arguments, &classes)
     }
+}
+
+/// Golden places are even for each gateway by itself only: several are planned for as hashed, which is
+/// said.
+fn hashed_instead(goals: &mut Goals, gateways: Option<NonZeroU32>) -> Option<Warning> {
+    let gateways = gateways.filter(|gateways| gateways.get() > 1)?;
+    (goals.placement == Placement::Golden).then(|| {
+        goals.placement = Placement::Md5;
+        Warning::GoldenShared { gateways }
+    })
 }
 
 /// Whether what devices keep is sent once, and what is sent once was kept: one without the other would

@@ -25,6 +25,14 @@ pub(super) struct Inputs<'q> {
     region: &'q str,
     /// When the prices were compared with AWS's pages.
     prices_date: String,
+    /// Gateways that share the stream.
+    gateways: NonZeroU32,
+    /// Shards that the stream has today, if that was said or seen.
+    current_shards: Option<NonZeroU32>,
+    /// Bytes of the highest second of the last 30 days, if that was said.
+    on_demand_peak: Option<u32>,
+    /// More shards than this are not fine.
+    max_shards_ok: Option<NonZeroU32>,
 }
 
 impl<'q> Inputs<'q> {
@@ -34,6 +42,10 @@ impl<'q> Inputs<'q> {
             goals: question.estimator.goals(),
             region: &question.region_name,
             prices_date: question.prices_date.to_string(),
+            gateways: question.gateways(),
+            current_shards: question.keys.current_shards,
+            on_demand_peak: question.keys.on_demand_peak,
+            max_shards_ok: question.max_shards_ok,
         }
     }
 }
@@ -55,7 +67,7 @@ pub(super) struct Planned<'q> {
     pub(super) needs: Vec<Need>,
     /// What AWS's formula says.
     pub(super) aws_formula: AwsFormula,
-    /// Shards with golden-ratio hash keys instead of hashed ones.
+    /// Shards with golden-ratio hash keys instead of hashed ones, if there is one gateway.
     pub(super) golden_shards: Option<NonZeroU32>,
     /// Shards that a growing fleet needs.
     pub(super) by_month: Vec<Month>,
@@ -67,8 +79,10 @@ pub(super) struct Planned<'q> {
     pub(super) bill_less: Option<Bill>,
     /// A month with one shard more.
     pub(super) bill_more: Bill,
-    /// What the gateway needs.
+    /// What a gateway for all of it needs.
     pub(super) footprint: Footprint,
+    /// What each of several needs, if several share it.
+    pub(super) footprint_each: Option<Footprint>,
     /// What speaks against the plan.
     pub(super) warnings: Vec<Said>,
 }
@@ -90,12 +104,12 @@ pub(super) struct Month {
 impl<'q> Planned<'q> {
     pub(super) fn of(question: &'q Question) -> Result<Self, Faults> {
         let Question { estimator, region, keys, stream, .. } = question;
-        let (fleet, goals) = (estimator.fleet(), estimator.goals());
+        let (fleet, goals, gateways) = (estimator.fleet(), estimator.goals(), question.gateways());
         let plan = estimator.plan().map_err(Faults::one)?;
         let bill_of = |shards| Bill::of(estimator, shards, region);
         let bill = bill_of(plan.shards);
         let needs = estimator.needs().into_iter();
-        let golden = estimator.golden().and_then(|golden| golden.plan().ok());
+        let golden = question.golden().and_then(|golden| golden.plan().ok());
         let golden_shards = golden.map(|plan| plan.shards);
         let of_hashing = golden_shards.and_then(|golden| Warning::of_hashing(&plan, golden));
         let warnings = of_hashing.iter().map(Said::of);
@@ -110,9 +124,9 @@ impl<'q> Planned<'q> {
                 fleet.per_record(|class| class.sizes.mean_bytes()),
                 goals.readers.sharing,
             ),
-            holding: stream
-                .as_ref()
-                .map(|stream| Holding::of(stream, keys.current_shards, &plan, goals.target)),
+            holding: stream.as_ref().map(|stream| {
+                Holding::of(stream, keys.current_shards, &plan, goals.target, gateways)
+            }),
             golden_shards,
             by_month: by_month(estimator),
             ladder: keys.current_shards.map(|now| ladder(now, plan.shards)).unwrap_or_default(),
@@ -120,6 +134,9 @@ impl<'q> Planned<'q> {
             bill_less: plan.less.as_ref().map(|less| bill_of(less.shards)),
             bill_more: bill_of(plan.more.shards),
             footprint: Footprint::of(estimator, plan.shards),
+            // What a running gateway shows is the part of one already.
+            footprint_each: (gateways > NonZeroU32::MIN && stream.is_none())
+                .then(|| Footprint::of_each(estimator, plan.shards, gateways)),
             warnings: warnings.chain(warnings_of(question, &plan.chosen, &bill)).collect(),
             plan,
         })

@@ -12,6 +12,7 @@ use super::observed::Known;
 use super::report::SCHEMA_VERSION;
 use super::words::per_cent;
 use crate::advice::measured;
+use crate::limits::SHARDS_MAX;
 use crate::number::{count_up, real, whole};
 use crate::{Arrivals, Factor, Flow, GoalFault, HotKey, Placement, Plan, SIZE_EDGES, SizeCounts};
 
@@ -39,6 +40,8 @@ pub(super) struct Stream {
     /// What a shard is planned for, and what it is sent at most, as parts of its limits.
     pub(super) target: Option<Factor>,
     pub(super) fraction: Option<Factor>,
+    /// How many gateways share it, if that was stated: then what is shown is the part of one.
+    pub(super) instances: Option<NonZeroU32>,
     /// What places keys on shards.
     pub(super) placement: Option<Placement>,
 }
@@ -70,6 +73,7 @@ impl Running {
             holds: value("plan_holds")? > 0.5,
             target: Factor::new(value("plan_target_ratio")?),
             fraction: Factor::new(value("pace_fraction_ratio")?),
+            instances: value("pace_instances").ok().and_then(|n| NonZeroU32::new(count_up(n))),
             placement: placement(&page),
         };
         Ok(Self { arrivals, stream })
@@ -144,7 +148,7 @@ fn hottest(page: &Page<'_>, records: u64, window_per_s: f64) -> Vec<HotKey<Strin
 /// However it is known how many they are; not shown while they are not told apart.
 fn shards(page: &Page<'_>) -> Option<NonZeroU32> {
     let (_known, count) = page.labels("stream_shards", "known").next()?;
-    NonZeroU32::new(count_up(count))
+    NonZeroU32::new(count_up(count).min(SHARDS_MAX))
 }
 
 fn placement(page: &Page<'_>) -> Option<Placement> {
@@ -159,8 +163,11 @@ fn placement(page: &Page<'_>) -> Option<Placement> {
 /// Whether the shards that there are are enough.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(super) struct Holding {
-    /// Whether they are; `None` if nobody knows how many there are.
+    /// Whether they are; `None` if nobody knows how many there are, and if they are for the part of one
+    /// gateway: nobody knows what the others send.
     pub(super) holds: Option<bool>,
+    /// Gateways that share them, this one included.
+    pub(super) gateways: NonZeroU32,
     /// How many there are.
     pub(super) shards: Option<NonZeroU32>,
     /// How many are needed, by what the hottest is found to have; by the plan where nobody knows that.
@@ -183,21 +190,25 @@ impl Holding {
         shards: Option<NonZeroU32>,
         plan: &Plan,
         target: Factor,
+        gateways: NonZeroU32,
     ) -> Self {
         let Stream { hottest_used, throttled, holds: warned_not, .. } = *stream;
         let found = stream.shards.zip(hottest_used);
         let needed = found.map_or(plan.shards, |(shards, used)| measured(shards, used, target));
         let holds = shards.map(|shards| needed <= shards && warned_not);
+        let holds = holds.filter(|holds| !holds || gateways == NonZeroU32::MIN);
         let (needed, planned) = (Some(needed), Some(plan.shards));
-        Self { holds, shards, needed, planned, hottest_used, throttled, warned: !warned_not }
+        let warned = !warned_not;
+        Self { holds, gateways, shards, needed, planned, hottest_used, throttled, warned }
     }
 
     /// For a stream that no number of shards can mend.
     fn hopeless(stream: &Stream) -> Self {
-        let Stream { shards, hottest_used, throttled, holds, .. } = *stream;
+        let Stream { shards, hottest_used, throttled, holds, instances, .. } = *stream;
         let (needed, planned) = (None, None);
         Self {
             holds: Some(false),
+            gateways: instances.unwrap_or(NonZeroU32::MIN),
             shards,
             needed,
             planned,

@@ -15,12 +15,15 @@ pub(super) fn of(question: &Question, shards: NonZeroU32) -> Result<String, Faul
     let goals = question.estimator.goals();
     let Goals { target, fraction, .. } = goals;
     check(goals)?;
-    let partitioning = match goals.placement {
-        Placement::Golden => "partitioning = \"golden\"\n",
-        Placement::Md5 | Placement::Even => "",
+    let partitioning = match (goals.placement, question.keys.placement) {
+        (Placement::Golden, _) => "partitioning = \"golden\"\n",
+        (Placement::Md5, Some(Placement::Golden)) => {
+            "# Keys are hashed: golden places are for one gateway.\n"
+        }
+        (Placement::Md5 | Placement::Even, _) => "",
     };
     let fleet = question.estimator.fleet();
-    let instances = question.keys.gateways.unwrap_or(NonZeroU32::MIN);
+    let instances = question.gateways();
     Ok(format!(
         "# Planned for {:.0} devices and {:.1} records/s.\n\
          [stream]\nshards = {shards}\n{partitioning}\n\

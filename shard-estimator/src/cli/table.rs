@@ -22,7 +22,7 @@ pub(super) fn of_plan(question: &Question, planned: &Planned<'_>, explain: bool)
         lines(&[neighbours(planned), outlook(question, planned)].concat()),
         columns(&months(planned)),
         costs(question, &planned.bill),
-        lines(&machine(planned)),
+        lines(&machine(question, planned)),
         warnings(&planned.warnings),
         explained(explain, || formulas::of(question, &planned.plan.chosen, &planned.bill)),
     ];

@@ -106,7 +106,7 @@ written! {
         /// Gateways that share the stream [default: 1].
         gateways: NonZeroU32 = quantity::some, "N";
         /// Shards that the stream has today.
-        current_shards: NonZeroU32 = quantity::some, "N";
+        current_shards: NonZeroU32 = quantity::shards, "N";
         /// Most bytes of a second in the last 30 days, to judge a move to on-demand.
         on_demand_peak: u32 = quantity::bytes, "SIZE";
         /// Region whose prices count [default: us-east-1].

@@ -8,6 +8,7 @@ use jiff::civil::{Date, date};
 use serde_json::{Value, json};
 use shard_estimator::cli::{Answer, Arguments, Faults, answer};
 
+mod gateways;
 mod running;
 mod trace;
 
@@ -109,6 +110,17 @@ fn the_shards_cost_and_outage_of_a_fleet_are_those_computed_elsewhere() {
 }
 
 #[test]
+fn all_that_was_asked_is_there_for_machines() {
+    let asked = "--gateways 3 --current-shards 16 --on-demand-peak 9MiB";
+    let inputs = &json_of(&format!("{FLEET} {asked} --max-shards-ok 40"))["inputs"];
+    assert_eq!((&inputs["gateways"], &inputs["current_shards"]), (&json!(3), &json!(16)));
+    assert_eq!(inputs["on_demand_peak"], 9 << 20);
+    assert_eq!(inputs["max_shards_ok"], 40);
+    let inputs = &json_of(&format!("{FLEET} --shards 29"))["inputs"];
+    assert_eq!((&inputs["gateways"], &inputs["current_shards"]), (&json!(1), &Value::Null));
+}
+
+#[test]
 fn one_shard_less_is_said_to_break_what_it_breaks_and_one_more_what_it_buys() {
     let text = answered(&format!("{FLEET} --outage 1h --drain 4h"));
     assert!(text.contains("32 shards, because of drain."), "{text}");
@@ -189,6 +201,10 @@ fn a_quantity_that_is_none_is_refused_where_it_is_typed() {
     refused("--period=-1s", &["with its unit"]);
     refused("--devices=-5", &["whole number"]);
     refused("--devices 99999999999", &["whole number"]);
+    for flag in ["--shards", "--current-shards", "--max-shards-ok"] {
+        refused(&format!("{FLEET} {flag} 20001"), &["1 to 20000, the most that a stream can have"]);
+        assert!(asked(&format!("{FLEET} {flag} 20000")).is_ok(), "{flag}");
+    }
     refused("--placement weighted", &["md5", "golden", "even"]);
 }
 
@@ -325,6 +341,16 @@ fn modes_that_have_no_price_are_named() {
         let table = answered(&format!("{FLEET} {flags}"));
         assert!(table.contains(what), "{table}");
         assert!(answered(&format!("{FLEET} {flags} --format html")).contains(what), "{flags}");
+    }
+    assert!(!answered(FLEET).contains("the file has no price"));
+    let tokyo = format!("{FLEET} --region ap-northeast-1");
+    for (flags, what) in [
+        ("", "of on-demand Advantage, of delivery by Firehose in this region"),
+        ("--efo 1", "of provisioned shards, of delivery by Firehose in this region"),
+    ] {
+        let table = answered(&format!("{tokyo} {flags}"));
+        assert!(table.contains("; the file has no price, or not every one, "), "{table}");
+        assert!(table.contains(what), "{table}");
     }
 }
 

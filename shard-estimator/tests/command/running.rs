@@ -153,6 +153,33 @@ fn hot_keys_among_devices_that_are_placed_by_numbers_are_planned_for_as_hashed()
     assert_eq!(plan["inputs"]["goals"]["placement"], "md5");
 }
 
+/// What the others send to the same shards is not seen.
+#[test]
+fn one_of_several_gateways_does_not_say_that_the_plan_holds() {
+    let one_of = |gateways: u32, gateway: Gateway<'_>| {
+        let shown = format!("tidegate_pace_instances {gateways}.0\n# EOF\n");
+        Running::read(&gateway.page().replace("# EOF\n", &shown)).unwrap()
+    };
+    let of_four = answered(one_of(4, GATEWAY), "").expect("a plan");
+    let table = of_four.text;
+    assert!(!table.contains("HOLDS") && !of_four.is_broken, "{table}");
+    assert!(table.contains("has 4 shards, and this gateway needs 4 of them."), "{table}");
+    assert!(table.contains("of this gateway alone: 4 share the stream, add theirs."), "{table}");
+    assert!(!table.contains("with an even part of it"), "it is the part of one: {table}");
+    let holding = &json(one_of(4, GATEWAY))["holding"];
+    assert_eq!((&holding["holds"], &holding["gateways"]), (&Value::Null, &4.into()));
+    let settings = asked(one_of(4, GATEWAY), "--format toml").expect("settings");
+    assert!(settings.contains("instances = 4\n"), "{settings}");
+
+    let too_small = Gateway { shards: 2, hottest_used: 1.21, ..GATEWAY };
+    let broken = answered(one_of(4, too_small), "").expect("a plan");
+    assert!(broken.is_broken && broken.text.contains("THE PLAN NO LONGER HOLDS"), "{broken:?}");
+    assert!(broken.text.contains("add theirs"), "{broken:?}");
+
+    let alone = asked(one_of(1, GATEWAY), "").expect("a plan");
+    assert_eq!(Ok(alone), asked(GATEWAY.running(), ""));
+}
+
 #[test]
 fn a_warning_of_the_gateway_counts() {
     let table = asked(Gateway { holds: false, ..GATEWAY }.running(), "").expect("a plan");

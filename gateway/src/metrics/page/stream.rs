@@ -49,6 +49,11 @@ fn plan(plan: &PlanShown, page: &mut Page<'_>) -> Result<(), Error> {
             "Their bytes, data and keys.",
             plan.window.map(|window| window.bytes_per_s),
         ),
+        (
+            "pace_instances",
+            "Gateways that share the stream, as stated: pace.instances; absent if it is not.",
+            plan.instances.map(f64::from),
+        ),
     ] {
         value.map_or(Ok(()), |value| page.gauge(name, help, value))?;
     }

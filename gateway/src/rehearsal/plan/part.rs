@@ -33,6 +33,8 @@ pub struct Asked {
     pub seconds: u32,
     /// Chooses keys and times.
     pub seed: u64,
+    /// How many gateways share the plan's stream. One is played.
+    pub gateways: NonZeroU32,
 }
 
 /// What is played of a plan.
@@ -58,6 +60,8 @@ pub struct Part {
     pub timetable: Timetable,
     /// The plan that it is of, as it was given.
     plan: Estimator,
+    /// The gateways of the plan.
+    pub(super) gateways: NonZeroU32,
 }
 
 impl Part {
@@ -109,6 +113,7 @@ impl Part {
             end,
             timetable,
             plan: plan.clone(),
+            gateways: asked.gateways,
         })
     }
 

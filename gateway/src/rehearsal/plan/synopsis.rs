@@ -11,16 +11,19 @@ pub(super) fn of(part: &Part, plan: &Estimator) -> Vec<String> {
     sentences.extend(growth(plan));
     sentences.extend(idle_time(part, plan));
     sentences.extend(outage(part, plan));
-    let left_out = left_out(plan);
+    let left_out = left_out(part, plan);
     if !left_out.is_empty() {
         sentences.push(format!("Not played: {}.", left_out.join(", ")));
     }
     sentences
 }
 
-fn left_out(plan: &Estimator) -> Vec<String> {
+fn left_out(part: &Part, plan: &Estimator) -> Vec<String> {
     let goals = plan.goals();
     let mut left_out = Vec::new();
+    if part.gateways.get() > 1 {
+        left_out.push(format!("{} gateways (one sends it all)", part.gateways));
+    }
     if goals.readers.sharing > 0 {
         left_out.push("reads".to_owned());
     }

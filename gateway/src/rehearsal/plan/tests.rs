@@ -45,7 +45,13 @@ fn plan(classes: Vec<Class>, goals: Goals) -> Estimator {
 }
 
 fn asked(shards: u32, scale: f64) -> Asked {
-    Asked { shards: NonZeroU32::new(shards), scale: Some(scale), seconds: 9, seed: 1 }
+    Asked {
+        shards: NonZeroU32::new(shards),
+        scale: Some(scale),
+        seconds: 9,
+        seed: 1,
+        gateways: NonZeroU32::MIN,
+    }
 }
 
 fn hour_in_eight() -> Option<Outage> {

@@ -41,20 +41,41 @@ pub(in crate::cli) fn about(question: &Question, bill: &Bill) -> String {
     let firehose = bill
         .firehose
         .map_or_else(String::new, |cost| format!("; delivery by Firehose would add {cost}"));
-    format!("prices of {region_name}, {prices_date}{firehose}{}", unpriced(question))
+    let asked = unpriced(question);
+    let lacking = lacking(bill, asked.is_some());
+    let left_out: Vec<_> = [asked, lacking].into_iter().flatten().collect();
+    let left_out: String = left_out.iter().map(|why| format!("; {why}")).collect();
+    format!("prices of {region_name}, {prices_date}{firehose}{left_out}")
 }
 
 /// Why on-demand modes are left out, if the question asks for what has no price in them.
-fn unpriced(question: &Question) -> String {
+fn unpriced(question: &Question) -> Option<String> {
     let goals = question.estimator.goals();
     let asked = [
         (goals.readers.fan_out > 0).then_some("enhanced fan-out"),
         (goals.retention > FREE_RETENTION).then_some("retention beyond 24 hours"),
     ];
     let asked: Vec<_> = asked.into_iter().flatten().collect();
-    if asked.is_empty() {
-        return String::new();
-    }
-    let asked = asked.join(" and of ");
-    format!("; on-demand prices of {asked} are not known, so those modes are left out")
+    let of = asked.join(" and of ");
+    (!asked.is_empty())
+        .then(|| format!("on-demand prices of {of} are not known, so those modes are left out"))
+}
+
+/// What is left out because the file does not have all that it takes in this region; not what `is_by_shard`
+/// leaves out, what is asked having a price only by the shard.
+fn lacking(bill: &Bill, is_by_shard: bool) -> Option<String> {
+    let lacking = [
+        (bill.provisioned.is_none(), "provisioned shards"),
+        (bill.on_demand.is_none() && !is_by_shard, "on demand"),
+        (bill.advantage.is_none() && !is_by_shard, "on-demand Advantage"),
+        (bill.firehose.is_none(), "delivery by Firehose"),
+    ];
+    let lacking: Vec<_> =
+        lacking.iter().filter(|(is_lacking, _)| *is_lacking).map(|(_, what)| *what).collect();
+    (!lacking.is_empty()).then(|| {
+        format!(
+            "the file has no price, or not every one, of {} in this region",
+            lacking.join(", of ")
+        )
+    })
 }

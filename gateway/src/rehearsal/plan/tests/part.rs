@@ -126,6 +126,17 @@ fn waves_that_come_sooner_do_not_break_a_plan_that_holds() {
 }
 
 #[test]
+fn several_gateways_are_said_not_to_be_played() {
+    let told = |gateways| {
+        let gateways = NonZeroU32::new(gateways).unwrap();
+        let part = Part::of(&pumps(), Asked { gateways, ..asked(4, 0.3) }).unwrap();
+        part.synopsis().join(" ")
+    };
+    assert!(told(4).contains("Not played: 4 gateways (one sends it all), reads."), "{}", told(4));
+    assert!(!told(1).contains("gateways"), "{}", told(1));
+}
+
+#[test]
 fn devices_that_are_named_keep_their_names() {
     let names: Vec<_> = (0..50).map(|n| format!("site/pump-{n}")).collect();
     let named = Class { devices: Devices::Known(names.clone()), ..class("pumps", 1, S) };

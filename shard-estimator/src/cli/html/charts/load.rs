@@ -15,7 +15,7 @@ pub(in crate::cli::html) fn load_by_shard(question: &Question, outlook: &Outlook
     let goals = estimator.goals();
     let planned_for = outlook.hottest.records_used.max(outlook.hottest.bytes_used);
     let placed = hottest_first(estimator, outlook.shards);
-    let golden = estimator.golden().map(|golden| hottest_first(&golden, outlook.shards));
+    let golden = question.golden().map(|golden| hottest_first(&golden, outlook.shards));
     let highest = placed.iter().map(|(_, used)| *used).fold(planned_for.max(1.0), f64::max);
     let count = f64::from(outlook.shards.get());
     let width = count / real(placed.len() as u64);
