@@ -180,6 +180,27 @@ async fn stream_that_is_large_enough_is_not_warned_of() {
     run.stop().await.books();
 }
 
+/// A gateway is away for 40 s, at five sixths of what is planned for; then it is sent nine tenths of what
+/// the shard takes for twice its patience.
+#[tokio::test]
+async fn what_the_broker_kept_while_the_gateway_was_away_is_not_warned_of() {
+    let stream = Settings { shards: 1, ..Settings::default() };
+    let world = World::with(mosquitto::Settings::patient(), stream)
+        .await
+        .set("stream.shards", "1")
+        .set("spool.mode", "\"off\"")
+        .set("plan.target", "0.6")
+        .set("plan.warn_after_s", "10");
+    world.begin_session().await;
+    let published = Load::new(20_000, 500).publish(world.broker.port).await;
+    let run = world.gateway.start().await;
+    world.all_arrive(&published).await;
+    // As long as what came shows.
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(run.times_said(BROKEN), 0);
+    run.stop().await.books();
+}
+
 #[tokio::test]
 async fn plan_of_a_gateway_that_shows_nothing_says_why_and_what_to_do() {
     let world = World::new().await.with_metrics();
