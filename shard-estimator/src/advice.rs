@@ -1,4 +1,5 @@
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use crate::number::count_up;
 use crate::{Arrivals, Constraint, Estimator, Factor, Goals};
@@ -31,7 +32,8 @@ impl Advice {
         }
         let planned = arrivals.fleet().and_then(|fleet| {
             let placement = goals.placement.of_classes(fleet.classes().len());
-            let goals = Goals { placement, ..goals.clone() };
+            // How long records wait is another matter: more shards do not make large ones faster.
+            let goals = Goals { placement, p99: Duration::MAX, ..goals.clone() };
             let plan = Estimator::new(fleet, goals).ok()?.plan().ok()?;
             Some((plan.shards, plan.binding))
         });
@@ -53,8 +55,6 @@ pub(crate) fn measured(present: NonZeroU32, used: f64, target: Factor) -> NonZer
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::{HashKey, Placement, Traffic};
 
@@ -127,5 +127,21 @@ mod tests {
         let nothing = Advice { shards: None, binding: Vec::new() };
         assert_eq!(Advice::of(&seen(40, 900), &Goals::default(), None), nothing);
         assert_eq!(Advice::of(&seen(0, 0), &Goals::default(), None), nothing);
+    }
+
+    /// With a tenth of its limits a shard takes a record of 1 MiB in more than the two seconds of a plan.
+    #[test]
+    fn records_that_are_sent_in_pieces_for_long_are_advised_for_like_others() {
+        let minute = Duration::from_secs(60);
+        let mut traffic = Traffic::new(minute, Duration::ZERO);
+        for camera in 0..4 {
+            let key = HashKey::of(&format!("camera-{camera}"));
+            traffic.add(key, &camera, 20, 1_000_000);
+        }
+        traffic.pass(minute);
+        let part = |part| Factor::new(part).expect("above 0, at most 1");
+        let goals = Goals { target: part(0.08), fraction: part(0.1), ..Goals::default() };
+        let seen = traffic.arrivals().cloned().unwrap();
+        assert!(Advice::of(&seen, &goals, None).shards.is_some());
     }
 }

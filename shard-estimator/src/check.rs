@@ -17,7 +17,7 @@ pub enum Constraint {
     Bytes,
     /// Bytes a second out of the hottest shard, for all consumers that share its reads.
     Reads,
-    /// How long records of aligned devices wait.
+    /// How long records of aligned devices wait, or large ones where there are none.
     Delay,
     /// How long records wait that devices kept and send together.
     Restore,
@@ -72,6 +72,8 @@ pub enum Check {
     },
     /// [`Constraint::Delay`].
     Delay(Wait),
+    /// [`Constraint::Delay`] where no devices are aligned, but records are large.
+    Pieces(Pieces),
     /// [`Constraint::Restore`].
     Restore(Wait),
     /// [`Constraint::Drain`].
@@ -145,6 +147,42 @@ impl Wait {
     }
 }
 
+/// How long a record waits that is larger than what a shard is sent at once: it is drawn in pieces,
+/// whatever the number of shards. Others before it are not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Pieces {
+    /// Bytes, data and key, that 99 of 100 records have at most.
+    pub bytes: f64,
+    /// Bytes that pass at once.
+    pub burst_bytes: f64,
+    /// Bytes a second that the limiter lets pass.
+    pub bytes_per_s: f64,
+    /// How long a record waits in the gateway for others.
+    #[serde(serialize_with = "crate::seconds::serialize")]
+    pub linger: Duration,
+    /// How long 99 of 100 records wait at least, linger included.
+    #[serde(serialize_with = "crate::seconds::serialize")]
+    pub p99: Duration,
+    /// How long that may be.
+    #[serde(serialize_with = "crate::seconds::serialize")]
+    pub allowed: Duration,
+}
+
+impl Pieces {
+    pub(crate) fn holds(&self) -> bool {
+        within(self.p99.as_secs_f64(), self.allowed.as_secs_f64())
+    }
+
+    fn explain(&self) -> String {
+        let Self { bytes, burst_bytes, bytes_per_s, linger, p99, allowed } = self;
+        format!(
+            "linger + (record - burst) / rate = {linger:?} + ({bytes:.0} - {burst_bytes:.0}) / \
+             {bytes_per_s:.0}/s: {}; allowed {allowed:?}",
+            in_words(Some(*p99))
+        )
+    }
+}
+
 impl Check {
     /// Which constraint it is.
     #[must_use]
@@ -153,7 +191,7 @@ impl Check {
             Self::Records { .. } => Constraint::Records,
             Self::Bytes { .. } => Constraint::Bytes,
             Self::Reads { .. } => Constraint::Reads,
-            Self::Delay(_) => Constraint::Delay,
+            Self::Delay(_) | Self::Pieces(_) => Constraint::Delay,
             Self::Restore(_) => Constraint::Restore,
             Self::Drain { .. } => Constraint::Drain,
             Self::Growth { .. } => Constraint::Growth,
@@ -175,6 +213,7 @@ impl Check {
                 fraction.get() * f64::from(SHARD_READ_BYTES_PER_S),
             ),
             Self::Delay(wait) | Self::Restore(wait) => wait.holds(),
+            Self::Pieces(pieces) => pieces.holds(),
             Self::Drain { takes, within: allowed, .. } => {
                 takes.is_some_and(|takes| within(takes.as_secs_f64(), allowed.as_secs_f64()))
             }
@@ -201,6 +240,7 @@ impl Check {
                  {sharing} <= {fraction} x {SHARD_READ_BYTES_PER_S}"
             ),
             Self::Delay(wait) | Self::Restore(wait) => wait.explain(),
+            Self::Pieces(pieces) => pieces.explain(),
             Self::Drain { used, outage, takes, within } => format!(
                 "outage x rho / (1 - rho) = {outage:?} x {used:.4} / (1 - {used:.4}): {}; allowed \
                  {within:?}",

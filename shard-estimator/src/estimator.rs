@@ -15,6 +15,7 @@ use crate::{
 
 mod carry;
 mod faults;
+mod pieces;
 mod search;
 
 /// A fleet and what is asked of its stream: answers how many shards that takes, and what any number

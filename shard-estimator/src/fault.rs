@@ -159,6 +159,20 @@ pub enum GoalFault {
         /// The goal's linger.
         linger: Duration,
     },
+    /// Records that take longer than that by themselves.
+    #[error(
+        "a p99 of {p99:?} cannot be held: a record of {bytes:.0} bytes is sent to its shard in pieces, \
+         and takes {takes:.3?} with its linger: more shards cannot help: send smaller records, or allow \
+         a longer p99"
+    )]
+    RecordAboveP99 {
+        /// Bytes that 99 of 100 records have at most, data and key.
+        bytes: f64,
+        /// How long such a record waits, linger included.
+        takes: Duration,
+        /// The goal.
+        p99: Duration,
+    },
     /// An outage that can never be drained.
     #[error(
         "the outage of {lasts:?} cannot be drained within {within:?}: one device of class {class:?} \

@@ -23,7 +23,8 @@ pub struct Goals {
     /// How long a record may wait in the gateway for others.
     #[serde(serialize_with = "crate::seconds::serialize")]
     pub linger: Duration,
-    /// How long all but a hundredth of the records of aligned devices may wait, linger included.
+    /// How long all but a hundredth of the records may wait, linger included: of aligned devices, and
+    /// where there are none for large records to be drawn.
     #[serde(serialize_with = "crate::seconds::serialize")]
     pub p99: Duration,
     /// Largest record that the stream takes, data and key: 1 MiB unless its owner raised it.

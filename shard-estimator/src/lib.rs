@@ -129,7 +129,7 @@ pub use aimd::{Aimd, Limiter, Verdicts};
 pub use arrivals::Arrivals;
 pub use aws::AwsFormula;
 pub use budget::Budget;
-pub use check::{Check, Constraint, Wait};
+pub use check::{Check, Constraint, Pieces, Wait};
 pub use class::{Class, Devices, Reporting};
 pub use drain::{drain_time, longest_outage};
 pub use estimator::{Carried, Estimator, Plan};

@@ -101,7 +101,8 @@ fn a_record_has_bytes_and_a_stream_that_takes_it() {
     let raise = ["1048577 bytes", "1048576", "UpdateMaxRecordSize", "record_bytes_max"];
     says(&faults_with(of((1 << 20) - 15), Goals::default()), &raise);
     assert_eq!(faults_with(of((1 << 20) - 16), Goals::default()), [""; 0]);
-    let raised = Goals { record_bytes_max: 10 << 20, ..Goals::default() };
+    let p99 = Duration::from_secs(3);
+    let raised = Goals { record_bytes_max: 10 << 20, p99, ..Goals::default() };
     assert_eq!(faults_with(of(2 << 20), raised), [""; 0]);
     let too_high = Goals { record_bytes_max: (10 << 20) + 1, ..Goals::default() };
     says(&faults_with(sensors(), too_high), &["record_bytes_max is 10485761", "10485760"]);
@@ -185,6 +186,16 @@ fn a_linger_lets_the_limiter_reach_its_rate_and_the_delay_its_goal() {
     let restore = Some(Restore { jitter: Duration::ZERO, p99: Duration::from_millis(99) });
     let hasty = Goals { restore, ..Goals::default() };
     says(&faults_with(sensors(), hasty), &["p99 of 99ms", "linger of 100ms"]);
+}
+
+#[test]
+fn a_record_that_takes_longer_than_it_may_is_not_helped_by_shards() {
+    let large =
+        Class { sizes: Sizes::mean(500 << 10), period: Duration::from_secs(20), ..sensors() };
+    let within = |ms| Goals { p99: Duration::from_millis(ms), ..Goals::default() };
+    let faults = faults_with(large.clone(), within(300));
+    says(&faults, &["p99 of 300ms", "in pieces", "503.663ms", "smaller records"]);
+    assert_eq!(faults_with(large, within(510)), [""; 0]);
 }
 
 #[test]

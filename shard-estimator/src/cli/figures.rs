@@ -144,6 +144,7 @@ pub(super) fn about(check: &Check) -> String {
         Check::Records { .. } | Check::Bytes { .. } => "into the hottest shard".to_owned(),
         Check::Reads { .. } => "out of the hottest shard".to_owned(),
         Check::Delay(_) => "p99 of aligned reports".to_owned(),
+        Check::Pieces(_) => "p99 of large records".to_owned(),
         Check::Restore(_) => "p99 of what was kept".to_owned(),
         Check::Drain { outage, .. } => format!("catching up after {} away", time(*outage)),
         Check::Growth { .. } => "when the next shard is due".to_owned(),
@@ -157,6 +158,7 @@ pub(super) fn allowed(check: &Check) -> String {
         Check::Records { target, .. } | Check::Bytes { target, .. } => per_cent(target.get()),
         Check::Reads { fraction, .. } => per_cent(fraction.get()),
         Check::Delay(wait) | Check::Restore(wait) => time(wait.allowed),
+        Check::Pieces(pieces) => time(pieces.allowed),
         Check::Drain { within, .. } => time(*within),
         Check::Growth { horizon_months, .. } => format!("{horizon_months} months"),
     }
@@ -184,6 +186,7 @@ pub(super) fn used(check: &Check) -> String {
         Check::Reads { hottest_per_s, sharing, .. } => {
             per_cent(hottest_per_s * f64::from(*sharing) / f64::from(SHARD_READ_BYTES_PER_S))
         }
+        Check::Pieces(pieces) => time(pieces.p99),
         Check::Delay(Wait { p99, .. }) | Check::Restore(Wait { p99, .. }) => wait(*p99),
         Check::Drain { takes, .. } => wait(*takes),
         Check::Growth { months, .. } => {

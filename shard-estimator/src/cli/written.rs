@@ -77,7 +77,7 @@ written! {
         placement: Placement = quantity::placement, "HOW";
         /// How long a record may wait in the gateway for others [default: 100ms].
         linger: Duration = quantity::time, "TIME";
-        /// How long 99 of 100 records of aligned devices may wait [default: 2s].
+        /// How long 99 of 100 records of aligned devices may wait, or large ones [default: 2s].
         p99: Duration = quantity::time, "TIME";
         /// Largest record that the stream takes [default: 1 MiB].
         record_bytes_max: u32 = quantity::bytes, "SIZE";

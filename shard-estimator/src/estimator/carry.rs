@@ -1,11 +1,12 @@
 use std::time::Duration;
 
+use super::pieces;
 use crate::burst::{Drainage, Wave, p99_delay};
 use crate::limits::{SHARD_BYTES_PER_S, SHARD_RECORDS_PER_S};
 use crate::loads::{Loads, Waves};
 use crate::number::count_up;
 use crate::{
-    Budget, Check, Class, Fleet, Flow, Goals, Hottest, Keys, Outage, Sent, Wait, drain_time,
+    Budget, Check, Class, Fleet, Flow, Goals, Hottest, Keys, Outage, Pieces, Sent, Wait, drain_time,
 };
 
 /// What one shard carries: holds the loads of a shard against the goals.
@@ -16,13 +17,16 @@ pub(super) struct Carry<'a> {
     data_bytes: f64,
     key_bytes: f64,
     budget: Budget,
+    /// What large records wait for, where any do.
+    pieces: Option<Pieces>,
 }
 
 impl<'a> Carry<'a> {
     /// Of records of the whole fleet.
     pub(super) fn new(fleet: &Fleet, goals: &'a Goals) -> Self {
         let data_bytes = fleet.per_record(|class| class.sizes.mean_bytes());
-        Self::of_records(data_bytes, fleet.per_record(Class::key_bytes), goals)
+        let all = Self::of_records(data_bytes, fleet.per_record(Class::key_bytes), goals);
+        Self { pieces: pieces::of(fleet, goals), ..all }
     }
 
     /// Of records of one class.
@@ -31,7 +35,8 @@ impl<'a> Carry<'a> {
     }
 
     fn of_records(data_bytes: f64, key_bytes: f64, goals: &'a Goals) -> Self {
-        Self { goals, data_bytes, key_bytes, budget: Budget::of_shard(goals.fraction) }
+        let budget = Budget::of_shard(goals.fraction);
+        Self { goals, data_bytes, key_bytes, budget, pieces: None }
     }
 
     /// Whether every goal but growth holds.
@@ -51,7 +56,9 @@ impl<'a> Carry<'a> {
             let (hottest_per_s, sharing) = (sent.bytes_per_s, readers.sharing);
             checks.push(Check::Reads { hottest_per_s, sharing, fraction });
         }
-        if !loads.aligned.records.is_empty() {
+        if loads.aligned.records.is_empty() {
+            checks.extend(self.pieces.map(Check::Pieces));
+        } else {
             let spread = self.flow(loads.spread.records_per_s, loads.spread.bytes_per_s);
             checks.push(Check::Delay(self.wait(&loads.aligned, spread, self.goals.p99)));
         }

@@ -1,4 +1,5 @@
 use super::carry::Carry;
+use super::pieces;
 use crate::limits::{
     FAN_OUT_ADVANTAGE_MAX, RECORD_BYTES_CEILING, RETENTION_MAX, RETENTION_MIN, SHARD_READS_PER_S,
 };
@@ -26,6 +27,10 @@ pub(super) fn of(fleet: &Fleet, goals: &Goals) -> Vec<GoalFault> {
     {
         faults.push(GoalFault::Growth { per_month: growth.per_month });
     }
+    faults.extend(pieces::of(fleet, goals).filter(|pieces| !pieces.holds()).map(|pieces| {
+        let (bytes, takes) = (pieces.bytes, pieces.p99);
+        GoalFault::RecordAboveP99 { bytes, takes, p99: goals.p99 }
+    }));
     // What is asked of one device makes sense only with goals that do.
     if faults.is_empty() {
         faults.extend(fleet.classes().iter().filter_map(|class| of_device(class, goals)));

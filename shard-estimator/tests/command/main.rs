@@ -258,7 +258,7 @@ fn what_speaks_against_a_plan_is_said_with_advice() {
     warned(&format!("{FLEET} --current-shards 4"), &["3 steps (8, 16, 29)"]);
     warned(&format!("{FLEET} --target-util 0.95 --limiter 0.97"), &["plan for 0.8"]);
     warned(&format!("{FLEET} --on-demand-peak 4MiB"), &["move the devices in steps"]);
-    let large = "--devices 10 --period 1min --sizes 2MiB:1 --record-bytes-max 10MiB";
+    let large = "--devices 10 --period 1min --sizes 2MiB:1 --record-bytes-max 10MiB --p99 3s";
     warned(large, &["above 1 MiB"]);
     let many = "--devices 900000 --period 1s --sizes 1KiB:1 --region ap-northeast-1";
     warned(many, &["above the region's quota of 1000"]);

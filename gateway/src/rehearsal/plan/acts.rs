@@ -21,6 +21,9 @@ const CYCLE_WAVES: u32 = 5;
 const WAVE_MAX: Duration = Duration::from_secs(60);
 /// A cycle longer than this is not looked for, so that whole cycles are whole periods.
 const COMMON_MAX: Duration = Duration::from_secs(60);
+/// Half of what measured loads may differ by: the standard deviation of the reports of spread devices that
+/// is left to chance.
+const UNEVEN_MAX: f64 = 0.025;
 /// Nobody waits for longer cycles: several are played.
 pub(super) const CYCLE_MAX: Duration = Duration::from_secs(900);
 /// Between the steady time and an outage: what was due until its end is on its way no longer.
@@ -38,7 +41,7 @@ pub struct Acts {
     /// The longest period of aligned classes, and where that is not too long a multiple of all that
     /// are shorter; `None` if there are no such classes.
     pub cycle: Option<Duration>,
-    /// When load, waits and refusals are measured; whole cycles.
+    /// When load, waits and refusals are measured; whole cycles, and whole periods where few report.
     pub steady: Range<Duration>,
     /// When the stream is away, if the plan has an outage.
     pub outage: Option<Range<Duration>>,
@@ -46,7 +49,7 @@ pub struct Acts {
 
 impl Acts {
     /// For `all` of a fleet on a stream of `shards`: `seconds` long, or as long as whole cycles
-    /// take, without the outage.
+    /// take, and whole periods of spread devices that are few, without the outage.
     #[must_use]
     pub fn new(all: &Estimator, shards: NonZeroU32, seconds: u32) -> Self {
         let goals = all.goals();
@@ -55,7 +58,8 @@ impl Acts {
         let waves = CYCLE_WAVES * wave(&all.outlook(shards)).min(WAVE_MAX.max(goals.p99));
         let over = CYCLE_MIN.max((2 * goals.p99).min(WAVE_MAX)).max(waves);
         let cycle = jitters.into_iter().max().map(|jitter| whole_periods(jitter + over, periods));
-        let steady = whole(Duration::from_secs(seconds.into()), cycle);
+        let steady = Duration::from_secs(seconds.into());
+        let steady = whole(steady, evened(cycle, uneven(all, shards, steady)));
         let steady = WARM_UP..WARM_UP + steady;
         let outage = goals.outage.map(|outage| {
             // A wave in the middle: its backlog is that of the average, and it is over before.
@@ -106,6 +110,28 @@ fn aligned(class: &Class) -> Option<(Duration, Duration)> {
         Reporting::Aligned { jitter } => Some((jitter, class.period)),
         Reporting::Spread => None,
     }
+}
+
+/// The periods in which so few spread devices of a shard report that in `steady` there can be noticeably
+/// more of them, or fewer, than on average.
+fn uneven(all: &Estimator, shards: NonZeroU32, steady: Duration) -> Vec<Duration> {
+    let is_uneven = |class: &&Class| {
+        // Each of them reports once more or not, whatever the others do.
+        let devices_on_shard = class.count() / f64::from(shards.get());
+        let periods = steady.as_secs_f64() / class.period.as_secs_f64();
+        0.5 / (periods * devices_on_shard.sqrt()) > UNEVEN_MAX
+    };
+    let spread = all.fleet().classes().iter().filter(|class| aligned(class).is_none());
+    spread.filter(is_uneven).map(|class| class.period).collect()
+}
+
+/// What is made of whole cycles and of whole `periods`, the longest first, as long as that is not too long.
+fn evened(cycle: Option<Duration>, mut periods: Vec<Duration>) -> Option<Duration> {
+    periods.sort_unstable();
+    periods.into_iter().rev().fold(cycle, |common, period| {
+        let multiple = common.map_or(period, |common| multiple(common, period));
+        if multiple <= COMMON_MAX { Some(multiple) } else { common }
+    })
 }
 
 /// `least`, rounded up to whole ones of all `periods` that are shorter.

@@ -62,6 +62,9 @@ impl Figures {
         for check in &outlook.checks {
             match check {
                 Check::Delay(wait) => all.set(Figure::P99, seconds(wait.p99)),
+                Check::Pieces(pieces) => {
+                    all.set(Figure::P99, seconds(spread.map(|_| pieces.p99)));
+                }
                 Check::Drain { takes, .. } => all.set(Figure::Drain, seconds(*takes)),
                 Check::Records { .. }
                 | Check::Bytes { .. }

@@ -17,6 +17,25 @@ fn without_waves_the_acts_are_as_long_as_asked_for() {
     assert_eq!(unending.outage, None);
 }
 
+/// Of three that report every 10 s one or two do in 5 s. Of a thousand half do, give or take 3 %.
+#[test]
+fn whole_periods_are_played_of_few_devices() {
+    let steady = |classes: &[Class], seconds| {
+        let acts = acts_of(Goals::default(), classes, seconds);
+        acts.steady.end - acts.steady.start
+    };
+    let every = |devices, period_s| class(&format!("{period_s}"), devices, period_s * S);
+    assert_eq!(steady(&[every(3, 10)], 5), 10 * S);
+    assert_eq!(steady(&[every(3, 10)], 11), 20 * S);
+    assert_eq!(steady(&[every(3, 10), every(3, 4)], 5), 20 * S);
+    assert_eq!(steady(&[every(2_000, 10)], 5), 5 * S);
+    // Common ones of all would be too long.
+    assert_eq!(steady(&[every(3, 11), every(3, 7)], 5), 11 * S);
+    assert_eq!(steady(&[every(3, 61)], 5), 5 * S);
+    let rooms = aligned("rooms", 9, 900 * S, Duration::ZERO);
+    assert_eq!(steady(&[rooms, every(3, 2)], 5), 10 * S, "cycles of 5 s");
+}
+
 #[test]
 fn waves_have_the_time_to_pass_and_whole_cycles_are_played() {
     let (rooms, meters) =

@@ -125,6 +125,16 @@ fn waves_that_come_sooner_do_not_break_a_plan_that_holds() {
     }
 }
 
+/// 381 KB of them wait for 943,718 bytes/s.
+#[test]
+fn large_records_are_predicted_to_take_their_time() {
+    let cameras = Class { sizes: Sizes::mean(512_000), ..class("cameras", 8, 20 * S) };
+    let part = Part::of(&plan(vec![cameras], Goals::default()), asked(1, 1.0)).unwrap();
+    let predicted = Figures::predicted(&part.predicted(), part.estimator.goals());
+    let p99_s = predicted.get(Figure::P99).unwrap();
+    assert!((p99_s - 0.504).abs() < 0.001, "{p99_s}");
+}
+
 #[test]
 fn several_gateways_are_said_not_to_be_played() {
     let told = |gateways| {
