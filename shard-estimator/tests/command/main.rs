@@ -319,6 +319,9 @@ fn what_speaks_against_the_fleet_is_said_in_reverse_too() {
     let fleet = "--devices 10 --period 1s --record-bytes 1000 --shards 1 --current-shards 9";
     warned(fleet, &["give a histogram"]);
     warned(&format!("{fleet} --efo 21"), &["need On-demand Advantage"]);
+    let skewed = "--devices 500 --period 100ms --sizes 200:1 --shards";
+    warned(&format!("{skewed} 20"), &["golden-ratio hash keys 7 would be enough"]);
+    assert!(!answered(&format!("{skewed} 7")).contains("golden-ratio"), "they are as few");
     warned(fleet, &["the stream gets there in 4 steps (5, 3, 2, 1)"]);
 }
 
