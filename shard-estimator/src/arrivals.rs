@@ -5,6 +5,14 @@ use crate::{Class, Devices, Fleet, Flow, HotKey, Reporting, SizeCounts, Sizes};
 
 /// Keys that take a smaller part of a shard are among many.
 const HOT_USED_MIN: f64 = 0.02;
+/// Those that take more are by themselves, whatever the others do: little has room beside them.
+const HOT_USED: f64 = 0.5;
+/// In between are those by themselves that take so many times what the rest take on average: devices that
+/// are alike are one class, however heavy they are, and only of one class it is known what golden places
+/// save.
+const HOT_TIMES: f64 = 2.0;
+/// So many of all keys are needed for an average: how many there are is known to about 2 %.
+const REST_PART_MIN: f64 = 0.05;
 
 /// What came in a window.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,8 +49,8 @@ impl<K> Arrivals<K> {
         self.hottest.iter().map(|key| self.flow_of(key).used()).fold(0.0, f64::max)
     }
 
-    /// What came as a fleet to plan for: the keys that load a shard noticeably each by itself, and
-    /// all others as devices that are alike and do not report together, for nothing here tells when they
+    /// What came as a fleet to plan for: the keys that load a shard noticeably, and much more than the
+    /// others do, each by itself, and all others as devices that are alike and do not report together, for nothing here tells when they
     /// report. `None` if there is nothing to plan for.
     #[must_use]
     pub fn fleet(&self) -> Option<Fleet> {
@@ -51,8 +59,7 @@ impl<K> Arrivals<K> {
 
     /// The same; `name` is asked with the place of a hot key, from 1 on, and the key.
     pub(crate) fn fleet_named(&self, name: impl Fn(usize, &K) -> String) -> Option<Fleet> {
-        let hot: Vec<_> =
-            self.hottest.iter().filter(|key| self.flow_of(key).used() >= HOT_USED_MIN).collect();
+        let hot = self.hot();
         let records = self.sizes.records();
         let key_bytes = count_up(real(self.key_bytes) / real(records.max(1))).max(1);
         let data_bytes =
@@ -83,6 +90,31 @@ impl<K> Arrivals<K> {
             });
         }
         Fleet::new(classes).ok()
+    }
+
+    /// The keys that are planned for by themselves, the hottest first.
+    fn hot(&self) -> Vec<&HotKey<K>> {
+        let used = |key: &&HotKey<K>| self.flow_of(key).used();
+        let mut hot: Vec<_> = self.hottest.iter().filter(|key| used(key) >= HOT_USED_MIN).collect();
+        hot.sort_by(|one, other| used(other).total_cmp(&used(one)));
+        let (mut records, mut bytes) = hot
+            .iter()
+            .fold((self.sizes.records(), self.sizes.bytes + self.key_bytes), |rest, key| {
+                (rest.0.saturating_sub(key.records), rest.1.saturating_sub(key.bytes))
+            });
+        // The coolest of them join the rest, until one stands out.
+        while let Some(coolest) = hot.last() {
+            let keys = self.keys - real(hot.len() as u64);
+            let average = self.in_a_second(records, bytes).used() / keys;
+            let is_average_known = keys >= REST_PART_MIN * self.keys && records > 0;
+            let stands_out = is_average_known && used(coolest) > HOT_TIMES * average;
+            if stands_out || used(coolest) >= HOT_USED {
+                break;
+            }
+            (records, bytes) = (records + coolest.records, bytes + coolest.bytes);
+            hot.pop();
+        }
+        hot
     }
 
     /// How long a device waits between two records, if so many sent so many.
@@ -135,5 +167,41 @@ mod tests {
             assert!((mean - real(rest as u64)).abs() <= 1.0, "{mean} of {rest}");
             assert_eq!((devices.count(), pump.count()), (1_000.0, 1.0));
         }
+    }
+
+    /// A minute of so many devices for each of these rates, of which the ten hottest are told.
+    fn devices(rates: &[(u64, u64)]) -> Arrivals<u64> {
+        let (mut sizes, mut hottest) = (SizeCounts::default(), Vec::new());
+        for (devices, per_s) in rates {
+            let records = 60 * per_s;
+            (0..devices * records).for_each(|_| sizes.add(100));
+            let key = |key| HotKey { key, records, bytes: records * (100 + KEY_BYTES) };
+            hottest.extend((0..*devices).map(key));
+        }
+        hottest.sort_by_key(|key| std::cmp::Reverse(key.bytes));
+        hottest.truncate(10);
+        let keys = real(rates.iter().map(|(devices, _)| devices).sum());
+        let key_bytes = sizes.records() * KEY_BYTES;
+        Arrivals { lasted: Duration::from_secs(60), sizes, key_bytes, hottest, keys }
+    }
+
+    #[test]
+    fn devices_that_are_alike_are_one_class_however_heavy_they_are() {
+        let classes = |seen: &Arrivals<u64>| {
+            let fleet = seen.fleet().expect("records");
+            fleet.classes().iter().map(Class::count).collect::<Vec<_>>()
+        };
+        for alike in [&[(200, 25)][..], &[(8, 300)], &[(60, 30), (40, 50)]] {
+            let seen = devices(alike);
+            assert_eq!(classes(&seen), [seen.keys], "{alike:?}");
+        }
+        // How many there are is an estimate.
+        let seen = Arrivals { keys: 8.1, ..devices(&[(8, 300)]) };
+        assert_eq!(classes(&seen), [9.0]);
+        let hot = |n: usize, rest: f64| [vec![rest], vec![1.0; n]].concat();
+        assert_eq!(classes(&devices(&[(3, 200), (100, 25)])), hot(3, 100.0));
+        assert_eq!(classes(&devices(&[(9, 50), (100, 1)])), hot(9, 100.0));
+        // A class of more than half a shard each would be told without a name.
+        assert_eq!(classes(&devices(&[(2, 600)])), hot(1, 1.0));
     }
 }

@@ -43,6 +43,7 @@ use self::report::{Planned, Reverse};
 use self::running::Hopeless;
 pub use self::running::Running;
 use self::trace::BytesAre;
+use self::words::printable;
 use self::written::{ClassKeys, GoalKeys};
 use crate::{Estimator, Placement};
 
@@ -134,7 +135,9 @@ impl Faults {
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("\n"))
+        // A fault may have several lines, and in each of them a name that may hold anything.
+        let lines: Vec<_> = self.0.iter().flat_map(|fault| fault.lines()).map(printable).collect();
+        f.write_str(&lines.join("\n"))
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::bill::{Bill, Cost, Usd};
 use crate::limits::{FAN_OUT_MAX, RECORD_BYTES_MAX, RESHARDS_PER_DAY};
 use crate::number::within;
-use crate::{Estimator, Factor, Outlook, Plan, Prices, Region, ladder};
+use crate::{Class, Estimator, Factor, Outlook, Prices, Region, ladder};
 
 /// What speaks against a plan that holds, each with advice.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -51,7 +51,7 @@ pub enum Warning {
         /// The highest of the last 30 days.
         peak_bytes_per_s: f64,
     },
-    /// More large records than shards are made for.
+    /// More large records, of all that the fleet sends, than shards are made for.
     LargeRecords {
         /// The class.
         class: String,
@@ -106,11 +106,11 @@ const SKEW_MAX: f64 = 1.2;
 const TARGET_MAX: f64 = 0.9;
 
 impl Warning {
-    /// Of hashing, where golden places would do with so many shards.
+    /// Of hashing over so many shards, where golden places would do with `golden`.
     #[must_use]
-    pub fn of_hashing(plan: &Plan, golden: NonZeroU32) -> Option<Self> {
-        let skew = plan.chosen.hottest.skew;
-        (skew > SKEW_MAX && golden < plan.shards).then_some(Self::Skew { skew, golden })
+    pub fn of_hashing(outlook: &Outlook, golden: NonZeroU32) -> Option<Self> {
+        let skew = outlook.hottest.skew;
+        (skew > SKEW_MAX && golden < outlook.shards).then_some(Self::Skew { skew, golden })
     }
 
     /// Of a fleet on so many shards, whose stream has `current` of them today, if there is one.
@@ -132,6 +132,10 @@ impl Warning {
         if steps.len() > 1 {
             warnings.push(Self::ReshardSteps { steps });
         }
+        // A shard has devices of all classes.
+        let large =
+            |class: &Class| class.sizes.share_where(|bytes| bytes as usize > RECORD_BYTES_MAX);
+        let are_too_many = estimator.fleet().per_record(large) > LARGE_RECORDS_SHARE_MAX;
         warnings.extend(
             estimator
                 .fleet()
@@ -141,12 +145,12 @@ impl Warning {
                     let (sizes, name) = (&class.sizes, || class.name.clone());
                     let at_edge = sizes
                         .share_where(|bytes| bytes.next_multiple_of(1024) - bytes < KIB_EDGE_BYTES);
-                    let large = sizes.share_where(|bytes| bytes as usize > RECORD_BYTES_MAX);
+                    let large = large(class);
                     [
                         sizes.is_mean().then(|| Self::MeanOnly { class: name() }),
                         (at_edge > KIB_EDGE_SHARE)
                             .then(|| Self::KibEdge { class: name(), share: at_edge }),
-                        (large > LARGE_RECORDS_SHARE_MAX)
+                        (large > 0.0 && are_too_many)
                             .then(|| Self::LargeRecords { class: name(), share: large }),
                     ]
                 })

@@ -49,7 +49,7 @@ fn of_hashing(class: &Class) -> Vec<String> {
         estimator(class.clone(), goals).plan().expect("shards")
     };
     let (hashed, golden) = (shards_of(Placement::Md5), shards_of(Placement::Golden).shards);
-    Warning::of_hashing(&hashed, golden).iter().map(Warning::to_string).collect()
+    Warning::of_hashing(&hashed.chosen, golden).iter().map(Warning::to_string).collect()
 }
 
 fn prices() -> Prices {
@@ -107,6 +107,34 @@ fn large_records_are_for_exceptions() {
     };
     says(&of_plan(large(3), goals.clone(), None), &["3.0 %", "above 1 MiB", "their address"]);
     assert_eq!(of_plan(large(2), goals, None), [""; 0]);
+}
+
+/// Ten of 20,000 devices send nothing else: a shard has few of them.
+#[test]
+fn a_class_of_large_records_among_many_others_is_an_exception() {
+    let cameras = |devices| Class {
+        name: "cameras".to_owned(),
+        devices: Devices::Counted { devices, key_bytes: 17 },
+        period: Duration::from_secs(60),
+        sizes: sizes(&[(2_000_000, 1)]),
+        ..vehicles()
+    };
+    let warnings = |devices| {
+        let classes =
+            vec![Class { period: Duration::from_secs(60), ..vehicles() }, cameras(devices)];
+        let goals = Goals {
+            record_bytes_max: 10 << 20,
+            p99: Duration::from_secs(3),
+            placement: Placement::Even,
+            ..Goals::default()
+        };
+        let fleet = Fleet::new(classes).expect("a fleet without fault");
+        let estimator = Estimator::new(fleet, goals).expect("goals without fault");
+        let warnings = Warning::of_outlook(&estimator, &estimator.outlook(shards(50)), None);
+        warnings.iter().map(Warning::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(warnings(10), [""; 0]);
+    says(&warnings(500), &["\"cameras\"", "100.0 %", "above 1 MiB"]);
 }
 
 #[test]

@@ -29,19 +29,28 @@ pub(super) enum Aggregate {
     Into(Packing),
 }
 
-/// Reads a time as people write it: `15min`, `1h 30min`, `250ms`, `7d`.
+/// Reads a time as people write it: `15min`, `1h 30min`, `250ms`, `7d`, `1d 12h`.
 ///
 /// # Errors
 /// The end of a sentence that begins with what was asked for: what is allowed.
 pub fn time(text: &str) -> Result<Duration, String> {
     let text = text.trim();
-    let days = text.strip_suffix('d').and_then(|days| days.trim_end().parse::<u32>().ok());
-    let time = match days {
-        Some(days) => DAY.checked_mul(days),
-        None => text.parse().ok().and_then(|time: SignedDuration| time.try_into().ok()),
+    let below_a_day = |text: &str| -> Option<Duration> {
+        text.parse().ok().and_then(|time: SignedDuration| time.try_into().ok())
+    };
+    let days_and_rest = text
+        .split_once('d')
+        .and_then(|(days, rest)| Some((days.trim_end().parse::<u32>().ok()?, rest.trim_start())));
+    let time = match days_and_rest {
+        Some((days, "")) => DAY.checked_mul(days),
+        Some((days, rest)) => DAY
+            .checked_mul(days)
+            .zip(below_a_day(rest))
+            .and_then(|(days, rest)| days.checked_add(rest)),
+        None => below_a_day(text),
     };
     time.ok_or_else(|| {
-        "must be a time with its unit, such as \"250ms\", \"15min\", \"1h 30min\" or \"7d\""
+        "must be a time with its unit, such as \"250ms\", \"15min\", \"1h 30min\", \"7d\" or \"1d 12h\""
             .to_owned()
     })
 }
@@ -58,16 +67,20 @@ pub(super) fn bytes(text: &str) -> Checked<u32> {
 
 /// `512:9, 5 KiB:1`: bytes of a record, and how many there are of them.
 pub(super) fn sizes(text: &str) -> Checked<Sizes> {
-    let bin = |bin: &str| {
-        let (size, records) = bin.split_once(':')?;
-        Some((bytes(size).ok()?, records.trim().parse().ok()?))
-    };
-    let bins: Option<Vec<(u32, u64)>> = text.split(',').map(bin).collect();
-    bins.and_then(Sizes::histogram).ok_or_else(|| {
+    let allowed = || {
         "must be sizes with how many records are of each, such as \"512:9, 5 KiB:1\", with KiB, \
          MiB or kB"
             .to_owned()
-    })
+    };
+    let bin = |bin: &str| -> Checked<(u32, u64)> {
+        let (size, records) = bin.split_once(':').ok_or_else(allowed)?;
+        let records = records.trim().parse().ok().ok_or_else(allowed)?;
+        let bytes =
+            bytes(size).map_err(|fault| format!("{}: {:?} {fault}", allowed(), size.trim()))?;
+        Ok((bytes, records))
+    };
+    let bins: Vec<_> = text.split(',').map(bin).collect::<Checked<_>>()?;
+    Sizes::histogram(bins).ok_or_else(allowed)
 }
 
 /// `0.8` or `80%`.
@@ -169,11 +182,26 @@ mod tests {
             ("1h 30min", 5_400.0),
             ("1h30m", 5_400.0),
             ("7d", 604_800.0),
+            ("1d 12h", 129_600.0),
+            ("1 d 30min", 88_200.0),
+            ("2d1s", 172_801.0),
             ("0s", 0.0),
         ] {
             assert_eq!(time(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
         }
-        for text in ["", "15", "-1h", "1h ago", "soon", "5 fortnights", "99999999999999999999h"] {
+        for text in [
+            "",
+            "15",
+            "-1h",
+            "1h ago",
+            "soon",
+            "5 fortnights",
+            "5 days",
+            "1d 12",
+            "1d -1h",
+            "1d 2d",
+            "99999999999999999999h",
+        ] {
             assert!(time(text).is_err(), "{text}");
         }
     }
@@ -183,7 +211,7 @@ mod tests {
         assert_eq!((bytes("1 KiB"), bytes("1kB"), bytes("200")), (Ok(1024), Ok(1000), Ok(200)));
         assert!(bytes("1 KB").is_err_and(|allowed| allowed.contains("say KiB")));
         assert!(aggregate("25 KB").is_err_and(|allowed| allowed.contains("say KiB")));
-        assert!(sizes("1 KB:3").is_err());
+        assert!(sizes("9:1, 1 KB:3").is_err_and(|allowed| allowed.contains("say KiB")));
         assert!(bytes("5 GiB").is_err());
     }
 

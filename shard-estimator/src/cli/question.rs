@@ -123,7 +123,7 @@ struct Asked {
 impl Asked {
     fn read(arguments: &Arguments) -> Result<Self, Faults> {
         let sheet = match &arguments.plan {
-            Some(file) => Sheet::read(&file.display().to_string(), &text(file)?)?,
+            Some(file) => Sheet::read(&file.display().to_string(), &text(file)?)?.beside(file),
             None => Sheet::default(),
         };
         let keys = arguments.goals.clone().or(sheet.goals);

@@ -109,10 +109,7 @@ impl<'q> Planned<'q> {
         let bill_of = |shards| Bill::of(estimator, shards, region);
         let bill = bill_of(plan.shards);
         let needs = estimator.needs().into_iter();
-        let golden = question.golden().and_then(|golden| golden.plan().ok());
-        let golden_shards = golden.map(|plan| plan.shards);
-        let of_hashing = golden_shards.and_then(|golden| Warning::of_hashing(&plan, golden));
-        let warnings = of_hashing.iter().map(Said::of);
+        let golden_shards = golden_shards(question);
         Ok(Self {
             schema_version: SCHEMA_VERSION,
             inputs: Inputs::of(question),
@@ -137,19 +134,32 @@ impl<'q> Planned<'q> {
             // What a running gateway shows is the part of one already.
             footprint_each: (gateways > NonZeroU32::MIN && stream.is_none())
                 .then(|| Footprint::of_each(estimator, plan.shards, gateways)),
-            warnings: warnings.chain(warnings_of(question, &plan.chosen, &bill)).collect(),
+            warnings: warnings_of(question, &plan.chosen, &bill, golden_shards),
             plan,
         })
     }
 }
 
-/// What speaks against so many shards, whether they were planned or given.
-fn warnings_of(question: &Question, outlook: &Outlook, bill: &Bill) -> Vec<Said> {
+/// The shards that golden places would do with, where they can be had.
+fn golden_shards(question: &Question) -> Option<NonZeroU32> {
+    let plan = question.golden()?.plan().ok()?;
+    Some(plan.shards)
+}
+
+/// What speaks against so many shards, whether they were planned or given, where golden places would do
+/// with `golden`.
+fn warnings_of(
+    question: &Question,
+    outlook: &Outlook,
+    bill: &Bill,
+    golden: Option<NonZeroU32>,
+) -> Vec<Said> {
     let Question { estimator, region, keys, .. } = question;
+    let of_hashing = golden.and_then(|golden| Warning::of_hashing(outlook, golden));
     let of_outlook = Warning::of_outlook(estimator, outlook, keys.current_shards);
     let of_bill = Warning::of_bill(bill, region);
-    let of_both = of_outlook.iter().chain(&of_bill).map(Said::of);
-    of_both.chain(question.warnings.iter().cloned()).collect()
+    let of_all = of_hashing.iter().chain(&of_outlook).chain(&of_bill).map(Said::of);
+    of_all.chain(question.warnings.iter().cloned()).collect()
 }
 
 fn by_month(estimator: &Estimator) -> Vec<Month> {
@@ -186,7 +196,7 @@ impl<'q> Reverse<'q> {
             schema_version: SCHEMA_VERSION,
             inputs: Inputs::of(question),
             carried: estimator.carried(shards),
-            warnings: warnings_of(question, &outlook, &bill),
+            warnings: warnings_of(question, &outlook, &bill, golden_shards(question)),
             outlook,
             bill,
         }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeFloat, DeInteger, DeTable, DeValue};
@@ -36,6 +37,16 @@ impl Sheet {
         }
         let faults = notes.into_faults();
         if faults.is_empty() { Ok(sheet) } else { Err(Faults(faults)) }
+    }
+
+    /// The files that it names are looked for where it is: it means the same wherever it is asked.
+    pub(super) fn beside(mut self, file: &Path) -> Self {
+        let Some(folder) = file.parent() else { return self };
+        let named = self.classes.iter_mut().filter_map(|class| class.ids.as_mut());
+        for path in named.chain(self.goals.prices.as_mut()) {
+            *path = folder.join(&path);
+        }
+        self
     }
 
     fn read_entry(&mut self, notes: &Notes<'_>, key: &Spanned<Cow<'_, str>>, value: &DeValue<'_>) {

@@ -8,7 +8,7 @@ use super::figures::{
 };
 use super::question::{Question, Said};
 use super::report::{Planned, Reverse};
-use super::words::{columns, shards};
+use super::words::{columns, printable, shards};
 use crate::bill::Bill;
 
 /// A plan.
@@ -49,7 +49,7 @@ fn paragraphs(parts: &[String]) -> String {
 }
 
 fn lines(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.iter().map(|line| printable(line) + "\n").collect()
 }
 
 fn costs(question: &Question, bill: &Bill) -> String {
@@ -57,7 +57,7 @@ fn costs(question: &Question, bill: &Bill) -> String {
 }
 
 fn warnings(warnings: &[Said]) -> String {
-    warnings.iter().map(|warning| format!("! {}\n", warning.says)).collect()
+    warnings.iter().map(|warning| format!("! {}\n", printable(&warning.says))).collect()
 }
 
 fn explained(explain: bool, formulas: impl FnOnce() -> Vec<Formula>) -> String {

@@ -5,6 +5,21 @@ use std::time::Duration;
 
 use crate::number::thousands;
 
+/// Text for a terminal, on one line: what would control it is shown as it is written in programs, since
+/// names may hold anything.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
 /// `250 ms`, `1.92 s`, `15 min`, `3.76 h` or `12.5 d`.
 #[must_use]
 pub fn time(time: Duration) -> String {

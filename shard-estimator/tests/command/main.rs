@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use shard_estimator::cli::{Answer, Arguments, Faults, answer};
 
 mod gateways;
+mod names;
 mod running;
 mod trace;
 
@@ -175,6 +176,8 @@ fn every_fault_of_a_file_is_told_in_one_run_with_its_line() {
     let (_folder, broken) = file("[plan\n");
     refused(&format!("--plan {broken}"), &[":1: no valid TOML"]);
     refused("--plan /nowhere.toml", &["cannot read /nowhere.toml"]);
+    let (_folder, bell) = file("\"a\\u0007\" = 1\n");
+    refused(&format!("--plan {bell}"), &[":1: a\\u{7}: no such key"]);
     let (_folder, shapes) = file("plan = 1\nclass = [1]\n");
     refused(&format!("--plan {shapes}"), &[":1: plan: must be a table", ":2: class: must be"]);
 }
@@ -316,6 +319,9 @@ fn what_speaks_against_the_fleet_is_said_in_reverse_too() {
     let fleet = "--devices 10 --period 1s --record-bytes 1000 --shards 1 --current-shards 9";
     warned(fleet, &["give a histogram"]);
     warned(&format!("{fleet} --efo 21"), &["need On-demand Advantage"]);
+    let skewed = "--devices 500 --period 100ms --sizes 200:1 --shards";
+    warned(&format!("{skewed} 20"), &["golden-ratio hash keys 7 would be enough"]);
+    assert!(!answered(&format!("{skewed} 7")).contains("golden-ratio"), "they are as few");
     warned(fleet, &["the stream gets there in 4 steps (5, 3, 2, 1)"]);
 }
 

@@ -15,7 +15,7 @@ pub(super) fn of(part: &Part, plan: &Estimator) -> Vec<String> {
     if !left_out.is_empty() {
         sentences.push(format!("Not played: {}.", left_out.join(", ")));
     }
-    sentences
+    sentences.iter().map(|sentence| words::printable(sentence)).collect()
 }
 
 fn left_out(part: &Part, plan: &Estimator) -> Vec<String> {
