@@ -52,6 +52,7 @@ pub fn causes(error: &dyn Error) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use std::fs;
+    use std::path::PathBuf;
     use std::sync::Arc;
 
     use tempfile::NamedTempFile;
@@ -69,6 +70,10 @@ pub(crate) mod tests {
             let writer = Arc::new(file.reopen().unwrap());
             let to_file = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish();
             Self { file, _ends: set_default(to_file) }
+        }
+
+        pub(crate) fn path(&self) -> PathBuf {
+            self.file.path().to_owned()
         }
 
         /// What it is so far.
