@@ -1,4 +1,5 @@
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -8,6 +9,7 @@ use self::search::fewest_of_falling;
 use crate::limits::SHARDS_MAX;
 use crate::loads::{Loads, Scale};
 use crate::number::count_down;
+use crate::placement::Played;
 use crate::{
     Check, Class, Constraint, Fleet, GoalFault, Goals, Growth, Outage, Outlook, Placement, Sent,
     longest_outage,
@@ -24,6 +26,8 @@ mod search;
 pub struct Estimator {
     fleet: Fleet,
     goals: Goals,
+    /// Of this fleet, on behalf of these goals.
+    played: Arc<Played>,
 }
 
 /// How many shards to buy, and why not one less or more.
@@ -63,7 +67,11 @@ impl Estimator {
     /// Everything that is wrong with the goals, at once.
     pub fn new(fleet: Fleet, goals: Goals) -> Result<Self, Vec<GoalFault>> {
         let faults = faults::of(&fleet, &goals);
-        if faults.is_empty() { Ok(Self { fleet, goals }) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(Self { fleet, goals, played: Arc::default() })
+        } else {
+            Err(faults)
+        }
     }
 
     /// The same with golden-ratio keys instead of hashed ones; `None` if others than hashed ones are asked
@@ -96,9 +104,9 @@ impl Estimator {
     /// [`GoalFault::NoShards`] when a stream cannot have so many.
     pub fn plan(&self) -> Result<Plan, GoalFault> {
         let scale = self.scale();
-        let times = self.goals.growth.map_or(1.0, Growth::most);
-        let shards =
-            self.fewest(&scale, NonZeroU32::MIN, times, Check::holds).ok_or_else(|| {
+        let shards = self
+            .fewest(&scale, NonZeroU32::MIN, self.planned(), Check::holds)
+            .ok_or_else(|| {
                 let most = self.outlook_at(&scale, MOST_SHARDS);
                 GoalFault::NoShards {
                     constraints: most.broken().iter().map(Constraint::to_string).collect(),
@@ -177,10 +185,13 @@ impl Estimator {
     ///
     /// A fleet grows by devices that are like those of today, class by class in the same proportions: its
     /// skew falls as it does. Where the devices of today are known, those to come are not, and are hashed
-    /// beside them with the risk that is allowed.
+    /// beside them with the risk that is allowed. Of different devices, what plays of so many would show is
+    /// reckoned; at the horizon of the growth it is played, as the plan is.
     #[must_use]
     pub fn shards_by_month(&self, months: &[u32]) -> Vec<Option<NonZeroU32>> {
         let scale = self.scale();
+        let planned = self.planned();
+        let of_plan = self.fewest(&scale, NonZeroU32::MIN, planned, Check::holds);
         // A larger fleet breaks whatever the smaller one broke: the search goes on from there.
         let mut from = Some(NonZeroU32::MIN);
         let mut needed = |months: &u32| {
@@ -189,6 +200,10 @@ impl Estimator {
                 return self.fewest(&scale, NonZeroU32::MIN, times, Check::holds);
             }
             from = from.and_then(|from| self.fewest(&scale, from, times, Check::holds));
+            if times <= planned {
+                // What is reckoned of it may be a shard more than plays show of the plan.
+                from = from.zip(of_plan).map(|(shards, of_plan)| shards.min(of_plan)).or(from);
+            }
             from
         };
         months.iter().map(&mut needed).collect()
@@ -205,9 +220,9 @@ impl Estimator {
     #[must_use]
     pub fn too_few(&self, among: &[NonZeroU32]) -> Vec<NonZeroU32> {
         let (scale, carry) = (self.scale(), self.carry());
-        let times = self.goals.growth.map_or(1.0, Growth::most);
-        let breaks =
-            |shards: &NonZeroU32| !suffices(&scale, *shards, times, |loads| carry.holds(loads));
+        let suffice =
+            |shards| self.suffice(&scale, shards, self.planned(), |loads| carry.holds(loads));
+        let breaks = |shards: &NonZeroU32| !suffice(*shards);
         if scale.falls_with_shards() {
             let fewer = among.partition_point(breaks);
             among.iter().copied().take(fewer).collect()
@@ -228,7 +243,7 @@ impl Estimator {
         let carry = self.carry();
         let holds = |loads: &Loads| carry.checks(loads).iter().all(&holds);
         let mut candidates = (from.get()..=SHARDS_MAX).filter_map(NonZeroU32::new);
-        let suffices = |shards| suffices(scale, shards, times, holds);
+        let suffices = |shards| self.suffice(scale, shards, times, holds);
         if scale.falls_with_shards() {
             let from = candidates.find(|shards| holds(&scale.fair(*shards, times)))?;
             fewest_of_falling(from, suffices)
@@ -256,38 +271,71 @@ impl Estimator {
 
     /// How many times as many devices hold all goals but growth; 0 if not even one device does.
     /// `now` are the loads of the fleet as it is.
-    ///
-    /// Where loads are played, the answer is on the side that plays show of the fleet as it is and of
-    /// the one that a plan is made for, and reckoned between and beyond.
     fn carries(&self, scale: &Scale<'_>, shards: NonZeroU32, now: &Loads) -> f64 {
         /// Finer than one device of all that can be counted.
         const PRECISION: f64 = 1e-10;
+        /// More than what is forgiven when months are compared.
+        const SHORT: f64 = 1e-4;
         let carry = self.carry();
         let holds = |loads: &Loads| carry.holds(loads);
-        let reckoned = |times: f64| match scale.reckoned(shards, times) {
-            Some(reckoned) => holds(&reckoned.likely),
-            None => holds(&scale.at(shards, times)),
-        };
+        let suffices = |times: f64| self.suffice(scale, shards, times, holds);
         let devices = self.fleet.devices();
-        let planned = self.goals.growth.map_or(1.0, Growth::most);
-        let (mut enough, mut too_many) = (0.0, 1.0);
-        if holds(now) {
-            (enough, too_many) = (1.0, planned);
-            if suffices(scale, shards, planned, holds) {
-                (enough, too_many) = (planned, 2.0 * planned);
-                while reckoned(too_many) {
-                    (enough, too_many) = (too_many, 2.0 * too_many);
-                    if devices * too_many > f64::from(u32::MAX) {
-                        return enough;
-                    }
+        // First of the sizes that plays decide about: what is found must agree with the plan.
+        let (mut enough, mut too_many) =
+            if holds(now) { (1.0, self.planned()) } else { (0.0, 1.0) };
+        if enough > 0.0 && suffices(too_many) {
+            while suffices(too_many) {
+                (enough, too_many) = (too_many, 2.0 * too_many);
+                if devices * too_many > f64::from(u32::MAX) {
+                    return enough;
                 }
             }
+        } else if scale.is_played() {
+            // Whatever is reckoned of the last device before it.
+            too_many -= SHORT * (too_many - enough);
         }
         while too_many - enough > PRECISION * too_many && devices * too_many >= 1.0 {
             let middle = f64::midpoint(enough, too_many);
-            if reckoned(middle) { enough = middle } else { too_many = middle }
+            if suffices(middle) { enough = middle } else { too_many = middle }
         }
         enough
+    }
+
+    /// Whether so many shards do what `holds` asks for a fleet of `times` as many devices, the least work
+    /// first.
+    ///
+    /// Where loads are played, plays decide about the fleet that is planned for, which has to do while it
+    /// is as small as today as well. Of all other sizes it is reckoned what plays would show.
+    fn suffice(
+        &self,
+        scale: &Scale<'_>,
+        shards: NonZeroU32,
+        times: f64,
+        holds: impl Fn(&Loads) -> bool,
+    ) -> bool {
+        if !holds(&scale.fair(shards, times)) {
+            return false;
+        }
+        let Some(reckoned) = scale.reckoned(shards, times) else {
+            return holds(&scale.at(shards, times));
+        };
+        if !holds(&reckoned.least) {
+            return false;
+        }
+        if holds(&reckoned.most) {
+            return true;
+        }
+        let is_planned_for = self.fleet.counts(times) == self.fleet.counts(self.planned());
+        if is_planned_for {
+            [1.0, times].iter().all(|times| holds(&scale.at(shards, *times)))
+        } else {
+            holds(&reckoned.likely)
+        }
+    }
+
+    /// How many times its present size the fleet is planned for.
+    fn planned(&self) -> f64 {
+        self.goals.growth.map_or(1.0, Growth::most)
     }
 
     fn carry(&self) -> Carry<'_> {
@@ -295,26 +343,8 @@ impl Estimator {
     }
 
     fn scale(&self) -> Scale<'_> {
-        Scale::new(&self.fleet, &self.goals)
+        Scale::new(&self.fleet, &self.goals, &self.played)
     }
-}
-
-/// Whether so many shards do what `holds` asks for a fleet of `times` as many devices, the least work
-/// first.
-fn suffices(
-    scale: &Scale<'_>,
-    shards: NonZeroU32,
-    times: f64,
-    holds: impl Fn(&Loads) -> bool,
-) -> bool {
-    if !holds(&scale.fair(shards, times)) {
-        return false;
-    }
-    let reckoned = scale.reckoned(shards, times);
-    if reckoned.as_ref().is_some_and(|loads| !holds(&loads.least)) {
-        return false;
-    }
-    reckoned.is_some_and(|loads| holds(&loads.most)) || holds(&scale.at(shards, times))
 }
 
 const MOST_SHARDS: NonZeroU32 = NonZeroU32::new(SHARDS_MAX).expect("not zero");

@@ -2,7 +2,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::burst::Wave;
-use crate::placement::Heaviest;
+use crate::placement::{Heaviest, Played};
 use crate::{Class, Fleet, Flow, Goals, Reporting, Restore};
 
 /// What the devices of the heaviest shard do, before anything is packed.
@@ -69,7 +69,7 @@ pub(crate) struct Reckoned {
 }
 
 impl<'a> Scale<'a> {
-    pub(crate) fn new(fleet: &'a Fleet, goals: &Goals) -> Self {
+    pub(crate) fn new(fleet: &'a Fleet, goals: &Goals, played: &'a Played) -> Self {
         let beats = beats(fleet);
         let of_measures = weighings(fleet, &beats);
         let mut weighings: Vec<Vec<f64>> = Vec::new();
@@ -81,7 +81,7 @@ impl<'a> Scale<'a> {
             })
         };
         let measures = of_measures.into_iter().map(&mut place_of).collect();
-        let heaviest = Heaviest::of(fleet, goals, fleet.keys());
+        let heaviest = Heaviest::of(fleet, goals, played);
         Self { fleet, heaviest, restore: goals.restore, beats, weighings, measures }
     }
 
@@ -117,6 +117,11 @@ impl<'a> Scale<'a> {
     ) -> Vec<f64> {
         let weights: Vec<_> = self.fleet.classes().iter().map(of).collect();
         self.heaviest.weigh_each(&self.fleet.counts(1.0), shards, &weights, seed)
+    }
+
+    /// Whether plays of chance are needed.
+    pub(crate) fn is_played(&self) -> bool {
+        self.heaviest.is_played()
     }
 
     /// Whether the loads are known to fall with every shard more.

@@ -1,6 +1,7 @@
 use std::num::NonZeroU32;
 
 pub(crate) use self::exact::SortedKeys;
+pub(crate) use self::played::Played;
 use self::tail::Tail;
 use crate::{Fleet, Goals, Placement};
 
@@ -8,6 +9,7 @@ mod bound;
 mod drawn;
 mod exact;
 mod golden;
+mod played;
 mod tail;
 
 /// Hashings played for classes whose keys are not known.
@@ -39,7 +41,7 @@ pub(crate) enum Heaviest<'a> {
     /// Alike and numbered, those to come as well: counted.
     Golden,
     /// Different and hashed: played, many times.
-    Drawn { risk: f64, seed: u64 },
+    Drawn { risk: f64, seed: u64, played: &'a Played },
 }
 
 /// Weights of the heaviest shard, without a play.
@@ -54,15 +56,15 @@ pub(crate) struct Reckoned {
 }
 
 impl<'a> Heaviest<'a> {
-    /// With the hash keys of each class, if they are known.
-    pub(crate) fn of(fleet: &Fleet, goals: &Goals, keys: Option<&'a [SortedKeys]>) -> Self {
+    /// Of devices that are placed as the goals say. `played` is of this fleet and of these goals.
+    pub(crate) fn of(fleet: &'a Fleet, goals: &Goals, played: &'a Played) -> Self {
         let Goals { placement, risk, seed, .. } = *goals;
-        match (placement, keys) {
+        match (placement, fleet.keys()) {
             (Placement::Even, _) => Self::Even,
             (Placement::Golden, _) => Self::Golden,
             (Placement::Md5, Some(keys)) => Self::Known { keys, risk },
             (Placement::Md5, None) if fleet.classes().len() == 1 => Self::Hashed { risk },
-            (Placement::Md5, None) => Self::Drawn { risk, seed },
+            (Placement::Md5, None) => Self::Drawn { risk, seed, played },
         }
     }
 
@@ -92,10 +94,10 @@ impl<'a> Heaviest<'a> {
                     golden::by_shard(total(counts), shards).into_iter().fold(0.0, f64::max);
                 weighings.iter().map(|weights| heaviest * one_alike(weights)).collect()
             }
-            Self::Drawn { risk, seed } => {
+            Self::Drawn { risk, seed, played } => played.or_play(shards, counts, || {
                 let draws = drawn::Draws { draws: DRAWS, quantile: 1.0 - risk, seed: *seed };
                 draws.heaviest(counts, shards, weighings)
-            }
+            }),
         }
     }
 
@@ -153,10 +155,15 @@ impl<'a> Heaviest<'a> {
         weighings.iter().map(|weights| sum(counts, weights) * share).collect()
     }
 
+    /// Whether plays of chance are needed.
+    pub(crate) fn is_played(&self) -> bool {
+        matches!(self, Self::Drawn { .. })
+    }
+
     /// Whether the weights are known to fall with every shard more. Those that are counted need
     /// not: 733 of 20,000 vehicles on the hottest of 29 shards were 734 of 30.
     pub(crate) fn falls_with_shards(&self) -> bool {
-        matches!(self, Self::Drawn { .. })
+        self.is_played()
     }
 }
 
@@ -219,7 +226,7 @@ mod tests {
             for (n, risk) in [(1, 0.01), (2, 0.01), (7, 0.001), (30, 0.01), (30, 0.2), (300, 0.05)]
             {
                 let shards = NonZeroU32::new(n).expect("not zero");
-                let drawn = Heaviest::Drawn { risk, seed: 7 };
+                let drawn = Heaviest::Drawn { risk, seed: 7, played: &Played::default() };
                 let played = drawn.weigh(counts, shards, &weighings);
                 let reckoned = drawn.reckon(counts, shards, &weighings).expect("it is played");
                 for (measure, played) in played.into_iter().enumerate() {

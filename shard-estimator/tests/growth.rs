@@ -142,3 +142,21 @@ fn devices_that_are_known_carry_what_is_known_of_them_and_those_to_come_are_hash
     let none = needed(vec![class("vehicles", counted(24_000), 1)], Goals::default());
     assert!(all <= most && most <= none, "{all}, {most} and {none}");
 }
+
+/// Plays decide about a plan, and what lies between them is reckoned: neither must say that one shard
+/// less would do, nor that the plan does not.
+#[test]
+fn a_plan_with_growth_agrees_with_itself_at_every_horizon() {
+    let months: Vec<_> = (0..=40).collect();
+    for horizon_months in (1..=36).step_by(7) {
+        let growth = Some(Growth { per_month: 0.04, horizon_months });
+        let fleet = mixed(counted(3_000), counted(150), 10);
+        let growing = estimator(fleet, Goals { growth, ..Goals::default() });
+        let plan = growing.plan().expect("shards");
+        assert_eq!(plan.chosen.broken(), [], "{horizon_months} months");
+        assert!(!plan.binding.is_empty(), "{horizon_months} months: {:?}", plan.less);
+        let by_month: Vec<_> = growing.shards_by_month(&months).into_iter().flatten().collect();
+        assert!(by_month.is_sorted(), "{horizon_months} months: {by_month:?}");
+        assert_eq!(by_month[horizon_months as usize], plan.shards, "{by_month:?}");
+    }
+}

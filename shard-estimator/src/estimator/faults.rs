@@ -5,7 +5,7 @@ use crate::limits::{
 };
 use crate::loads::are_alike;
 use crate::number::within;
-use crate::placement::{Heaviest, PLAYED_RISK_MIN};
+use crate::placement::{Heaviest, PLAYED_RISK_MIN, Played};
 use crate::{Budget, Class, Fleet, GoalFault, Goals, Placement};
 
 /// Everything that is wrong with the goals for this fleet.
@@ -14,9 +14,10 @@ pub(super) fn of(fleet: &Fleet, goals: &Goals) -> Vec<GoalFault> {
     of_limiter(goals, &mut faults);
     of_readers(goals, &mut faults);
     of_records(fleet, goals, &mut faults);
-    let is_played = goals.placement == Placement::Md5
-        && Heaviest::of(fleet, goals, fleet.keys()).falls_with_shards();
-    if is_played && goals.risk > 0.0 && goals.risk < PLAYED_RISK_MIN {
+    if Heaviest::of(fleet, goals, &Played::default()).is_played()
+        && goals.risk > 0.0
+        && goals.risk < PLAYED_RISK_MIN
+    {
         faults.push(GoalFault::RiskPlayed { risk: goals.risk });
     }
     if goals.placement == Placement::Golden && !are_alike(fleet) {
