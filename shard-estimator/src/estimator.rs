@@ -327,7 +327,7 @@ impl Estimator {
         }
         let is_planned_for = self.fleet.counts(times) == self.fleet.counts(self.planned());
         if is_planned_for {
-            [1.0, times].iter().all(|times| holds(&scale.at(shards, *times)))
+            [times, 1.0].iter().all(|times| holds(&scale.at(shards, *times)))
         } else {
             holds(&reckoned.likely)
         }
