@@ -108,7 +108,9 @@ pub enum Check {
 pub struct Wait {
     /// Records that arrive at the hottest shard, as sent.
     pub records: f64,
-    /// They arrive within so long; of several classes the shortest.
+    /// In so many waves, which all begin at once.
+    pub waves: usize,
+    /// They arrive within so long; of several waves the shortest.
     #[serde(serialize_with = "crate::seconds::serialize")]
     pub jitter: Duration,
     /// Records a second that the limiter lets pass, first those that came first.
@@ -135,8 +137,16 @@ impl Wait {
     }
 
     fn explain(&self) -> String {
-        let Self { records, records_per_s, burst, linger, allowed, .. } = self;
+        let Self { records, waves, records_per_s, burst, linger, allowed, .. } = self;
         let (jitter, beside) = (self.jitter.as_secs_f64(), self.beside_per_s);
+        if *waves > 1 {
+            return format!(
+                "linger + the wait in {waves} waves, of {records:.0} records together and what \
+                 repeats until the longest has ended, beside {beside:.1}/s, at {records_per_s:.0}/s \
+                 after {burst} at once; of their number or of their bytes: {}; allowed {allowed:?}",
+                in_words(self.p99)
+            );
+        }
         format!(
             "linger + max(0, (0.99 x (records + beside x jitter) - burst) / rate - 0.99 x jitter) = \
              {linger:?} + max(0, (0.99 x ({records:.0} + {beside:.1}/s x {jitter} s) - {burst}) \

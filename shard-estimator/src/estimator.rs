@@ -242,12 +242,12 @@ impl Estimator {
     ) -> Option<NonZeroU32> {
         let carry = self.carry();
         let holds = |loads: &Loads| carry.checks(loads).iter().all(&holds);
-        let mut candidates = (from.get()..=SHARDS_MAX).filter_map(NonZeroU32::new);
+        let from = fewest_of_falling(from, |shards| holds(&scale.fair(shards, times)))?;
         let suffices = |shards| self.suffice(scale, shards, times, holds);
         if scale.falls_with_shards() {
-            let from = candidates.find(|shards| holds(&scale.fair(*shards, times)))?;
             fewest_of_falling(from, suffices)
         } else {
+            let mut candidates = (from.get()..=SHARDS_MAX).filter_map(NonZeroU32::new);
             candidates.find(|shards| suffices(*shards))
         }
     }

@@ -74,6 +74,16 @@ fn fullest_of_plays(devices: u32, n: u32, chance: &mut Rng) -> Vec<u32> {
     fullest
 }
 
+/// Their fair share of 10 shards would wait 1.95 s, and the fullest shard's waits 2.01 s.
+#[test]
+fn the_plan_of_devices_that_all_report_together_holds_on_the_fullest_shard() {
+    let jitter = Duration::from_secs(1);
+    let reporting = Reporting::Aligned { jitter };
+    let classes = ["a", "b"].map(|name| Class { reporting, ..class(name, 13_000, 60_000, 100) });
+    let plan = estimator(classes.to_vec(), Goals::default()).plan().expect("shards");
+    assert_eq!(plan.chosen.broken(), []);
+}
+
 /// Where the true risk is 0.99 %, a finite number of plays shows more than 1 % nearly every other
 /// time. So the bound may be below the percentile played in a few cases, and in none by more than
 /// three standard deviations of its rank.
@@ -258,6 +268,12 @@ proptest! {
 proptest! {
     // Several classes are played, which takes its time.
     #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn the_plan_of_two_classes_holds(first in any_class("a"), second in any_class("b")) {
+        let plan = estimator(vec![first, second], Goals::default()).plan().expect("shards");
+        prop_assert_eq!(plan.chosen.broken(), []);
+    }
 
     #[test]
     fn more_devices_of_any_class_never_need_fewer_shards(

@@ -53,7 +53,7 @@ pub(super) struct Session {
     counters: Arc<Counters>,
     /// When this conversation, or the last one, got as far as a CONNACK, if it did.
     connected_ms: Option<i64>,
-    /// When the broker was last heard, by us or by a gateway before us.
+    /// When the broker was last heard; before that, when a gateway last ran.
     heard_ms: i64,
     last_fault: Option<String>,
 }
@@ -105,7 +105,7 @@ impl Session {
                 } else {
                     Ok(())
                 },
-                turned = wire.turn(reading) => turned,
+                turned = wire.turn(reading) => turned.inspect(|()| self.heard_ms = unix_ms()),
             };
             // Also of a connection that broke: what was written may have arrived, and then the
             // packet identifier is the broker's to use again.
@@ -191,7 +191,6 @@ impl Session {
     }
 
     fn hear(&mut self, event: Event, wire: &mut Wire<impl Dialect>) {
-        self.heard_ms = unix_ms();
         match event {
             Event::Publish(delivery) => self.take_in(delivery),
             Event::Subscribed(answers) => {

@@ -153,12 +153,13 @@ impl<'a> Carry<'a> {
             .map(|(records, bytes)| records.max(bytes));
         Wait {
             records: waves.records.iter().map(|wave| wave.amount).sum(),
+            waves: waves.records.len(),
             jitter: waves.records.iter().map(|wave| wave.jitter).min().unwrap_or_default(),
             records_per_s: records.per_s,
             beside_per_s: records.beside_per_s,
             burst: self.budget.records_burst.get(),
             linger: self.goals.linger,
-            p99: waits.map(|wait| wait + self.goals.linger),
+            p99: waits.map(|wait| wait.saturating_add(self.goals.linger)),
             allowed,
         }
     }

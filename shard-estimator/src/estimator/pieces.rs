@@ -12,9 +12,12 @@ pub(super) fn of(fleet: &Fleet, goals: &Goals) -> Option<Pieces> {
     let burst_bytes = 1024.0 * f64::from(Budget::of_shard(goals.fraction).kib_burst.get());
     let bytes_per_s = f64::from(goals.fraction.of(SHARD_BYTES_PER_S));
     let beyond_s = (bytes - burst_bytes) / bytes_per_s;
-    let drawn = Duration::try_from_secs_f64(beyond_s).ok().filter(|drawn| !drawn.is_zero())?;
-    let (linger, allowed) = (goals.linger, goals.p99);
-    Some(Pieces { bytes, burst_bytes, bytes_per_s, linger, p99: linger + drawn, allowed })
+    if beyond_s <= 0.0 {
+        return None;
+    }
+    let drawn = Duration::try_from_secs_f64(beyond_s).unwrap_or(Duration::MAX);
+    let (linger, allowed, p99) = (goals.linger, goals.p99, goals.linger.saturating_add(drawn));
+    Some(Pieces { bytes, burst_bytes, bytes_per_s, linger, p99, allowed })
 }
 
 /// Bytes, data and key, that at most a hundredth of the records of spread devices is above; `None` if

@@ -30,7 +30,7 @@ impl Tail {
         let classes: Vec<_> =
             weighing.map(|(count, weight)| (Likely::of(*count, shards), *weight)).collect();
         let most: f64 = classes.iter().map(|(likely, weight)| likely.most() * weight).sum();
-        let least = classes.iter().map(|(_, weight)| *weight).fold(f64::INFINITY, f64::min);
+        let least = classes.iter().map(|(_, weight)| *weight).fold(f64::MAX, f64::min);
         let is_multiple = |weight: f64| (weight / least - (weight / least).round()).abs() < 1e-9;
         let are_multiples = classes.iter().all(|(_, weight)| is_multiple(*weight));
         let coarse = most / STEPS;
@@ -185,6 +185,12 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_weighs_nothing_is_nothing_on_every_shard() {
+        let nothing = Tail::of(&[5, 7], &[0.0, 0.0], shards(3)).least(|above| above <= 0.01);
+        assert!(nothing.abs() < 1e-9, "{nothing}");
     }
 
     /// One in a hundred is on the shard with the heavy one, and another hundredth of the others are

@@ -62,10 +62,13 @@ impl Comparison {
         self.differing().is_empty() && self.leaves_as_predicted()
     }
 
-    /// After an outage the drain says whether all was sent. Without one all is, unless a shard is
-    /// offered more than it is sent.
+    /// All is sent, unless catching up was not over, which the drain says, or a shard is offered more
+    /// than it is sent.
     fn leaves_as_predicted(&self) -> bool {
-        self.left == 0 || self.acts.outage.is_some() || self.times_full() >= 1.0
+        let watched_s = self.watched().as_secs_f64();
+        let drains = self.measured.get(Figure::Drain).is_some_and(|drain_s| drain_s >= watched_s);
+        let drains = drains && self.acts.outage.is_some();
+        self.left == 0 || drains || self.times_full() >= 1.0
     }
 
     fn agrees(&self, figure: Figure) -> bool {
@@ -248,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_differs_unless_an_outage_or_a_shard_that_is_too_small_leaves_it() {
+    fn what_is_left_differs_unless_catching_up_is_not_over_or_a_shard_is_too_small() {
         let left = |comparison: Comparison| Comparison { left: 7, ..comparison };
         let steady = |mut comparison: Comparison| {
             comparison.acts.outage = None;
@@ -260,7 +263,9 @@ mod tests {
         let text = differs.to_string();
         assert!(text.contains("differ: all should have been sent"), "{text}");
         assert!(text.contains("7 records were not delivered"), "{text}");
-        assert!(left(comparison()).is_as_predicted());
+        assert!(!left(comparison()).is_as_predicted(), "catching up was over");
+        let endless = with(Figure::Drain, f64::INFINITY, f64::INFINITY);
+        assert!(left(endless).is_as_predicted());
         let mut full = steady(with(Figure::P99, f64::INFINITY, 1.5));
         full.predicted.set(Figure::Records, 0.98);
         full.measured.set(Figure::Records, 0.9);
