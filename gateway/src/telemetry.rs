@@ -53,10 +53,16 @@ pub fn causes(error: &dyn Error) -> String {
 pub(crate) mod tests {
     use std::fs;
     use std::path::PathBuf;
-    use std::sync::Arc;
+    use std::sync::{Arc, LazyLock};
 
     use tempfile::NamedTempFile;
+    use tracing::Dispatch;
     use tracing::subscriber::{DefaultGuard, set_default};
+    use tracing_subscriber::registry;
+
+    /// While there is but one subscriber, what the log never said before is asked of the thread that
+    /// says it first, for all: another test's, which has none.
+    static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(registry()));
 
     /// What this thread logs, until this is dropped.
     pub(crate) struct Log {
@@ -66,6 +72,7 @@ pub(crate) mod tests {
 
     impl Log {
         pub(crate) fn begin() -> Self {
+            LazyLock::force(&ANOTHER);
             let file = NamedTempFile::new().unwrap();
             let writer = Arc::new(file.reopen().unwrap());
             let to_file = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish();

@@ -86,13 +86,19 @@ impl Directory {
         Ok(Entries::new(self, files.iter().map(|file| file.number).collect()))
     }
 
-    /// How many lines there are in all files, of those that can be read.
+    /// How many lines there are in all files, of those that can be read; the others are logged.
     ///
     /// # Errors
     /// As [`Self::entries`].
     pub fn count(&self) -> io::Result<u64> {
-        let files = self.files()?;
-        Ok(files.iter().map(|file| self.count_lines(file.number).0 as u64).sum())
+        let count = |file: &Stat| {
+            let (lines, read) = self.count_lines(file.number);
+            if let Err(error) = read {
+                warn!(%error, lines, "a file of dead letters cannot be counted to its end");
+            }
+            lines as u64
+        };
+        Ok(self.files()?.iter().map(count).sum())
     }
 
     /// Creates the directory if need be, and makes it durable in any case.

@@ -59,6 +59,12 @@ impl Spooling {
         Ok((Self { spool: Some(spool), job: None, said, bytes }, found))
     }
 
+    /// Whether nothing more is kept: there is no spool, or it is full, or its disk refuses.
+    pub(super) fn is_refusing(&self) -> bool {
+        let is_off = self.spool.is_none() && self.job.is_none();
+        is_off || self.said.is_refusing()
+    }
+
     /// How many records an earlier run left in a spool that this one does not use.
     pub(super) fn left(settings: &config::Spool) -> u64 {
         if settings.mode != SpoolMode::Off || !settings.dir.is_dir() {
@@ -189,4 +195,20 @@ fn carry_out(spool: &mut Spool<Directory>, job: &Job) -> (Outcome, Met) {
     (outcome.dropped, outcome.lost) = (spool.take_dropped(), spool.take_lost());
     outcome.unsettled = spool.unsettled();
     (outcome, met)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::tests::config;
+
+    #[test]
+    fn without_a_spool_nothing_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        for (mode, refuses) in [("off", true), ("overflow", false)] {
+            let settings = config(dir.path(), &format!("spool.mode = '{mode}'")).spool;
+            let (spooling, _) = Spooling::open(&settings, &Counters::default()).unwrap();
+            assert_eq!(spooling.is_refusing(), refuses, "{mode}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use shard_estimator::{
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{info, warn};
 
-use crate::config::{Config, Partitioning, SpoolMode};
+use crate::config::{Config, Partitioning};
 use crate::limits::{HOT_KEYS_UNNAMED, HOT_KEYS_WINDOW_MAX, WATCH_EVERY, WINDOWS_BEFORE_WARNING};
 use crate::metrics::{HotKeyShown, PlanShown, StreamLoad};
 use crate::record::PartitionKey;
@@ -27,8 +27,6 @@ pub(super) struct Watching {
     kept_max: Duration,
     /// Since when it can have kept nothing that was not noted.
     kept_until: Option<Instant>,
-    /// Whether it keeps what the stream does not take, too.
-    keeps_all: bool,
     instances: Option<u32>,
     partitioning: Partitioning,
     hottest_keys: usize,
@@ -43,6 +41,9 @@ pub(super) struct Backlog {
     pub(super) spooled: u64,
     /// Whether the stream takes calls.
     pub(super) open: bool,
+    /// Whether what the stream does not take stays with the broker: there is no spool, or it takes no
+    /// more.
+    pub(super) stays: bool,
 }
 
 /// That the plan does not hold.
@@ -80,7 +81,6 @@ impl Watching {
             goals,
             kept_max: config.mqtt.session_expiry,
             kept_until: None,
-            keeps_all: config.spool.mode == SpoolMode::Off,
             partitioning: config.stream.partitioning,
             instances: config.pace.instances,
             hottest_keys: config.metrics.hottest_keys,
@@ -106,7 +106,7 @@ impl Watching {
 
     /// Looks whether the plan holds, every [`WATCH_EVERY`]. Nothing new is told before a warning is in the log.
     pub(super) fn look(&mut self, load: &StreamLoad, backlog: Backlog, now: Instant) {
-        if self.keeps_all && !backlog.open {
+        if backlog.stays && !backlog.open {
             self.away(WATCH_EVERY, now);
         }
         let now = self.since_start(now);
@@ -243,19 +243,23 @@ mod tests {
 
     const KEYS: u32 = 2_000;
 
-    fn watching(spool: &str, session_s: u32, now: Instant) -> Watching {
-        let settings = format!(
-            "spool.mode = '{spool}'\nmqtt.session_expiry_s = {session_s}\nstream.shards = 1"
-        );
+    fn watching(session_s: u32, now: Instant) -> Watching {
+        let settings = format!("mqtt.session_expiry_s = {session_s}\nstream.shards = 1");
         Watching::new(&config(Path::new("unused"), &settings), now)
     }
 
-    /// Whether a plan holds after so many seconds at a tenth more than the target, while the stream
-    /// takes calls or not.
-    fn holds_after(watching: &mut Watching, seconds: u64, open: bool, began: Instant) -> bool {
+    const TAKES_CALLS: Backlog = Backlog { spooled: 0, open: true, stays: false };
+
+    /// Whether a plan holds after so many seconds at a tenth more than the target.
+    fn holds_after(
+        watching: &mut Watching,
+        seconds: u64,
+        backlog: Backlog,
+        began: Instant,
+    ) -> bool {
         let load = StreamLoad { hottest_used: Some(0.88), ..StreamLoad::default() };
         for now in (0..seconds).step_by(5).map(|s| began + Duration::from_secs(s)) {
-            watching.look(&load, Backlog { spooled: 0, open }, now);
+            watching.look(&load, backlog, now);
         }
         watching.plan().holds
     }
@@ -264,29 +268,33 @@ mod tests {
     async fn what_the_broker_kept_is_no_reason_and_counts_once_for_all_connections() {
         let began = now();
         let minutes = Duration::from_secs(600);
-        let mut steady = watching("overflow", 86_400, began);
-        assert!(!holds_after(&mut steady, 400, true, began));
+        let mut steady = watching(86_400, began);
+        assert!(!holds_after(&mut steady, 400, TAKES_CALLS, began));
 
-        let mut away = watching("overflow", 86_400, began);
+        let mut away = watching(86_400, began);
         away.away(minutes, began);
         away.away(minutes, began + Duration::from_millis(5));
         // A tenth more than the target brings in ten minutes of it in a hundred, and not in 200.
-        assert!(holds_after(&mut away, 6_000, true, began));
-        assert!(!holds_after(&mut away, 600, true, began + Duration::from_secs(6_000)));
+        assert!(holds_after(&mut away, 6_000, TAKES_CALLS, began));
+        assert!(!holds_after(&mut away, 600, TAKES_CALLS, began + Duration::from_secs(6_000)));
 
-        let mut brief = watching("overflow", 600, began);
+        let mut brief = watching(600, began);
         brief.away(10 * minutes, began);
-        assert!(!holds_after(&mut brief, 6_600, true, began), "it keeps nothing for so long");
+        assert!(
+            !holds_after(&mut brief, 6_600, TAKES_CALLS, began),
+            "it keeps nothing for so long"
+        );
     }
 
     #[tokio::test]
     async fn what_only_the_broker_keeps_while_the_stream_is_away_is_no_reason() {
         let began = now();
-        for (spool, holds) in [("off", true), ("overflow", false)] {
-            let mut watching = watching(spool, 86_400, began);
-            holds_after(&mut watching, 600, false, began);
+        for stays in [true, false] {
+            let mut watching = watching(86_400, began);
+            let away = Backlog { open: false, stays, ..TAKES_CALLS };
+            holds_after(&mut watching, 600, away, began);
             let later = began + Duration::from_secs(600);
-            assert_eq!(holds_after(&mut watching, 1_000, true, later), holds, "{spool}");
+            assert_eq!(holds_after(&mut watching, 1_000, TAKES_CALLS, later), stays);
         }
     }
 

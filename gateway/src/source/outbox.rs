@@ -42,7 +42,8 @@ impl Outbox {
         self.window_exhausted = true;
     }
 
-    /// Has the next stage hear, with what comes next, that nothing could come for so long.
+    /// Has the next stage hear that nothing could come for so long. At once: what other connections
+    /// missed at the same time is the same time.
     pub(super) fn tell_away(&mut self, away: Duration) {
         self.away += away;
     }
@@ -60,7 +61,10 @@ impl Outbox {
                 away: std::mem::take(&mut self.away),
             }),
             // The next stage is gone: what waits is not acknowledged, the broker keeps it.
-            Err(_closed) => (self.publishes, self.window_exhausted) = (Vec::new(), false),
+            Err(_closed) => {
+                (self.publishes, self.window_exhausted) = (Vec::new(), false);
+                self.away = Duration::ZERO;
+            }
         }
         if !self.open {
             self.intake = None;
@@ -76,7 +80,7 @@ impl Outbox {
     }
 
     fn is_waiting(&self) -> bool {
-        !self.publishes.is_empty() || self.window_exhausted
+        !self.publishes.is_empty() || self.window_exhausted || !self.away.is_zero()
     }
 }
 
@@ -88,6 +92,21 @@ mod tests {
 
     use super::*;
     use crate::ack::Receipt;
+
+    #[tokio::test]
+    async fn time_away_is_told_at_once_and_to_nobody_else() {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let mut outbox = Outbox::new(sender);
+        let hour = Duration::from_secs(3_600);
+        outbox.tell_away(hour);
+        outbox.hand_on().await;
+        assert_eq!(receiver.recv().await.expect("told").away, hour);
+        outbox.tell_away(hour);
+        drop(receiver);
+        outbox.hand_on().await;
+        let nothing = timeout(Duration::from_millis(10), outbox.hand_on()).await;
+        assert!(nothing.is_err(), "there is nobody to tell");
+    }
 
     /// More connections than the channel has room for: none may wake another for ever.
     #[tokio::test]

@@ -103,7 +103,11 @@ impl<S: Stream> Flow<'_, S> {
     /// Looks whether the plan holds.
     fn look(&mut self, now: Instant) {
         let load = self.dispatcher.load(0, now);
-        let backlog = Backlog { spooled: self.custody.spooled(), open: self.dispatcher.is_open() };
+        let backlog = Backlog {
+            spooled: self.custody.spooled(),
+            open: self.dispatcher.is_open(),
+            stays: self.spooling.is_refusing(),
+        };
         self.watching.look(&load, backlog, now);
     }
 

@@ -53,6 +53,11 @@ impl Said {
         }
     }
 
+    /// Whether nothing could be written, when last something was to be.
+    pub(super) fn is_refusing(&self) -> bool {
+        self.writing.is_some()
+    }
+
     /// Tells what is news in what a job met. `bytes` are in the spool.
     pub(super) fn tell(&mut self, met: Met, bytes: u64) {
         let drains = self.writing == Some(Trouble::Full) && bytes > self.drained_bytes;
@@ -90,11 +95,11 @@ fn news(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use tracing::subscriber::with_default;
+    use std::path::Path;
 
     use super::*;
+    use crate::pipeline::tests::config;
+    use crate::telemetry::tests::log_of;
 
     const OK: Option<Result<(), Trouble>> = Some(Ok(()));
     const FULL: Option<Result<(), Trouble>> = Some(Err(Trouble::Full));
@@ -105,33 +110,29 @@ mod tests {
 
     /// What is said while jobs meet this, with so many bytes in a spool of 1,000.
     fn told(jobs: impl IntoIterator<Item = (Met, u64)>) -> Vec<String> {
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let writer = Arc::clone(&log);
-        let subscriber = tracing_subscriber::fmt()
-            .with_writer(move || Written(Arc::clone(&writer)))
-            .with_ansi(false)
-            .finish();
-        let text = "mqtt = { url = 'mqtt://b', client_id = 'c', topics = ['t'] }\n\
-                    stream = { name = 's', region = 'us-east-1' }";
-        let mut settings = config::Config::parse(text).unwrap().spool;
-        settings.bytes_max = 1_000;
-        let mut said = Said::nothing(&settings);
-        with_default(subscriber, || {
-            jobs.into_iter().for_each(|(met, bytes)| said.tell(met, bytes));
-        });
-        let log = log.lock().unwrap();
-        String::from_utf8_lossy(&log).lines().map(str::to_owned).collect()
+        let mut said = nothing();
+        let log = log_of(|| jobs.into_iter().for_each(|(met, bytes)| said.tell(met, bytes)));
+        log.lines().map(str::to_owned).collect()
     }
 
-    struct Written(Arc<Mutex<Vec<u8>>>);
+    fn nothing() -> Said {
+        let mut settings = config(Path::new("tidegate-state"), "").spool;
+        settings.bytes_max = 1_000;
+        Said::nothing(&settings)
+    }
 
-    impl io::Write for Written {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
+    #[test]
+    fn a_spool_refuses_from_when_it_takes_no_more_until_it_does() {
+        let mut said = nothing();
+        for ((met, bytes), refuses) in [
+            (wrote(OK, 900), false),
+            (wrote(FULL, 1_000), true),
+            (read(OK), true),
+            (wrote(OK, 800), false),
+            (wrote(refused("no space"), 800), true),
+        ] {
+            said.tell(met, bytes);
+            assert_eq!(said.is_refusing(), refuses);
         }
     }
 
