@@ -182,7 +182,8 @@ fn weigh_known(keys: &[SortedKeys], risk: f64, counts: &[u32], of: &Weighed<'_>)
     if total(&more) > 0 {
         let beside = |weights: &Vec<f64>| {
             let known = exact::each(keys, shards, weights);
-            Tail::of(&more, weights, shards).least_beside(&known, risk)
+            let tail = Tail::of(&more, weights, shards);
+            tail.least_beside(known, risk) + tail.blur
         };
         return weighings.iter().map(beside).collect();
     }
@@ -191,8 +192,10 @@ fn weigh_known(keys: &[SortedKeys], risk: f64, counts: &[u32], of: &Weighed<'_>)
         return all;
     }
     let n = f64::from(shards.get());
-    let hashed =
-        |weights: &Vec<f64>| Tail::of(counts, weights, shards).least(|above| n * above <= risk);
+    let hashed = |weights: &Vec<f64>| {
+        let tail = Tail::of(counts, weights, shards);
+        tail.least(|above| n * above <= risk) + tail.blur
+    };
     all.into_iter().zip(weighings).map(|(all, weights)| all.min(hashed(weights))).collect()
 }
 
