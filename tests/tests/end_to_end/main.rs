@@ -13,7 +13,6 @@ mod kills;
 mod metrics;
 mod order;
 mod outages;
-mod pace;
 mod payloads;
 mod plans;
 mod shards;

@@ -15,6 +15,7 @@ use tidegate::rehearsal::stream::{
 };
 use tokio::time::{interval, sleep};
 
+use super::STAGE;
 use super::world::{PROGRAM, World};
 
 fn one_shard() -> Settings {
@@ -99,6 +100,7 @@ impl Overload {
 /// One gateway is offered three times what the shard takes, in readings with so much `padding`; and
 /// all of it arrives in the end.
 async fn overload(per_second: u64, padding: usize, configure: impl Fn(World) -> World) -> Overload {
+    let _alone = STAGE.lock().await;
     let world = World::with(mosquitto::Settings::patient(), one_shard()).await;
     let world = configure(world.with_unknown_shards());
     let run = world.gateway.start().await;
@@ -145,6 +147,7 @@ async fn gateway_that_was_not_told_that_it_is_alone_is_hardly_refused_either() {
 
 #[tokio::test]
 async fn backlog_for_unknown_shards_begins_at_the_pace_of_one() {
+    let _alone = STAGE.lock().await;
     let world = World::with(mosquitto::Settings::patient(), one_shard()).await;
     let world = world.with_unknown_shards();
     world.link(Link::Refusing);
@@ -185,6 +188,7 @@ struct Shared {
 /// measured.
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 async fn share(settle: Duration, configure: impl Fn(Installation) -> Installation) -> Shared {
+    let _alone = STAGE.lock().await;
     let span = ordinary_or_long(Duration::from_secs(20), Duration::from_secs(60));
     let stream = LocalStream::start(one_shard()).await.expect("a free port");
     let member = async |(place, per_second): (u64, u64)| {

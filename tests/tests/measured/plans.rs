@@ -1,8 +1,6 @@
 //! The example plans, played by the real gateway against a stream with real limits: what they
 //! predict is what is measured. At the planned shards they hold, and with two shards less they break
 //! as predicted.
-//!
-//! In a crate of its own, so that no other suite takes the machine away meanwhile.
 #![expect(clippy::unwrap_used, reason = "a failure to set up is a failure of the test")]
 
 use std::fs;
@@ -17,10 +15,9 @@ use tests::effort::ordinary_or_long;
 use tests::root;
 use tidegate::commands::rehearse::plan::{Played, rehearse};
 use tidegate::rehearsal::plan::{Asked, Figure, Part, THROTTLED_MAX};
-use tokio::sync::Mutex;
 
-/// The program under test.
-const PROGRAM: &str = env!("CARGO_BIN_EXE_gateway");
+use super::STAGE;
+use super::world::PROGRAM;
 
 fn example(name: &str) -> PathBuf {
     root().join("configs").join(format!("plan-{name}.toml"))
@@ -64,9 +61,6 @@ fn memory() -> TempDir {
     let in_memory = Path::new("/dev/shm");
     if in_memory.is_dir() { TempDir::new_in(in_memory) } else { TempDir::new() }.unwrap()
 }
-
-/// Held while something is played: two at once would take the machine from each other.
-static STAGE: Mutex<()> = Mutex::const_new(());
 
 async fn performed(part: &Part) -> Played {
     let _alone = STAGE.lock().await;

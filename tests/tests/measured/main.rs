@@ -1,0 +1,11 @@
+//! What is measured, and so has the machine to itself: in a crate of its own, and one at a time.
+
+#[expect(dead_code, reason = "the end-to-end suites do more in it")]
+#[path = "../end_to_end/world.rs"]
+mod world;
+
+mod pace;
+mod plans;
+
+/// Held while something is measured: two at once would take the machine from each other.
+static STAGE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
