@@ -11,12 +11,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use fault::{Fault, Faults};
+pub use network::{Network, Proxy, ProxyServer};
 pub use storage::{CatchUp, DeadLetter, Spool, SpoolMode, SpoolSync, WhenFull};
 
 mod check;
 mod fault;
 mod file;
 mod memory;
+mod network;
 mod storage;
 
 /// Everything `tidegate run` needs to know.
@@ -278,8 +280,8 @@ pub struct Stream {
     pub target: StreamTarget,
     /// AWS region.
     pub region: String,
-    /// Another endpoint than the region's own.
-    pub endpoint: Option<String>,
+    /// The way to it.
+    pub network: Network,
     /// How many open shards it has, when stated.
     pub shards: Option<u32>,
     /// Longest wait for one call, from the first byte sent to the last byte read. Longer than a

@@ -15,10 +15,11 @@
 //! [`pipeline`] wires them; begin there. [`config`] is what the operator said, [`limits`] what we
 //! say, [`metrics`] and [`telemetry`] what we tell, [`books`] what we told since the first run;
 //! [`state_dir`] is how it stays on the disk. [`topic`] and [`filter`] know how MQTT names things,
-//! [`backoff`] how pauses grow. [`cli`] reads the command line and [`commands`] does what it says.
+//! [`backoff`] how pauses grow, [`login`] and [`authorities`] what is read from files to connect. [`cli`] reads the command line and [`commands`] does what it says.
 //! [`rehearsal`] is a world to try it all in.
 
 pub mod ack;
+pub mod authorities;
 pub mod backoff;
 pub mod books;
 pub mod cli;
@@ -30,6 +31,7 @@ pub mod deliver;
 pub mod dispatch;
 pub mod filter;
 pub mod limits;
+pub mod login;
 pub mod metrics;
 pub mod normalise;
 pub mod pipeline;

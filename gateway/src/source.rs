@@ -14,7 +14,6 @@ use crate::ack::Receipt;
 use crate::config::{Qos, Subscription};
 
 mod lane;
-mod login;
 mod outbox;
 mod session;
 mod socket;

@@ -10,13 +10,15 @@ use tests::root;
 const STAGES: [&str; 6] = ["source", "normalise", "route", "queue", "dispatch", "deliver"];
 
 /// What all stages may use. It stays below them.
-const GROUND: [&str; 12] = [
+const GROUND: [&str; 14] = [
     "ack",
+    "authorities",
     "backoff",
     "config",
     "dead_letter",
     "filter",
     "limits",
+    "login",
     "metrics",
     "record",
     "register",

@@ -11,7 +11,9 @@ use crate::limits::{self, Setting};
 
 mod files;
 mod fit;
+mod login;
 mod mqtt;
+mod network;
 mod records;
 mod storage;
 mod stream;

@@ -1,9 +1,8 @@
 //! Kinesis Data Streams through the AWS SDK: one attempt a call, every refusal told apart.
 
 use std::error::Error;
-use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use aws_config::BehaviorVersion;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kinesis::Client;
@@ -14,8 +13,6 @@ use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::operation::put_records::PutRecordsOutput;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry};
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use shard_estimator::{OpenShard, ShardId};
 
@@ -25,10 +22,8 @@ use crate::telemetry::causes;
 
 use super::{Stream, Trouble, TroubleKind, Verdict};
 
+mod http;
 mod list;
-
-/// Idle connections are dropped before the service resets them: aws-sdk-rust issue 1106.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Whose key signs the calls.
 #[derive(Debug)]
@@ -73,20 +68,13 @@ impl Kinesis {
     /// the next call with it.
     ///
     /// # Errors
-    /// When the TLS roots of the platform cannot be read.
+    /// When the authorities to trust, or the proxy's password, cannot be read.
     pub async fn connect(config: &config::Stream, credentials: Credentials) -> Result<Self> {
-        let tls = TlsContext::builder()
-            .with_trust_store(TrustStore::default())
-            .build()
-            .context("cannot set up TLS for the stream")?;
-        let http = aws_smithy_http_client::Builder::new()
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            .pool_max_idle_per_host(config.requests_in_flight)
-            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-            .tls_context(tls)
-            .build_https();
+        let http = http::client(&config.network, config.requests_in_flight)?;
         let mut shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .region(Region::new(config.region.clone()))
+            .use_fips(config.network.fips)
+            .use_dual_stack(config.network.dual_stack)
             .http_client(http.clone());
         if let Credentials::Fixed(key) = credentials {
             shared = shared.credentials_provider(key);
@@ -103,7 +91,7 @@ impl Kinesis {
             .timeout_config(timeouts)
             // It kills slow links that work; the attempt's time-out bounds the wait instead.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-        if let Some(endpoint) = &config.endpoint {
+        if let Some(endpoint) = &config.network.endpoint {
             settings = settings.endpoint_url(endpoint);
         }
         Ok(Self { client: Client::from_conf(settings.build()), target: config.target.clone() })

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 use crate::ack::Receipt;
 use crate::backoff::Backoff;
 use crate::config::{Config, Mqtt, MqttVersion};
+use crate::login;
 use crate::metrics::Counters;
 
 use super::session::{End, Session};
@@ -15,7 +16,7 @@ use super::v3::V3;
 use super::v5::V5;
 use super::window::Window;
 use super::wire::Wire;
-use super::{Dialect, Fault, Fresh, Intake, login, subscriptions, tls};
+use super::{Dialect, Fault, Fresh, Intake, subscriptions, tls};
 
 /// What a connection is given.
 #[derive(Debug)]
@@ -90,7 +91,7 @@ async fn live<D: Dialect>(mut wire: Wire<D>, mut session: Session) {
 
 fn fresh(mqtt: &Mqtt) -> anyhow::Result<Fresh> {
     Ok(Fresh {
-        login: mqtt.login.as_ref().map(login::read).transpose()?,
+        login: mqtt.login.as_ref().map(|login| login::read(login, "mqtt")).transpose()?,
         tls: mqtt.broker.tls.as_ref().map(tls::client_config).transpose()?,
     })
 }

@@ -1,15 +1,15 @@
 //! The TLS configuration of a connection, read before every connect so that certificates can be
 //! replaced.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::authorities;
 use crate::config::Tls;
 
 /// Builds the configuration: our own authorities or the platform's, and our certificate if any.
@@ -26,9 +26,10 @@ pub(super) fn client_config(tls: &Tls) -> Result<Arc<ClientConfig>> {
     let config = match &tls.client {
         None => builder.with_no_client_auth(),
         Some((cert_file, key_file)) => {
-            let chain = certificates(cert_file, "mqtt.tls.cert_file")?;
-            let key = PrivateKeyDer::from_pem_slice(&read(key_file, "mqtt.tls.key_file")?)
-                .with_context(|| {
+            let chain = authorities::certificates(cert_file, "mqtt.tls.cert_file")?;
+            let key =
+                PrivateKeyDer::from_pem_slice(&authorities::read(key_file, "mqtt.tls.key_file")?)
+                    .with_context(|| {
                     format!("mqtt.tls.key_file: no private key in {}", key_file.display())
                 })?;
             builder
@@ -40,37 +41,14 @@ pub(super) fn client_config(tls: &Tls) -> Result<Arc<ClientConfig>> {
 }
 
 fn roots(ca_file: Option<&Path>) -> Result<RootCertStore> {
+    if let Some(path) = ca_file {
+        return authorities::trusted(path, "mqtt.tls.ca_file");
+    }
     let mut roots = RootCertStore::empty();
-    match ca_file {
-        Some(path) => {
-            for certificate in certificates(path, "mqtt.tls.ca_file")? {
-                roots.add(certificate).with_context(|| {
-                    format!("mqtt.tls.ca_file: no usable authority in {}", path.display())
-                })?;
-            }
-        }
-        None => {
-            let native = rustls_native_certs::load_native_certs();
-            let (added, _) = roots.add_parsable_certificates(native.certs);
-            if added == 0 {
-                bail!("no certificate authority on this machine: set mqtt.tls.ca_file");
-            }
-        }
+    let native = rustls_native_certs::load_native_certs();
+    let (added, _) = roots.add_parsable_certificates(native.certs);
+    if added == 0 {
+        bail!("no certificate authority on this machine: set mqtt.tls.ca_file");
     }
     Ok(roots)
-}
-
-fn certificates(path: &Path, key: &str) -> Result<Vec<CertificateDer<'static>>> {
-    let pem = read(path, key)?;
-    let certificates = CertificateDer::pem_slice_iter(&pem)
-        .collect::<Result<Vec<_>, _>>()
-        .with_context(|| format!("{key}: {} is no PEM file", path.display()))?;
-    if certificates.is_empty() {
-        bail!("{key}: no certificate in {}", path.display());
-    }
-    Ok(certificates)
-}
-
-fn read(path: &Path, key: &str) -> Result<Vec<u8>> {
-    fs::read(path).with_context(|| format!("{key}: cannot read {}", path.display()))
 }

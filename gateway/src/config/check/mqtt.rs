@@ -2,9 +2,9 @@
 
 use super::syntax::{placeholders, plain};
 use super::url::Url;
-use super::{path, pauses, seconds, subscriptions};
+use super::{login, path, pauses, seconds, subscriptions};
 use crate::config::file::{Checked, Table};
-use crate::config::{Broker, Login, Mqtt, MqttVersion, Password, Retained, Tls};
+use crate::config::{Broker, Mqtt, MqttVersion, Retained, Tls};
 use crate::limits;
 
 pub(super) fn read(table: &Table<'_>) -> Mqtt {
@@ -19,7 +19,7 @@ pub(super) fn read(table: &Table<'_>) -> Mqtt {
         lanes,
         share_group: table.text("share_group", share_group),
         version: version.unwrap_or(MqttVersion::V5),
-        login: login(table),
+        login: login::read(table),
         session_expiry: seconds(table, "session_expiry_s", limits::SESSION_EXPIRY_S),
         receive_maximum: table.number("receive_maximum", limits::RECEIVE_MAXIMUM),
         packet_bytes_max: table.bytes("packet_bytes_max", limits::PACKET_BYTES),
@@ -129,29 +129,4 @@ fn tls(table: &Table<'_>) -> Tls {
         _ => None,
     };
     Tls { ca_file, client }
-}
-
-fn login(table: &Table<'_>) -> Option<Login> {
-    table.forbid("password", "a secret has no place here: use password_file or password_env");
-    let check = |text: &str| plain(text, limits::MQTT_STRING_BYTES_MAX).map(str::to_owned);
-    let username = table.text("username", check);
-    let file = path(table, "password_file").map(Password::File);
-    let env = table.text("password_env", variable).map(Password::Env);
-    if file.is_some() && env.is_some() {
-        table.fault("password_env", "cannot be together with password_file: there is one password");
-    }
-    for key in ["password_file", "password_env"] {
-        if table.states(key) && table.item("username").is_none() {
-            table.fault(key, "needs username beside it");
-        }
-    }
-    username.map(|username| Login { username, password: file.or(env) })
-}
-
-/// The name of an environment variable.
-fn variable(text: &str) -> Checked<String> {
-    if text.contains('=') {
-        return Err("must be the name of an environment variable".to_owned());
-    }
-    plain(text, limits::NAME_BYTES_MAX).map(str::to_owned)
 }

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::syntax::{placeholders, plain};
-use super::url::Url;
-use super::{pauses, seconds};
+use super::{network, pauses, seconds};
 use crate::config::file::{Checked, Table};
 use crate::config::{Partitioning, Stream, StreamTarget};
 use crate::limits;
@@ -17,7 +16,7 @@ pub(super) fn read(table: &Table<'_>) -> Stream {
     Stream {
         target,
         region,
-        endpoint: table.text("endpoint", endpoint),
+        network: network::read(table),
         shards: table.item("shards").and_then(|item| item.number(limits::SHARDS)),
         request_timeout: seconds(table, "request_timeout_s", limits::REQUEST_TIMEOUT_S),
         connect_timeout: seconds(table, "connect_timeout_s", limits::STREAM_CONNECT_TIMEOUT_S),
@@ -131,14 +130,6 @@ fn region(text: &str) -> Checked<String> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if !text.contains('-') || !text.chars().all(allowed) {
         return Err("must be an AWS region such as \"eu-central-1\"".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
-fn endpoint(text: &str) -> Checked<String> {
-    let url = Url::parse(text)?;
-    if url.has_login || !matches!(url.scheme, "http" | "https") || url.path.contains('?') {
-        return Err("must be a URL such as \"https://kinesis.example:4567\"".to_owned());
     }
     Ok(text.to_owned())
 }

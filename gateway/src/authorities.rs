@@ -1,0 +1,47 @@
+//! Certificate authorities in PEM files, read before a library sees them: what is wrong with a file
+//! is told with its name.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+/// The contents of the file `path` that the setting `key` names.
+///
+/// # Errors
+/// Names both when it cannot be read.
+pub fn read(path: &Path, key: &str) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("{key}: cannot read {}", path.display()))
+}
+
+/// The certificates in the PEM file `path` that the setting `key` names: one at least.
+///
+/// # Errors
+/// Names both when there are none, or when one cannot be read.
+pub fn certificates(path: &Path, key: &str) -> Result<Vec<CertificateDer<'static>>> {
+    let pem = read(path, key)?;
+    let certificates = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<Vec<_>, _>>()
+        .with_context(|| format!("{key}: {} is no PEM file", path.display()))?;
+    if certificates.is_empty() {
+        bail!("{key}: no certificate in {}", path.display());
+    }
+    Ok(certificates)
+}
+
+/// The certificates in such a file as authorities that may be trusted.
+///
+/// # Errors
+/// As [`certificates`], and when one of them can be no authority.
+pub fn trusted(path: &Path, key: &str) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path, key)? {
+        roots
+            .add(certificate)
+            .with_context(|| format!("{key}: no usable authority in {}", path.display()))?;
+    }
+    Ok(roots)
+}

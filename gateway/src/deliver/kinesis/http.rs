@@ -1,0 +1,74 @@
+//! The HTTP client on the way to the AWS side: its authorities, its proxy, its idle connections.
+
+use std::env;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_http_client::{Builder, Connector};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+
+use crate::config::{Network, Proxy, ProxyServer};
+use crate::{authorities, login};
+
+/// Idle connections are dropped before the service resets them: aws-sdk-rust issue 1106.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The variable by which other AWS tools are told whom to trust.
+const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
+
+/// A client that keeps up to `idle_max` idle connections to a host.
+///
+/// # Errors
+/// When the authorities to trust, or the proxy's password, cannot be read.
+pub(super) fn client(network: &Network, idle_max: usize) -> Result<SharedHttpClient> {
+    let tls = TlsContext::builder()
+        .with_trust_store(trust_store(network.ca_file.as_deref())?)
+        .build()
+        .context("cannot set up TLS for the stream")?;
+    let proxy = proxy(&network.proxy)?;
+    Ok(Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut connector = Connector::builder()
+            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+            .tls_context(tls.clone())
+            .proxy_config(proxy.clone())
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .pool_max_idle_per_host(idle_max);
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+        connector.build()
+    }))
+}
+
+/// Whom to trust. The SDK takes a file for granted and ends the process over a bad one, so it is
+/// read before.
+fn trust_store(ca_file: Option<&Path>) -> Result<TrustStore> {
+    let bundle = env::var_os(CA_BUNDLE).filter(|path| !path.is_empty());
+    let (path, key) = match (ca_file, &bundle) {
+        (Some(path), _) => (path, "stream.ca_file"),
+        (None, Some(path)) => (Path::new(path), CA_BUNDLE),
+        (None, None) => return Ok(TrustStore::default()),
+    };
+    authorities::trusted(path, key)?;
+    Ok(TrustStore::empty().with_pem_certificate(authorities::read(path, key)?))
+}
+
+fn proxy(proxy: &Proxy) -> Result<ProxyConfig> {
+    let ProxyServer { url, login, except } = match proxy {
+        Proxy::Environment => return Ok(ProxyConfig::from_env()),
+        Proxy::Off => return Ok(ProxyConfig::disabled()),
+        Proxy::At(server) => server,
+    };
+    let mut config = ProxyConfig::https(url)
+        .map_err(|error| anyhow!("stream.proxy.url: {url} cannot be used: {error}"))?
+        .no_proxy(except.join(","));
+    if let Some(login) = login {
+        let (username, password) = login::read(login, "stream.proxy")?;
+        config = config.with_basic_auth(username, password);
+    }
+    Ok(config)
+}
