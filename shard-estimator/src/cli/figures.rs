@@ -144,7 +144,7 @@ pub(super) fn about(check: &Check) -> String {
         Check::Records { .. } | Check::Bytes { .. } => "into the hottest shard".to_owned(),
         Check::Reads { .. } => "out of the hottest shard".to_owned(),
         Check::Delay(_) => "p99 of aligned reports".to_owned(),
-        Check::Pieces(_) => "p99 of large records".to_owned(),
+        Check::Pieces(_) => "p99 of large records, at least".to_owned(),
         Check::Restore(_) => "p99 of what was kept".to_owned(),
         Check::Drain { outage, .. } => format!("catching up after {} away", time(*outage)),
         Check::Growth { .. } => "when the next shard is due".to_owned(),

@@ -102,6 +102,9 @@ impl Part {
             return Err(Fault::TooMuch { gigabytes: stored_bytes / 1e9 });
         }
         let timetable = Timetable::new(estimator.fleet(), acts.steady.start, end, asked.seed);
+        if !timetable.has_any_due(&acts.steady) {
+            return Err(Fault::NothingDue { period: slowest(estimator.fleet()) });
+        }
         Ok(Self {
             shards,
             played,
@@ -147,13 +150,23 @@ fn playable(fleet: &Fleet) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The classes of a plan as large as they grow until its horizon. Devices that are named stay as many.
+/// After how long every device has reported.
+fn slowest(fleet: &Fleet) -> Duration {
+    fleet.classes().iter().map(|class| class.period).max().unwrap_or_default()
+}
+
+/// The classes of a plan as large as they grow until its horizon: whole devices, so that all together
+/// grow as much as the plan's. Devices that are named stay as many.
 fn grown(plan: &Estimator) -> Vec<Class> {
     let growth = plan.goals().growth;
     let times = growth.map_or(1.0, |growth| growth.after(growth.horizon_months.into())).max(1.0);
+    let (mut all_more, mut added) = (0.0, 0);
     let grown = |class: &Class| match class.devices {
-        Devices::Counted { key_bytes, .. } => {
-            let devices = count_up(class.count() * times);
+        Devices::Counted { devices, key_bytes } => {
+            all_more += f64::from(devices) * (times - 1.0);
+            let more = count_up(all_more) - added;
+            added += more;
+            let devices = devices.saturating_add(more);
             Class { devices: Devices::Counted { devices, key_bytes }, ..class.clone() }
         }
         Devices::Known(_) => class.clone(),

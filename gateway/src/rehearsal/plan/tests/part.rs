@@ -40,6 +40,23 @@ fn busiest_shard_is_as_busy_in_every_part() {
     assert!((all.bytes_per_s - one.bytes_per_s).abs() < 1e-9, "{all:?} {one:?}");
 }
 
+/// Three that report once an hour, measured for seconds.
+#[test]
+fn where_nobody_reports_there_is_nothing_to_measure() {
+    let rare = plan(vec![class("meters", 3, 3_600 * S)], Goals::default());
+    let fault = Part::of(&rare, asked(1, 1.0)).unwrap_err().to_string();
+    assert!(fault.contains("every 1 h") && fault.contains("--seconds"), "{fault}");
+}
+
+/// 30 machines, each of a class of its own, and a tenth more: three are added, and not thirty.
+#[test]
+fn classes_grow_together_by_whole_devices() {
+    let machines = (0..30).map(|n| class(&format!("machine {n}"), 1, S)).collect();
+    let growth = Some(Growth { per_month: 0.1, horizon_months: 1 });
+    let growing = plan(machines, Goals { growth, ..Goals::default() });
+    assert_eq!(keys(&Part::of(&growing, asked(1, 1.0)).unwrap()).len(), 33);
+}
+
 /// The fair share is 500.
 #[test]
 fn keys_are_unlucky_but_not_more_than_planned() {
