@@ -89,7 +89,9 @@ impl<'a> Heaviest<'a> {
             Self::Even => {
                 vec![sum(counts, weights) / f64::from(shards.get()); shards.get() as usize]
             }
-            Self::Known { keys, .. } => exact::each(keys, shards, weights),
+            Self::Known { keys, .. } => {
+                exact::each(keys, shards, [weights]).next().unwrap_or_default()
+            }
             Self::Golden => {
                 let devices = golden::by_shard(total(counts), shards);
                 devices.into_iter().map(|devices| devices * one_alike(weights)).collect()
@@ -132,11 +134,11 @@ fn weigh_known(keys: &[SortedKeys], risk: f64, counts: &[f64], of: &Weighed<'_>)
     let differ: Vec<_> =
         counts.iter().zip(keys).map(|(count, keys)| count - f64::from(keys.count())).collect();
     if differ.iter().any(|more| *more > 0.0) {
-        let beside = |weights: &Vec<f64>| {
-            let known = exact::each(keys, shards, weights);
+        let known = exact::each(keys, shards, weighings.iter().map(Vec::as_slice));
+        let beside = |(known, weights): (Vec<f64>, &Vec<f64>)| {
             Tail::of(&differ, weights, shards).least_beside(known, risk)
         };
-        return weighings.iter().map(beside).collect();
+        return known.zip(weighings).map(beside).collect();
     }
     let all = exact::heaviest(keys, shards, weighings);
     if differ.iter().all(|less| *less >= 0.0) {
