@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use shard_estimator::limits::{
-    RECORD_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_RECORDS_MAX, SHARDS_MAX,
+    GATEWAYS_MAX, RECORD_BYTES_MAX, REQUEST_BYTES_MAX, REQUEST_RECORDS_MAX, SHARDS_MAX,
 };
 
 pub use range::{Range, Setting};
@@ -131,7 +131,7 @@ pub const REGISTER_RETRY: Duration = Duration::from_secs(1);
 // Pace.
 
 /// Gateways that share the stream.
-pub const INSTANCES: Range = Range::new(1, 10_000, "gateways");
+pub const INSTANCES: Range = Range::new(1, GATEWAYS_MAX as u64, "gateways");
 
 /// The part of a shard's limit used when alone. 0.9 with bursts of a tenth was never throttled in
 /// simulation.

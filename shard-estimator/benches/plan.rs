@@ -36,8 +36,21 @@ fn unknown() -> Vec<Class> {
     ]
 }
 
-fn estimator(classes: Vec<Class>) -> Estimator {
-    let growth = Some(Growth { per_month: 0.03, horizon_months: 0 });
+/// No period is a multiple of another, and no two classes report together.
+fn many() -> Vec<Class> {
+    let class_of = |n: u32| Class {
+        reporting: Reporting::Aligned { jitter: Duration::from_secs(u64::from(n) + 1) },
+        ..class(
+            &format!("class {n}"),
+            Devices::Counted { devices: 5_000, key_bytes: 17 },
+            60_000 + 1_373 * u64::from(n),
+        )
+    };
+    (0..20).map(class_of).collect()
+}
+
+fn estimator(classes: Vec<Class>, horizon_months: u32) -> Estimator {
+    let growth = Some(Growth { per_month: 0.03, horizon_months });
     let fleet = Fleet::new(classes).expect("a fleet without fault");
     Estimator::new(fleet, Goals { growth, ..Goals::default() }).expect("goals without fault")
 }
@@ -65,18 +78,26 @@ fn plan(criterion: &mut Criterion) {
     group.sample_size(10);
     group.bench_function("100,000 known devices, from keys to a plan", |bench| {
         let classes = known();
-        bench.iter(|| estimator(black_box(classes.clone())).plan());
+        bench.iter(|| estimator(black_box(classes.clone()), 0).plan());
     });
     group.bench_function("100,000 known devices, every number of shards to 512", |bench| {
         let classes = known();
         bench.iter(|| {
-            let estimator = estimator(black_box(classes.clone()));
+            let estimator = estimator(black_box(classes.clone()), 0);
             all_up_to(512).map(|shards| estimator.outlook(shards)).collect::<Vec<_>>()
         });
     });
-    group.bench_function("100,000 devices of three classes, played", |bench| {
-        let estimator = estimator(unknown());
+    group.bench_function("100,000 devices of three classes", |bench| {
+        let estimator = estimator(unknown(), 0);
         bench.iter(|| black_box(&estimator).plan());
+    });
+    group.bench_function("100,000 devices of twenty classes that grow for two years", |bench| {
+        let estimator = estimator(many(), 24);
+        let months: Vec<_> = (0..=24).collect();
+        bench.iter(|| {
+            let plan = black_box(&estimator).plan();
+            (plan, estimator.shards_by_month(&months))
+        });
     });
     group.bench_function("advice for 20,000 keys, ten of them hot", |bench| {
         let arrivals = arrivals();

@@ -130,7 +130,8 @@ impl Aimd {
     /// Learns from what was heard since the last call.
     ///
     /// Call it for every answer of the stream, and at least once a second while the limiter binds:
-    /// of a longer silence one second counts.
+    /// of a longer silence one second counts. Not for a call that failed, nor in the silence after one:
+    /// the factor would rise through an outage, at all gateways, who then come back at once.
     pub fn observe(&mut self, verdicts: Verdicts, limiter: Limiter, now: Duration) {
         self.tally.count(verdicts, self.factor, now);
         if verdicts.throttled > 0 {

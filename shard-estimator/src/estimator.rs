@@ -1,5 +1,4 @@
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -8,11 +7,11 @@ use self::carry::Carry;
 use self::search::fewest_of_falling;
 use crate::limits::SHARDS_MAX;
 use crate::loads::{Loads, Scale};
-use crate::number::count_down;
-use crate::placement::Played;
+use crate::number::{count_down, count_up};
+use crate::placement::Draws;
 use crate::{
-    Check, Class, Constraint, Fleet, GoalFault, Goals, Growth, Outage, Outlook, Placement, Sent,
-    longest_outage,
+    Check, Class, Constraint, Fleet, GoalFault, Goals, Growth, Hottest, Outage, Outlook, Placement,
+    Sent, longest_outage,
 };
 
 mod carry;
@@ -26,8 +25,6 @@ mod search;
 pub struct Estimator {
     fleet: Fleet,
     goals: Goals,
-    /// Of this fleet, on behalf of these goals.
-    played: Arc<Played>,
 }
 
 /// How many shards to buy, and why not one less or more.
@@ -67,11 +64,7 @@ impl Estimator {
     /// Everything that is wrong with the goals, at once.
     pub fn new(fleet: Fleet, goals: Goals) -> Result<Self, Vec<GoalFault>> {
         let faults = faults::of(&fleet, &goals);
-        if faults.is_empty() {
-            Ok(Self { fleet, goals, played: Arc::default() })
-        } else {
-            Err(faults)
-        }
+        if faults.is_empty() { Ok(Self { fleet, goals }) } else { Err(faults) }
     }
 
     /// The same with golden-ratio keys instead of hashed ones; `None` if others than hashed ones are asked
@@ -185,13 +178,10 @@ impl Estimator {
     ///
     /// A fleet grows by devices that are like those of today, class by class in the same proportions: its
     /// skew falls as it does. Where the devices of today are known, those to come are not, and are hashed
-    /// beside them with the risk that is allowed. Of different devices, what plays of so many would show is
-    /// reckoned; at the horizon of the growth it is played, as the plan is.
+    /// beside them with the risk that is allowed.
     #[must_use]
     pub fn shards_by_month(&self, months: &[u32]) -> Vec<Option<NonZeroU32>> {
         let scale = self.scale();
-        let planned = self.planned();
-        let of_plan = self.fewest(&scale, NonZeroU32::MIN, planned, Check::holds);
         // A larger fleet breaks whatever the smaller one broke: the search goes on from there.
         let mut from = Some(NonZeroU32::MIN);
         let mut needed = |months: &u32| {
@@ -200,13 +190,22 @@ impl Estimator {
                 return self.fewest(&scale, NonZeroU32::MIN, times, Check::holds);
             }
             from = from.and_then(|from| self.fewest(&scale, from, times, Check::holds));
-            if times <= planned {
-                // What is reckoned of it may be a shard more than plays show of the plan.
-                from = from.zip(of_plan).map(|(shards, of_plan)| shards.min(of_plan)).or(from);
-            }
             from
         };
         months.iter().map(&mut needed).collect()
+    }
+
+    /// What hashing all devices onto so many shards, `plays` times from the goals' seed on, shows of the
+    /// hottest shard: what all plays but the risk that is allowed do not exceed. The same seed shows the
+    /// same. It knows nothing of the tails that [`outlook`](Self::outlook) reckons with, and can be held
+    /// against them. `None` where keys are known or numbered: those are counted.
+    #[must_use]
+    pub fn played(&self, shards: NonZeroU32, plays: u32) -> Option<Hottest> {
+        let shards = shards.min(MOST_SHARDS);
+        let Goals { risk, seed, .. } = self.goals;
+        let draws = Draws { draws: plays, quantile: 1.0 - risk, seed };
+        let loads = self.scale().played(shards, &draws)?;
+        Some(self.carry().hottest(&loads, self.fleet.devices() / f64::from(shards.get())))
     }
 
     /// What the stream is sent in a second by a shard's part of the fleet, if all shards had the
@@ -272,40 +271,30 @@ impl Estimator {
     /// How many times as many devices hold all goals but growth; 0 if not even one device does.
     /// `now` are the loads of the fleet as it is.
     fn carries(&self, scale: &Scale<'_>, shards: NonZeroU32, now: &Loads) -> f64 {
-        /// Finer than one device of all that can be counted.
-        const PRECISION: f64 = 1e-10;
-        /// More than what is forgiven when months are compared.
-        const SHORT: f64 = 1e-4;
         let carry = self.carry();
         let holds = |loads: &Loads| carry.holds(loads);
         let suffices = |times: f64| self.suffice(scale, shards, times, holds);
         let devices = self.fleet.devices();
-        // First of the sizes that plays decide about: what is found must agree with the plan.
+        // First of what is planned for: what is found must agree with the plan.
         let (mut enough, mut too_many) =
             if holds(now) { (1.0, self.planned()) } else { (0.0, 1.0) };
-        if enough > 0.0 && suffices(too_many) {
-            while suffices(too_many) {
-                (enough, too_many) = (too_many, 2.0 * too_many);
-                if devices * too_many > f64::from(u32::MAX) {
-                    return enough;
-                }
+        while enough > 0.0 && suffices(too_many) {
+            (enough, too_many) = (too_many, 2.0 * too_many);
+            if devices * too_many > f64::from(u32::MAX) {
+                return enough;
             }
-        } else if scale.is_played() {
-            // Whatever is reckoned of the last device before it.
-            too_many -= SHORT * (too_many - enough);
         }
-        while too_many - enough > PRECISION * too_many && devices * too_many >= 1.0 {
+        // Until it is known to a small part of a device.
+        while devices * (too_many - enough) > 0.01 && devices * too_many >= 1.0 {
             let middle = f64::midpoint(enough, too_many);
             if suffices(middle) { enough = middle } else { too_many = middle }
         }
-        enough
+        let whole = f64::from(count_up(devices * enough)) / devices;
+        if whole <= too_many && suffices(whole) { whole } else { enough }
     }
 
     /// Whether so many shards do what `holds` asks for a fleet of `times` as many devices, the least work
     /// first.
-    ///
-    /// Where loads are played, plays decide about the fleet that is planned for, which has to do while it
-    /// is as small as today as well. Of all other sizes it is reckoned what plays would show.
     fn suffice(
         &self,
         scale: &Scale<'_>,
@@ -313,24 +302,7 @@ impl Estimator {
         times: f64,
         holds: impl Fn(&Loads) -> bool,
     ) -> bool {
-        if !holds(&scale.fair(shards, times)) {
-            return false;
-        }
-        let Some(reckoned) = scale.reckoned(shards, times) else {
-            return holds(&scale.at(shards, times));
-        };
-        if !holds(&reckoned.least) {
-            return false;
-        }
-        if holds(&reckoned.most) {
-            return true;
-        }
-        let is_planned_for = self.fleet.counts(times) == self.fleet.counts(self.planned());
-        if is_planned_for {
-            [times, 1.0].iter().all(|times| holds(&scale.at(shards, *times)))
-        } else {
-            holds(&reckoned.likely)
-        }
+        holds(&scale.fair(shards, times)) && holds(&scale.at(shards, times))
     }
 
     /// How many times its present size the fleet is planned for.
@@ -343,7 +315,7 @@ impl Estimator {
     }
 
     fn scale(&self) -> Scale<'_> {
-        Scale::new(&self.fleet, &self.goals, &self.played)
+        Scale::new(&self.fleet, &self.goals)
     }
 }
 

@@ -7,7 +7,6 @@ use crate::limits::{
     FAN_OUT_ADVANTAGE_MAX, PARTITION_KEY_CHARS_MAX, RECORD_BYTES_CEILING, SHARD_BYTES_PER_S,
     SHARD_READS_PER_S, SHARD_RECORDS_PER_S, SHARDS_MAX,
 };
-use crate::placement::PLAYED_RISK_MIN;
 
 /// What is wrong with a fleet, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -118,15 +117,6 @@ pub enum GoalFault {
     /// A risk that is none.
     #[error("a skew risk of {risk}: it must be above 0 and below 1, 0.01 for 1 %")]
     Risk {
-        /// What was given.
-        risk: f64,
-    },
-    /// A risk that playing cannot show.
-    #[error(
-        "a skew risk of {risk} with several classes whose keys are not known: it is played, and \
-         that shows {PLAYED_RISK_MIN} at least: raise it, or give the devices' ids"
-    )]
-    RiskPlayed {
         /// What was given.
         risk: f64,
     },
@@ -275,6 +265,16 @@ pub enum GoalFault {
     Growth {
         /// What was given.
         per_month: f64,
+    },
+    /// More devices at the end of the growth than can be counted.
+    #[error(
+        "growth makes {devices:.0} devices of the fleet, more than {}: look less far ahead, or plan a \
+         stream for each part of it",
+        u32::MAX
+    )]
+    TooManyDevices {
+        /// At the horizon.
+        devices: f64,
     },
     /// A packed record that the stream refuses.
     #[error("packed records of {bytes} bytes: give 1 to {max}, the largest that the stream takes")]

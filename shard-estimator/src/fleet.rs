@@ -2,7 +2,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::limits::{PARTITION_KEY_CHARS_MAX, RECORD_BYTES_CEILING};
-use crate::number::count_up;
 use crate::placement::SortedKeys;
 use crate::{Class, Devices, FleetFault, HashKey, Reporting};
 
@@ -78,9 +77,10 @@ impl Fleet {
         self.keys.as_deref()
     }
 
-    /// The devices of each class, if there were `times` as many.
-    pub(crate) fn counts(&self, times: f64) -> Vec<u32> {
-        self.classes.iter().map(|class| count_up(class.count() * times)).collect()
+    /// The devices of each class, if there were `times` as many: whole ones, and of the last a part.
+    /// Rounded up class by class, 60 classes of one device would be twice as many devices at once.
+    pub(crate) fn counts(&self, times: f64) -> Vec<f64> {
+        self.classes.iter().map(|class| class.count() * times).collect()
     }
 
     fn sum(&self, of: impl Fn(&Class) -> f64) -> f64 {

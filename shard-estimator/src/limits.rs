@@ -65,6 +65,9 @@ pub const RESHARD_FACTOR: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
 /// `UpdateShardCount` calls for one stream in 24 hours.
 pub const RESHARDS_PER_DAY: u32 = 10;
 
+/// Most gateways that may share a stream: what each may send of a shard must not be nothing.
+pub const GATEWAYS_MAX: u32 = 10_000;
+
 // A request that cannot hold the largest record could never be sent.
 const _: () = assert!(REQUEST_BYTES_MAX >= RECORD_BYTES_MAX);
 // The KiB cells lose nothing.

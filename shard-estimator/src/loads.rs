@@ -2,7 +2,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::burst::Wave;
-use crate::placement::{Heaviest, Played};
+use crate::number::count_up;
+use crate::placement::{Draws, Heaviest};
 use crate::{Class, Fleet, Flow, Goals, Reporting, Restore};
 
 /// What the devices of the heaviest shard do, before anything is packed.
@@ -57,19 +58,8 @@ pub(crate) struct Scale<'a> {
     measures: Vec<usize>,
 }
 
-/// The loads that plays would show, without a play.
-#[derive(Debug)]
-pub(crate) struct Reckoned {
-    /// Almost certainly no more than those.
-    pub(crate) least: Loads,
-    /// Those, but for a small part of a hundredth.
-    pub(crate) likely: Loads,
-    /// Almost certainly no less than those.
-    pub(crate) most: Loads,
-}
-
 impl<'a> Scale<'a> {
-    pub(crate) fn new(fleet: &'a Fleet, goals: &Goals, played: &'a Played) -> Self {
+    pub(crate) fn new(fleet: &'a Fleet, goals: &Goals) -> Self {
         let beats = beats(fleet);
         let of_measures = weighings(fleet, &beats);
         let mut weighings: Vec<Vec<f64>> = Vec::new();
@@ -81,7 +71,7 @@ impl<'a> Scale<'a> {
             })
         };
         let measures = of_measures.into_iter().map(&mut place_of).collect();
-        let heaviest = Heaviest::of(fleet, goals, played);
+        let heaviest = Heaviest::of(fleet, goals);
         Self { fleet, heaviest, restore: goals.restore, beats, weighings, measures }
     }
 
@@ -90,15 +80,12 @@ impl<'a> Scale<'a> {
         self.loads(&self.heaviest.weigh(&self.fleet.counts(times), shards, &self.weighings))
     }
 
-    /// What [`at`](Self::at) answers, more or less, where that is much more work.
-    pub(crate) fn reckoned(&self, shards: NonZeroU32, times: f64) -> Option<Reckoned> {
-        let counts = self.fleet.counts(times);
-        let weights = self.heaviest.reckon(&counts, shards, &self.weighings)?;
-        Some(Reckoned {
-            least: self.loads(&weights.least),
-            likely: self.loads(&weights.likely),
-            most: self.loads(&weights.most),
-        })
+    /// The loads that plays of hashing show; `None` where keys are not hashed, or are known.
+    pub(crate) fn played(&self, shards: NonZeroU32, draws: &Draws) -> Option<Loads> {
+        let Heaviest::Hashed { .. } = self.heaviest else { return None };
+        let counts: Vec<_> =
+            self.fleet.classes().iter().map(|class| count_up(class.count())).collect();
+        Some(self.loads(&draws.heaviest(&counts, shards, &self.weighings)))
     }
 
     /// The loads of a shard with its fair share of `times` as many devices. None of
@@ -117,11 +104,6 @@ impl<'a> Scale<'a> {
     ) -> Vec<f64> {
         let weights: Vec<_> = self.fleet.classes().iter().map(of).collect();
         self.heaviest.weigh_each(&self.fleet.counts(1.0), shards, &weights, seed)
-    }
-
-    /// Whether plays of chance are needed.
-    pub(crate) fn is_played(&self) -> bool {
-        self.heaviest.is_played()
     }
 
     /// Whether the loads are known to fall with every shard more.

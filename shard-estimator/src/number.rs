@@ -23,7 +23,8 @@ pub fn count_up(measure: f64) -> u32 {
 }
 
 /// The largest count that is not above `measure`; saturates like [`count_up`].
-pub(crate) fn count_down(measure: f64) -> u32 {
+#[must_use]
+pub fn count_down(measure: f64) -> u32 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use jiff::civil::Date;
 use serde::Serialize;
@@ -7,7 +8,7 @@ use serde::Serialize;
 use crate::bill::{Bill, Cost, Usd};
 use crate::limits::{FAN_OUT_MAX, RECORD_BYTES_MAX, RESHARDS_PER_DAY};
 use crate::number::within;
-use crate::{Class, Estimator, Factor, Outlook, Prices, Region, ladder};
+use crate::{Check, Class, Constraint, Estimator, Factor, Outlook, Pieces, Prices, Region, ladder};
 
 /// What speaks against a plan that holds, each with advice.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -36,6 +37,14 @@ pub enum Warning {
     MeanOnly {
         /// The class.
         class: String,
+    },
+    /// They wait for each other, for how long depends on when each comes.
+    LargeRecordsWait {
+        /// Bytes that 99 of 100 have at most.
+        bytes: f64,
+        /// How long they wait at least. In JSON: seconds.
+        #[serde(serialize_with = "crate::seconds::serialize")]
+        p99: Duration,
     },
     /// Prices that may have changed.
     OldPrices {
@@ -127,6 +136,9 @@ impl Warning {
         }
         if goals.readers.fan_out > FAN_OUT_MAX {
             warnings.push(Self::FanOutCount { fan_out: goals.readers.fan_out });
+        }
+        if let Some(Check::Pieces(Pieces { bytes, p99, .. })) = outlook.check(Constraint::Delay) {
+            warnings.push(Self::LargeRecordsWait { bytes: *bytes, p99: *p99 });
         }
         let steps = current.map(|current| ladder(current, outlook.shards)).unwrap_or_default();
         if steps.len() > 1 {
@@ -223,6 +235,7 @@ impl fmt::Display for Warning {
                 "class {class:?}: only the mean size is known: billing rounds every record up, so \
                  the true cost can be half as much again: give a histogram"
             ),
+            Self::LargeRecordsWait { bytes, p99 } => large_records_wait(f, *bytes, *p99),
             Self::OldPrices { as_of, days } => write!(
                 f,
                 "the prices are of {as_of}, {days} days old: compare them with AWS's pages and \
@@ -261,14 +274,27 @@ impl fmt::Display for Warning {
                 "PUT units cost {ingest} a month, shards {capacity}: packing small records into \
                  one would save most of it"
             ),
-            Self::TargetHigh { target } => write!(
-                f,
-                "a target of {target} leaves a shard almost no room: after an outage catching up \
-                 takes more than {:.0} times as long as it lasted: plan for 0.8",
-                target.get() / (1.0 - target.get()).max(0.01)
-            ),
+            Self::TargetHigh { target } => target_high(f, *target),
         }
     }
+}
+
+fn large_records_wait(f: &mut fmt::Formatter<'_>, bytes: f64, p99: Duration) -> fmt::Result {
+    write!(
+        f,
+        "records of {bytes:.0} bytes take a shard {p99:.1?} each, and those that meet on one wait for each \
+         other beyond that: measure it with tidegate rehearse --plan, or store them elsewhere and send \
+         their address"
+    )
+}
+
+fn target_high(f: &mut fmt::Formatter<'_>, target: Factor) -> fmt::Result {
+    write!(
+        f,
+        "a target of {target} leaves a shard almost no room: after an outage catching up takes more than \
+         {:.0} times as long as it lasted: plan for 0.8",
+        target.get() / (1.0 - target.get()).max(0.01)
+    )
 }
 
 fn golden_shared(f: &mut fmt::Formatter<'_>, gateways: NonZeroU32) -> fmt::Result {

@@ -34,6 +34,8 @@ pub struct Signs {
     pub offered_per_s: f64,
     /// Whether the stream takes calls at all.
     pub open: bool,
+    /// Whether what the stream does not take stays with the broker: the disk takes no more.
+    pub stays: bool,
 }
 
 /// Why a plan does not hold.
@@ -126,7 +128,8 @@ impl Watch {
     /// from now on.
     ///
     /// If nothing was kept and more comes than planned, that is told later: by as long as it takes to
-    /// bring in, beyond the target, what the target is for the time away.
+    /// bring in, beyond the target, what the target is for the time away. An absence that was watched
+    /// is worth what it took from the signs.
     pub fn away(&mut self, away: Duration) {
         for arrears in &mut self.arrears {
             arrears.add(away);
@@ -141,18 +144,22 @@ impl Watch {
 
     /// Sees what there is to see at `now`. Call it every few seconds.
     pub fn see(&mut self, signs: Signs, now: Duration) -> Option<News> {
-        let backlog = self.backlog(signs, now);
         let target = self.target.get();
         let patience = self.patience;
         let passed = now.saturating_sub(self.seen.replace(now).unwrap_or(now));
         let [shard, key] = &mut self.arrears;
+        let hottest_shard_used = signs.hottest_shard_used.map(|used| used / target);
+        let shard_speaks =
+            hottest_shard_used.is_some_and(|used| !shard.explain(used, passed, patience));
+        let key_speaks = !key.explain(signs.hottest_key_used / target, passed, patience);
+        // The broker fills the spool again as fast as it drains.
+        let refills = shard.are_left() && hottest_shard_used.is_some_and(|used| used > 1.0);
+        let backlog = self.backlog(signs, refills, now);
         let mut broken = Vec::new();
         for (strain, since) in &mut self.since {
             let speaks = match strain {
-                Strain::Key => !key.explain(signs.hottest_key_used / target, passed, patience),
-                Strain::Shard => signs
-                    .hottest_shard_used
-                    .is_some_and(|used| !shard.explain(used / target, passed, patience)),
+                Strain::Key => key_speaks,
+                Strain::Shard => shard_speaks,
                 Strain::Throttled => signs.throttled > THROTTLED_MAX,
                 Strain::Backlog => backlog,
             };
@@ -186,12 +193,19 @@ impl Watch {
         })
     }
 
-    /// Whether the spool is no smaller than half a patience ago, and a whole one ago.
-    fn backlog(&mut self, signs: Signs, now: Duration) -> bool {
-        let Signs { spooled, offered_per_s, open, .. } = signs;
+    /// Whether the spool is no smaller than half a patience ago, and a whole one ago. One that is full,
+    /// or filled with what was kept elsewhere, says nothing of how it drains: what was told of it
+    /// stays.
+    fn backlog(&mut self, signs: Signs, refills: bool, now: Duration) -> bool {
+        let Signs { spooled, offered_per_s, open, stays, .. } = signs;
         if !open || spooled == 0 || real(spooled) < offered_per_s * BACKLOG_S {
             self.backlog = None;
             return false;
+        }
+        if stays || refills {
+            self.backlog = None;
+            let told = self.told.as_ref();
+            return told.is_some_and(|told| told.strains.contains(&Strain::Backlog));
         }
         let new = Backlog { spooled, since: now, before: None, stays: false };
         let backlog = self.backlog.get_or_insert(new);

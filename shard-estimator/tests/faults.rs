@@ -237,17 +237,17 @@ fn retention_and_growth_are_possible() {
     }
 }
 
+/// 4,000 million of them are counted; what becomes of them in a year is not.
 #[test]
-fn a_risk_that_is_played_is_not_smaller_than_plays_show() {
-    let others = Class { name: "others".to_owned(), ..sensors() };
-    let fleet = Fleet::new(vec![sensors(), others]).expect("a fleet without fault");
-    let with = |risk| Estimator::new(fleet.clone(), Goals { risk, ..Goals::default() });
-    let faults = with(0.000_9).expect_err("too small");
-    let faults: Vec<_> = faults.iter().map(GoalFault::to_string).collect();
-    says(&faults, &["0.0009", "shows 0.001", "ids"]);
-    assert!(with(0.001).is_ok());
-    let counted = Goals { risk: 1e-6, placement: Placement::Golden, ..Goals::default() };
-    assert!(Estimator::new(fleet.clone(), counted).is_ok(), "nothing is played");
+fn a_fleet_that_outgrows_counting_is_looked_at_less_far_ahead() {
+    let devices = Devices::Counted { devices: 4_000_000_000, key_bytes: 16 };
+    let fleet = || Class { devices: devices.clone(), period: 60 * 24 * HOUR, ..sensors() };
+    let with = |per_month| {
+        let growth = Some(Growth { per_month, horizon_months: 12 });
+        faults_with(fleet(), Goals { growth, ..Goals::default() })
+    };
+    says(&with(0.1), &["12553713507 devices", "4294967295", "less far ahead"]);
+    assert!(Estimator::new(Fleet::new(vec![fleet()]).expect("counted"), Goals::default()).is_ok());
 }
 
 /// 40 devices among 2,000 send nearly all records: numbered one after the other they would lie evenly,

@@ -143,8 +143,87 @@ fn devices_that_are_known_carry_what_is_known_of_them_and_those_to_come_are_hash
     assert!(all <= most && most <= none, "{all}, {most} and {none}");
 }
 
-/// Plays decide about a plan, and what lies between them is reckoned: neither must say that one shard
-/// less would do, nor that the plan does not.
+/// As a trace has it, where no two machines are alike: a thousandth more of each is no second one of each.
+#[test]
+fn thirty_classes_of_one_device_grow_by_a_part_of_a_device() {
+    let machine = |n: u32| Class {
+        period: Duration::from_millis(4 + u64::from(n)),
+        ..class(&format!("machine {n}"), counted(1), 1)
+    };
+    let machines = || (0..30).map(machine).collect::<Vec<_>>();
+    let now = needed(machines(), Goals::default());
+    let growth = Some(Growth { per_month: 0.001, horizon_months: 1 });
+    let growing = estimator(machines(), Goals { growth, ..Goals::default() });
+    let hardly_more = growing.plan().expect("shards").shards.get();
+    assert!((now..=now + 1).contains(&hardly_more), "{now} and {hardly_more}");
+    let doubled = Some(Growth { per_month: 1.0, horizon_months: 1 });
+    let doubled = needed(machines(), Goals { growth: doubled, ..Goals::default() });
+    let twice = machines().into_iter().map(|class| Class { devices: counted(2), ..class });
+    assert_eq!(doubled, needed(twice.collect(), Goals::default()));
+    let carried: Vec<_> = (now..2 * now).map(|n| growing.carried(shards(n)).times).collect();
+    assert!(carried.is_sorted() && carried[0] >= 1.0, "{carried:?}");
+    assert!(carried.last() > Some(&1.2), "{carried:?}");
+}
+
+/// What comes beside known devices of two kinds, whose weights are no multiples of each other, against
+/// as many hashed one by one.
+#[test]
+fn known_devices_of_two_kinds_grow_as_plays_of_those_to_come_do() {
+    let mut chance = fastrand::Rng::with_seed(20_261_122);
+    let kinds = || {
+        let steady = Class { period: Duration::from_millis(37), ..class("steady", known(90), 1) };
+        let keys = (0..400).map(|n| format!("slow-{n}")).collect();
+        let slow =
+            Class { period: Duration::from_millis(701), ..class("slow", Devices::Known(keys), 1) };
+        vec![steady, slow]
+    };
+    let [steady, slow] = [37.0_f64, 701.0].map(|period_ms| 1_000.0 / period_ms);
+    let growth = Some(Growth { per_month: 0.5, horizon_months: 1 });
+    let growing = estimator(kinds(), Goals { growth, ..Goals::default() });
+    let plan = growing.plan().expect("shards").shards;
+    let now = estimator(kinds(), Goals::default());
+    // Of the 45 and 200 to come, on each shard beside those that are there.
+    let overloaded = |n: NonZeroU32, chance: &mut fastrand::Rng| {
+        let there: Vec<_> = now.used_by_shard(n).into_iter().map(|used| 1_000.0 * used).collect();
+        let play = |_: &u32| {
+            let mut by_shard = there.clone();
+            let mut hash = |devices, per_s| {
+                (0..devices).for_each(|_| by_shard[chance.usize(..there.len())] += per_s);
+            };
+            hash(45, steady);
+            hash(200, slow);
+            by_shard.into_iter().any(|per_s| per_s > 800.0)
+        };
+        let plays = 20_000_u32;
+        f64::from(u32::try_from((0..plays).filter(play).count()).expect("few")) / f64::from(plays)
+    };
+    // The standard deviation of a hundredth of 20,000 plays is 0.0007.
+    let risk = overloaded(plan, &mut chance);
+    assert!(risk <= 0.0125, "{risk} on {plan}");
+    let less = NonZeroU32::new(plan.get() - 1).expect("more than one");
+    let risk = overloaded(less, &mut chance);
+    assert!(risk > 0.008, "{risk} on {less} would do");
+}
+
+/// A billionth of the circle more or less is no device: beyond those that are looked up they are even.
+#[test]
+fn millions_of_golden_devices_have_no_more_above_their_share_than_one_million() {
+    let above = |devices: u32| {
+        let placement = Placement::Golden;
+        let fleet = vec![Class {
+            period: Duration::from_secs(86_400),
+            ..class("all", counted(devices), 1)
+        }];
+        let hottest =
+            estimator(fleet, Goals { placement, ..Goals::default() }).outlook(shards(37)).hottest;
+        hottest.devices - f64::from(devices) / 37.0
+    };
+    let (million, millions) = (above(1 << 20), above(1 << 22));
+    assert!(million > 0.5 && (millions - million).abs() < 1e-6, "{million} and {millions}");
+}
+
+/// Neither what is said of a month nor what is said of the plan must say that one shard less would do,
+/// nor that the plan does not.
 #[test]
 fn a_plan_with_growth_agrees_with_itself_at_every_horizon() {
     let months: Vec<_> = (0..=40).collect();

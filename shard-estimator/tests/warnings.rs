@@ -105,8 +105,11 @@ fn large_records_are_for_exceptions() {
         sizes: sizes(&[(400, 100 - few), (2_000_000, few)]),
         ..vehicles()
     };
-    says(&of_plan(large(3), goals.clone(), None), &["3.0 %", "above 1 MiB", "their address"]);
-    assert_eq!(of_plan(large(2), goals, None), [""; 0]);
+    let [waits, many] = of_plan(large(3), goals.clone(), None).try_into().expect("two warnings");
+    says(&[many], &["3.0 %", "above 1 MiB", "their address"]);
+    says(&[waits], &["2000017 bytes", "2.1s each", "wait for each other", "tidegate rehearse"]);
+    says(&of_plan(large(2), goals.clone(), None), &["wait for each other"]);
+    assert_eq!(of_plan(large(1), goals, None), [""; 0], "one in a hundred");
 }
 
 /// Ten of 20,000 devices send nothing else: a shard has few of them.
@@ -134,7 +137,8 @@ fn a_class_of_large_records_among_many_others_is_an_exception() {
         warnings.iter().map(Warning::to_string).collect::<Vec<_>>()
     };
     assert_eq!(warnings(10), [""; 0]);
-    says(&warnings(500), &["\"cameras\"", "100.0 %", "above 1 MiB"]);
+    let [_waits, many] = warnings(500).try_into().expect("two warnings");
+    says(&[many], &["\"cameras\"", "100.0 %", "above 1 MiB"]);
 }
 
 #[test]

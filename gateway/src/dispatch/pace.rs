@@ -133,9 +133,19 @@ impl Pace {
                 Verdict::Unheard | Verdict::Refused(_) => {}
             }
         }
+        if heard.values().all(Heard::tells_nothing) {
+            // Nor does it of the shards that none of its records were for.
+            self.shards.iter_mut().for_each(|shard| shard.limit.told_nothing(now));
+            return;
+        }
         let since_start = now.saturating_duration_since(self.started);
-        for (shard, Heard { accepted, bytes, worth, throttled, failed }) in heard {
+        for (shard, heard) in heard {
             let Some(shard) = self.shards.get_mut(shard) else { continue };
+            if heard.tells_nothing() {
+                shard.limit.told_nothing(now);
+                continue;
+            }
+            let Heard { accepted, bytes, worth, throttled, failed } = heard;
             // A record that failed while others were accepted is overtaken like a throttled one.
             if throttled > 0 || (failed > 0 && accepted > 0) {
                 shard.refused_at = Some(now);
@@ -274,6 +284,16 @@ impl Limit {
         }
     }
 
+    /// Learns nothing from an answer: whoever comes back from an outage is no faster than before, for
+    /// all come back at once.
+    fn told_nothing(&mut self, now: Instant) {
+        match self {
+            Self::None => {}
+            Self::Sized(limit) => limit.told_nothing(),
+            Self::Learned(feedback) => feedback.told_nothing(now),
+        }
+    }
+
     /// The longest that it may go without being drawn upon and lose nothing.
     fn pause_max(&self) -> Duration {
         match self {
@@ -304,6 +324,13 @@ struct Heard {
     worth: f64,
     throttled: u32,
     failed: u32,
+}
+
+impl Heard {
+    /// Whether it says neither that more was possible nor that less was.
+    fn tells_nothing(&self) -> bool {
+        self.accepted == 0 && self.throttled == 0
+    }
 }
 
 impl Gate for Pace {

@@ -121,6 +121,7 @@ impl Watching {
             spooled: backlog.spooled,
             offered_per_s: load.offered_mean.records_per_s,
             open: backlog.open,
+            stays: backlog.stays,
         };
         match self.watch.see(signs, now) {
             None => {}
@@ -250,14 +251,17 @@ mod tests {
 
     const TAKES_CALLS: Backlog = Backlog { spooled: 0, open: true, stays: false };
 
-    /// Whether a plan holds after so many seconds at a tenth more than the target.
+    /// Whether a plan holds after so many seconds at a tenth more than the target, or without anything
+    /// while all stays with the broker.
     fn holds_after(
         watching: &mut Watching,
         seconds: u64,
         backlog: Backlog,
         began: Instant,
     ) -> bool {
-        let load = StreamLoad { hottest_used: Some(0.88), ..StreamLoad::default() };
+        let comes = backlog.open || !backlog.stays;
+        let hottest_used = Some(if comes { 0.88 } else { 0.0 });
+        let load = StreamLoad { hottest_used, ..StreamLoad::default() };
         for now in (0..seconds).step_by(5).map(|s| began + Duration::from_secs(s)) {
             watching.look(&load, backlog, now);
         }
@@ -295,6 +299,20 @@ mod tests {
             holds_after(&mut watching, 600, away, began);
             let later = began + Duration::from_secs(600);
             assert_eq!(holds_after(&mut watching, 1_000, TAKES_CALLS, later), stays);
+        }
+    }
+
+    #[tokio::test]
+    async fn full_spool_is_no_backlog_until_the_broker_keeps_nothing_more() {
+        let began = now();
+        for stays in [true, false] {
+            let mut watching = watching(86_400, began);
+            let full = Backlog { spooled: 14_000, open: true, stays };
+            let load = StreamLoad::default();
+            for now in (0..1_000).step_by(5).map(|s| began + Duration::from_secs(s)) {
+                watching.look(&load, full, now);
+            }
+            assert_eq!(watching.plan().holds, stays);
         }
     }
 

@@ -144,7 +144,7 @@ pub(super) fn about(check: &Check) -> String {
         Check::Records { .. } | Check::Bytes { .. } => "into the hottest shard".to_owned(),
         Check::Reads { .. } => "out of the hottest shard".to_owned(),
         Check::Delay(_) => "p99 of aligned reports".to_owned(),
-        Check::Pieces(_) => "p99 of large records".to_owned(),
+        Check::Pieces(_) => "p99 of large records, at least".to_owned(),
         Check::Restore(_) => "p99 of what was kept".to_owned(),
         Check::Drain { outage, .. } => format!("catching up after {} away", time(*outage)),
         Check::Growth { .. } => "when the next shard is due".to_owned(),
@@ -173,6 +173,20 @@ fn shown(check: Option<&Check>) -> String {
 
 /// Stands before what is too much.
 pub(super) const BROKEN: &str = "✗ ";
+
+/// The less, the better.
+fn need(check: &Check) -> f64 {
+    let seconds = |time: Option<Duration>| time.map_or(f64::INFINITY, |time| time.as_secs_f64());
+    match check {
+        Check::Records { hottest_per_s, .. }
+        | Check::Bytes { hottest_per_s, .. }
+        | Check::Reads { hottest_per_s, .. } => *hottest_per_s,
+        Check::Pieces(pieces) => pieces.p99.as_secs_f64(),
+        Check::Delay(Wait { p99, .. }) | Check::Restore(Wait { p99, .. }) => seconds(*p99),
+        Check::Drain { takes, .. } => seconds(*takes),
+        Check::Growth { months, .. } => -months.unwrap_or(f64::INFINITY),
+    }
+}
 
 /// What is used of what a check allows.
 pub(super) fn used(check: &Check) -> String {
@@ -213,13 +227,20 @@ pub(super) fn neighbours(planned: &Planned<'_>) -> Vec<String> {
     }
     let costs = apart(&planned.bill_more)
         .map_or_else(String::new, |more| format!(" cost {more} a month more and"));
-    let bought = plan.chosen.checks.iter().filter_map(|check| {
-        let (before, after) = (used(check), used(plan.more.check(check.constraint())?));
-        (before != after).then(|| format!("{} {before} → {after}", check.constraint()))
-    });
-    let bought = bought.collect::<Vec<_>>().join(", ");
-    let bought = if bought.is_empty() { "nothing".to_owned() } else { bought };
-    lines.push(format!("One shard more would{costs} buy {bought}."));
+    let changes = |to_the_better: bool| {
+        let change = |check: &Check| {
+            let more = plan.more.check(check.constraint())?;
+            let (before, after) = (used(check), used(more));
+            let is_better = need(more) < need(check);
+            (before != after && is_better == to_the_better)
+                .then(|| format!("{} {before} → {after}", check.constraint()))
+        };
+        plan.chosen.checks.iter().filter_map(change).collect::<Vec<_>>().join(", ")
+    };
+    let (bought, worse) = (changes(true), changes(false));
+    let bought = if bought.is_empty() { "nothing" } else { &bought };
+    let worse = if worse.is_empty() { worse } else { format!(", and make worse {worse}") };
+    lines.push(format!("One shard more would{costs} buy {bought}{worse}."));
     lines
 }
 

@@ -17,6 +17,7 @@ mod course;
 mod crowd;
 mod doubt;
 mod group;
+mod presence;
 mod sample;
 
 /// Devices that can be told apart: their names then hold some 500 MiB. Whoever has more has a key

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use crate::limits::SHARDS_MAX;
+use crate::limits::{GATEWAYS_MAX, SHARDS_MAX};
 use crate::{Factor, Packing, Placement, Sizes, size};
 
 /// A quantity, or what is allowed instead.
@@ -134,6 +134,14 @@ pub(super) fn seed(text: &str) -> Checked<u64> {
 /// A whole number above 0.
 pub(super) fn some(text: &str) -> Checked<NonZeroU32> {
     text.trim().parse().ok().ok_or_else(|| format!("must be a whole number of 1 to {}", u32::MAX))
+}
+
+/// As many gateways as may share a stream.
+pub(super) fn gateways(text: &str) -> Checked<NonZeroU32> {
+    let gateways = some(text).ok().filter(|gateways| gateways.get() <= GATEWAYS_MAX);
+    gateways.ok_or_else(|| {
+        format!("must be a whole number of 1 to {GATEWAYS_MAX}, the most that may share a stream")
+    })
 }
 
 /// As many shards as a stream can have.

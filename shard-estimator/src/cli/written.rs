@@ -104,7 +104,7 @@ written! {
         /// Largest packed record, or off [default: off].
         aggregate: Aggregate = quantity::aggregate, "SIZE";
         /// Gateways that share the stream [default: 1].
-        gateways: NonZeroU32 = quantity::some, "N";
+        gateways: NonZeroU32 = quantity::gateways, "N";
         /// Shards that the stream has today.
         current_shards: NonZeroU32 = quantity::shards, "N";
         /// Most bytes of a second in the last 30 days, to judge a move to on-demand.

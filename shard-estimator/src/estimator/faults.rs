@@ -5,8 +5,7 @@ use crate::limits::{
 };
 use crate::loads::are_alike;
 use crate::number::within;
-use crate::placement::{Heaviest, PLAYED_RISK_MIN, Played};
-use crate::{Budget, Class, Fleet, GoalFault, Goals, Placement};
+use crate::{Budget, Class, Fleet, GoalFault, Goals, Growth, Placement};
 
 /// Everything that is wrong with the goals for this fleet.
 pub(super) fn of(fleet: &Fleet, goals: &Goals) -> Vec<GoalFault> {
@@ -14,12 +13,6 @@ pub(super) fn of(fleet: &Fleet, goals: &Goals) -> Vec<GoalFault> {
     of_limiter(goals, &mut faults);
     of_readers(goals, &mut faults);
     of_records(fleet, goals, &mut faults);
-    if Heaviest::of(fleet, goals, &Played::default()).is_played()
-        && goals.risk > 0.0
-        && goals.risk < PLAYED_RISK_MIN
-    {
-        faults.push(GoalFault::RiskPlayed { risk: goals.risk });
-    }
     if goals.placement == Placement::Golden && !are_alike(fleet) {
         faults.push(GoalFault::GoldenUnlike);
     }
@@ -27,6 +20,10 @@ pub(super) fn of(fleet: &Fleet, goals: &Goals) -> Vec<GoalFault> {
         && !(growth.per_month > -1.0 && growth.per_month.is_finite())
     {
         faults.push(GoalFault::Growth { per_month: growth.per_month });
+    }
+    let devices = fleet.devices() * goals.growth.map_or(1.0, Growth::most);
+    if devices.is_finite() && devices > f64::from(u32::MAX) {
+        faults.push(GoalFault::TooManyDevices { devices });
     }
     faults.extend(pieces::of(fleet, goals).filter(|pieces| !pieces.holds()).map(|pieces| {
         let (bytes, takes) = (pieces.bytes, pieces.p99);

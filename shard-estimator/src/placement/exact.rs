@@ -58,15 +58,22 @@ fn counts(classes: &[SortedKeys], shards: NonZeroU32) -> Vec<Count> {
     counts
 }
 
-/// The weight of each shard.
-pub(crate) fn each(classes: &[SortedKeys], shards: NonZeroU32, weights: &[f64]) -> Vec<f64> {
-    let mut each = vec![0.0; shards.get() as usize];
-    for count in counts(classes, shards) {
-        if let Some(on_shard) = each.get_mut(count.shard as usize) {
-            *on_shard += count.weight(weights);
+/// The weight of each shard, for each way of weighing the devices of the classes.
+pub(crate) fn each<'a>(
+    classes: &[SortedKeys],
+    shards: NonZeroU32,
+    weighings: impl IntoIterator<Item = &'a [f64]>,
+) -> impl Iterator<Item = Vec<f64>> {
+    let counts = counts(classes, shards);
+    weighings.into_iter().map(move |weights| {
+        let mut each = vec![0.0; shards.get() as usize];
+        for count in &counts {
+            if let Some(on_shard) = each.get_mut(count.shard as usize) {
+                *on_shard += count.weight(weights);
+            }
         }
-    }
-    each
+        each
+    })
 }
 
 /// The weight of the heaviest shard, for each way of weighing the devices of the classes.

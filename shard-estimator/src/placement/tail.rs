@@ -1,9 +1,9 @@
 use std::num::NonZeroU32;
 
 use super::bound::likelihood_ln;
-use crate::number::count_down;
+use crate::number::{count_down, count_up};
 
-/// Steps in which weights are told apart, where they are not all multiples of the least.
+/// Steps in which the heaviest shards are told apart, at least, where weights differ.
 const STEPS: f64 = 4_096.0;
 
 /// A count that is less likely matters for no risk that is asked about.
@@ -11,6 +11,10 @@ const NEGLIGIBLE: f64 = 1e-18;
 
 /// How likely it is that hashed devices of several classes weigh more than this or that on one
 /// shard: the binomial likelihoods of each class, folded into each other.
+///
+/// Exact where all weigh the same, or multiples of the least few enough to be counted. Otherwise
+/// weights are rounded up to steps, the least weight or a power of two of it: so that what is said is
+/// never too little, and never less of more devices, whose steps are these or coarser.
 #[derive(Debug)]
 pub(super) struct Tail {
     /// Weights are counted in steps of so much.
@@ -19,37 +23,47 @@ pub(super) struct Tail {
     first: usize,
     /// From those on, the probability to be above.
     above: Vec<f64>,
-    /// A weight is off by at most this, because it was rounded to steps.
-    pub(super) blur: f64,
+    /// What all devices weigh together: no shard has more.
+    all: f64,
 }
 
 impl Tail {
-    /// Of `counts` devices of the classes, each with the weight of its class.
-    pub(super) fn of(counts: &[u32], weights: &[f64], shards: NonZeroU32) -> Self {
-        let weighing = counts.iter().zip(weights).filter(|(_, weight)| **weight > 0.0);
-        let classes: Vec<_> =
-            weighing.map(|(count, weight)| (Likely::of(*count, shards), *weight)).collect();
-        let most: f64 = classes.iter().map(|(likely, weight)| likely.most() * weight).sum();
-        let least = classes.iter().map(|(_, weight)| *weight).fold(f64::MAX, f64::min);
-        let is_multiple = |weight: f64| (weight / least - (weight / least).round()).abs() < 1e-9;
-        let are_multiples = classes.iter().all(|(_, weight)| is_multiple(*weight));
-        let coarse = most / STEPS;
-        let (step, off) =
-            if are_multiples && least >= coarse { (least, 0.0) } else { (coarse, 0.5) };
-        let (mut first, mut chances) = (0, vec![1.0]);
-        for (likely, weight) in &classes {
-            let folded = likely.in_steps(weight / step);
-            first += folded.first;
-            chances = fold(&chances, &folded.chances);
-        }
-        let blur = classes.iter().map(|_| off * step).sum();
-        Self { step, first, above: sums_above(chances), blur }
+    /// Of so many devices of each class, the last of them in part, each with the weight of its class.
+    pub(super) fn of(counts: &[f64], weights: &[f64], shards: NonZeroU32) -> Self {
+        let kinds = kinds(counts, weights);
+        let least = kinds.iter().map(|kind| kind.weight).fold(f64::MAX, f64::min);
+        let is_multiple = |kind: &Kind| {
+            let times = kind.weight / least;
+            (times - times.round()).abs() < 1e-9
+        };
+        let finest = if kinds.iter().all(is_multiple) { 0.0 } else { f64::NEG_INFINITY };
+        let are_alike = kinds.len() < 2;
+        let likely: Vec<_> = kinds
+            .iter()
+            .map(|&Kind { devices, weight }| {
+                // Of one kind, the part of a device is a device.
+                let devices = if are_alike { f64::from(count_up(devices)) } else { devices };
+                (Likely::of(devices, shards), weight)
+            })
+            .collect();
+        let most: f64 = likely.iter().map(|(likely, weight)| likely.most() * weight).sum();
+        let doubled = if are_alike { 0.0 } else { (most / STEPS / least).log2().ceil() };
+        let step = least * doubled.max(finest).exp2();
+        let mut folded: Vec<_> =
+            likely.iter().map(|(likely, weight)| likely.in_steps(weight / step)).collect();
+        // The few before the many: each fold costs the counts of one times those of the other.
+        folded.sort_by_key(|folded| folded.chances.len());
+        let first = folded.iter().map(|folded| folded.first).sum();
+        let together = |sums: Vec<f64>, folded: &Folded| fold(&sums, &folded.chances);
+        let chances = folded.iter().fold(vec![1.0], together);
+        let all = likely.iter().map(|(likely, weight)| likely.devices * weight).sum();
+        Self { step, first, above: sums_above(chances), all }
     }
 
     /// The least weight of which the probability to be above it on one shard is little enough.
     pub(super) fn least(&self, is_little: impl Fn(f64) -> bool) -> f64 {
         let steps = self.above.partition_point(|above| !is_little(*above));
-        self.step * crate::number::real((self.first + steps) as u64)
+        (self.step * crate::number::real((self.first + steps) as u64)).min(self.all)
     }
 
     /// The least weight that any of the shards, each with what is `known` to be on it, exceeds with a
@@ -88,10 +102,37 @@ impl Tail {
     }
 }
 
+/// Devices that weigh the same, the last of them in part.
+struct Kind {
+    devices: f64,
+    weight: f64,
+}
+
+/// Classes that weigh the same are one.
+fn kinds(counts: &[f64], weights: &[f64]) -> Vec<Kind> {
+    let mut kinds: Vec<Kind> = Vec::new();
+    for (&devices, &weight) in counts.iter().zip(weights) {
+        if devices <= 0.0 || weight <= 0.0 {
+            continue;
+        }
+        match kinds.iter_mut().find(|kind| kind.weight.total_cmp(&weight).is_eq()) {
+            Some(kind) => kind.devices += devices,
+            None => kinds.push(Kind { devices, weight }),
+        }
+    }
+    kinds
+}
+
 /// The counts of one class on a shard that matter, and how likely each is.
 struct Likely {
+    /// On all shards.
+    devices: f64,
     first: u32,
+    /// Of whole devices.
     chances: Vec<f64>,
+    /// What there is of one device more, and how likely it is on the shard.
+    part: f64,
+    part_chance: f64,
 }
 
 /// The same in steps of weight.
@@ -101,12 +142,15 @@ struct Folded {
 }
 
 impl Likely {
-    fn of(devices: u32, shards: NonZeroU32) -> Self {
-        if shards == NonZeroU32::MIN || devices == 0 {
-            return Self { first: devices, chances: vec![1.0] };
-        }
-        let n = f64::from(devices);
+    fn of(devices: f64, shards: NonZeroU32) -> Self {
+        let whole = count_down(devices);
+        let n = f64::from(whole);
+        let rest = devices - n;
+        let part = if rest > 1e-9 * devices { rest } else { 0.0 };
         let p = f64::from(shards.get()).recip();
+        if shards == NonZeroU32::MIN || whole == 0 {
+            return Self { devices, first: whole, chances: vec![1.0], part, part_chance: p };
+        }
         let odds = p / (1.0 - p);
         let most_likely = ((n + 1.0) * p).floor().min(n);
         let at_most_likely = likelihood_ln(n, p, most_likely).exp();
@@ -119,24 +163,35 @@ impl Likely {
         let from = std::iter::successors(start, up).take_while(matters);
         let first = below.last().map_or(most_likely, |(k, _)| *k);
         let chances = below.iter().rev().map(|(_, chance)| *chance).chain(from.map(|(_, c)| c));
-        Self { first: count_down(first), chances: chances.collect() }
+        let (first, chances) = (count_down(first), chances.collect());
+        Self { devices, first, chances, part, part_chance: p }
     }
 
     fn most(&self) -> f64 {
         let counts = self.chances.len().saturating_sub(1);
-        f64::from(self.first) + crate::number::real(counts as u64)
+        f64::from(self.first) + crate::number::real(counts as u64) + self.part.ceil()
     }
 
-    /// Each device being so many steps.
+    /// Each device being so many steps, and what there is of the last a part of them: together they are
+    /// rounded up, so that a part which grows to a device becomes one.
     fn in_steps(&self, steps: f64) -> Folded {
-        let at = |count: u32| count_down((f64::from(count) * steps).round()) as usize;
-        let first = at(self.first);
+        let at = |devices: f64| count_up(devices * steps) as usize;
+        let first = at(f64::from(self.first));
         let mut chances = Vec::new();
-        for (count, chance) in (self.first..).zip(&self.chances) {
-            let place = at(count) - first;
+        let mut add = |devices: f64, chance: f64| {
+            let place = at(devices) - first;
             chances.resize(chances.len().max(place + 1), 0.0);
             if let Some(sum) = chances.get_mut(place) {
                 *sum += chance;
+            }
+        };
+        for (count, chance) in (self.first..).zip(&self.chances) {
+            let count = f64::from(count);
+            if self.part > 0.0 {
+                add(count, chance * (1.0 - self.part_chance));
+                add(count + self.part, chance * self.part_chance);
+            } else {
+                add(count, *chance);
             }
         }
         Folded { first, chances }
@@ -174,7 +229,8 @@ mod tests {
     }
 
     fn hottest(counts: &[u32], weights: &[f64], n: u32, risk: f64) -> f64 {
-        Tail::of(counts, weights, shards(n)).least(|above| f64::from(n) * above <= risk)
+        let counts: Vec<_> = counts.iter().copied().map(f64::from).collect();
+        Tail::of(&counts, weights, shards(n)).least(|above| f64::from(n) * above <= risk)
     }
 
     #[test]
@@ -197,7 +253,7 @@ mod tests {
 
     #[test]
     fn what_weighs_nothing_is_nothing_on_every_shard() {
-        let nothing = Tail::of(&[5, 7], &[0.0, 0.0], shards(3)).least(|above| above <= 0.01);
+        let nothing = Tail::of(&[5.0, 7.0], &[0.0, 0.0], shards(3)).least(|above| above <= 0.01);
         assert!(nothing.abs() < 1e-9, "{nothing}");
     }
 
@@ -211,19 +267,37 @@ mod tests {
     }
 
     #[test]
-    fn weights_that_are_no_multiples_are_off_by_no_more_than_is_said() {
-        let (counts, multiples) = ([3_000, 500, 40], [1.0, 4.0, 50.0]);
-        let exact = hottest(&counts, &multiples, 8, 0.01);
-        let weights = [1.0 + 1e-7, 4.0 - 1e-7, 50.0];
-        let tail = Tail::of(&counts, &weights, shards(8));
-        let found = tail.least(|above| 8.0 * above <= 0.01);
-        assert!(tail.blur > 0.0 && tail.blur < exact / 500.0, "{}", tail.blur);
-        assert!((found - exact).abs() <= tail.blur + 1e-3, "{found} and {exact}");
+    fn weights_that_are_no_multiples_are_hardly_too_much_and_never_too_little() {
+        let counts = [3_000, 500, 40];
+        let exact = hottest(&counts, &[1.0, 4.0, 50.0], 8, 0.01);
+        let found = hottest(&counts, &[1.0 + 1e-7, 4.0 - 1e-7, 50.0], 8, 0.01);
+        assert!(found > exact * (1.0 - 1e-6) && found < 1.003 * exact, "{found} and {exact}");
+    }
+
+    /// What a device more, or a part of it, could save by another rounding would be a shard less for
+    /// a larger fleet.
+    #[test]
+    fn more_devices_or_a_part_of_one_weigh_no_less_on_no_more_shards() {
+        let weighings = [[1.0, 50.0, 7.0], [1.0, 50.3, 6.9], [0.001, 1.0 / 3.0, 900.0]];
+        for weights in weighings {
+            let heaviest = |counts: &[f64; 3], n: u32| {
+                Tail::of(counts, &weights, shards(n)).least(|above| f64::from(n) * above <= 0.01)
+            };
+            let mut of_fewer = [0.0; 3];
+            for counts in (1..80).map(|n| f64::from(n) * 5.35) {
+                let counts = [counts * 40.0, counts * 0.3, counts * 0.02];
+                let now = [30, 8, 3].map(|n| heaviest(&counts, n));
+                assert!(now.is_sorted(), "{counts:?} of {weights:?}: {now:?}");
+                let falls = now.iter().zip(of_fewer).any(|(now, of_fewer)| *now < of_fewer);
+                assert!(!falls, "{counts:?} of {weights:?}: {now:?} after {of_fewer:?}");
+                of_fewer = now;
+            }
+        }
     }
 
     #[test]
     fn beside_nothing_is_as_alone_and_what_is_known_comes_on_top() {
-        let tail = Tail::of(&[600], &[1.0], shards(9));
+        let tail = Tail::of(&[600.0], &[1.0], shards(9));
         let alone = tail.least(|above| 9.0 * above <= 0.01);
         let near = |one: f64, other: f64| (one - other).abs() < 1e-4;
         assert!(near(tail.least_beside(vec![0.0; 9], 0.01), alone));
@@ -231,7 +305,7 @@ mod tests {
         let one_full = [1_000.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
         let on_it = tail.least(|above| above <= 0.01);
         assert!(near(tail.least_beside(one_full.to_vec(), 0.01), 1_000.0 + on_it));
-        let nobody = Tail::of(&[0], &[1.0], shards(9));
+        let nobody = Tail::of(&[0.0], &[1.0], shards(9));
         assert!(near(nobody.least_beside(one_full.to_vec(), 0.01), 1_000.0));
     }
 }

@@ -9,6 +9,7 @@ const CALM: Signs = Signs {
     spooled: 0,
     offered_per_s: 0.0,
     open: true,
+    stays: false,
 };
 const HOT: Signs = Signs { hottest_shard_used: Some(0.85), ..CALM };
 
@@ -193,4 +194,86 @@ fn several_strains_are_told_together() {
 fn shards_that_are_not_told_apart_speak_against_nothing() {
     let unknown = Signs { hottest_shard_used: None, ..HOT };
     assert_eq!(told(&mut watch(), &[(0, 9_000, unknown)]), []);
+}
+
+/// What is told in so many seconds of a gateway that nothing reaches in `away_s` of every `every_s`,
+/// and then what was kept at once, with so much to send as a part of a shard; `patience` as given.
+fn told_of_flapping(used: f64, every_s: u64, away_s: u64, patience: Duration) -> Vec<(u64, News)> {
+    let mut watch = Watch::new(Factor::new(0.8).unwrap(), patience);
+    let mut meter = MeanMeter::new(patience / 5, Duration::ZERO);
+    let (mut waiting, mut news) = (0.0, Vec::new());
+    for now in (0..7_200).map(Duration::from_secs) {
+        waiting += used;
+        let in_turn = now.as_secs() % every_s;
+        if in_turn >= away_s {
+            if in_turn == away_s {
+                watch.away(Duration::from_secs(away_s));
+            }
+            meter.add(count_up(1_000.0 * waiting), 0, now);
+            waiting = 0.0;
+        }
+        if now.as_secs().is_multiple_of(5) {
+            let hottest_shard_used = Some(meter.mean(now).used());
+            let told = watch.see(Signs { hottest_shard_used, ..CALM }, now);
+            news.extend(told.map(|told| (now.as_secs(), told)));
+        }
+    }
+    news
+}
+
+#[test]
+fn too_much_is_told_however_often_the_gateway_is_away_and_what_was_kept_is_not() {
+    let [short, long] = [10, 300].map(Duration::from_secs);
+    for (every_s, away_s, patience, told_by_s) in [
+        (6, 2, short, 100),
+        (150, 10, long, 900),
+        (150, 50, long, 900),
+        (150, 90, long, 1_200),
+        (600, 300, long, 3_600),
+    ] {
+        let of = |used| told_of_flapping(used, every_s, away_s, patience);
+        let news = of(0.96);
+        let first = news.first();
+        assert!(
+            first.is_some_and(|(s, news)| *s <= told_by_s && *news == broken(Strain::Shard)),
+            "{away_s} of {every_s} s: {first:?}"
+        );
+        for used in [0.3, 0.6, 0.76] {
+            assert_eq!(of(used), [], "{used}: {away_s} of {every_s} s");
+        }
+    }
+}
+
+#[test]
+fn too_much_is_told_soon_after_a_day_of_a_link_that_comes_and_goes() {
+    let mut watch = watch();
+    for s in (0..86_400).step_by(5) {
+        if s % 150 == 0 {
+            watch.away(Duration::from_secs(50));
+        }
+        assert_eq!(watch.see(CALM, Duration::from_secs(s)), None);
+    }
+    let news = told(&mut watch, &[(86_400, 90_000, HOT)]);
+    let first = news.first().expect("it is too much");
+    assert!(first.0 <= 86_400 + 1_200, "{first:?}");
+}
+
+#[test]
+fn a_full_spool_that_the_broker_fills_again_is_no_reason_and_one_that_does_not_drain_then_is() {
+    let full = |s: u64| Signs { spooled: 14_000 - s % 250, stays: s.is_multiple_of(60), ..CALM };
+    let mut watch = watch();
+    for s in (0..3_000).step_by(5) {
+        assert_eq!(watch.see(full(s), Duration::from_secs(s)), None, "{s} s");
+    }
+    let stuck = Signs { spooled: 14_000, ..CALM };
+    assert_eq!(told(&mut watch, &[(3_000, 4_000, stuck)]), [(3_245, broken(Strain::Backlog))]);
+    // It was told while it filled, and does not hold again because it is full.
+    let [fills, full] = [false, true].map(|stays| Signs { stays, ..stuck });
+    let news = told(&mut self::watch(), &[(0, 1_000, fills), (1_000, 3_000, full)]);
+    assert_eq!(news, [(300, broken(Strain::Backlog))]);
+    // Seen to be full at no moment, but more comes than is sent, which the time away explains.
+    let mut watch = self::watch();
+    watch.away(Duration::from_secs(600));
+    let signs = Signs { spooled: 14_000, stays: false, ..HOT };
+    assert_eq!(told(&mut watch, &[(0, 3_000, signs)]), []);
 }

@@ -208,6 +208,10 @@ fn a_quantity_that_is_none_is_refused_where_it_is_typed() {
         refused(&format!("{FLEET} {flag} 20001"), &["1 to 20000, the most that a stream can have"]);
         assert!(asked(&format!("{FLEET} {flag} 20000")).is_ok(), "{flag}");
     }
+    refused(
+        &format!("{FLEET} --gateways 10001"),
+        &["1 to 10000, the most that may share a stream"],
+    );
     refused("--placement weighted", &["md5", "golden", "even"]);
 }
 

@@ -192,6 +192,59 @@ fn a_recording_with_gaps_is_planned_for_what_is_between_them() {
     assert!(answer["warnings"].to_string().contains("gaps"), "{}", answer["warnings"]);
 }
 
+/// 3,000 of an hour, each there for a minute; 1,000 that 1,000 others take the place of; and 3,000 on the
+/// minute, of which a third goes when another comes.
+#[test]
+fn devices_that_come_and_go_are_planned_for_as_many_as_were_there_at_a_time() {
+    let sessions = recorded("s", 3_000, 1_000, 60, |device| device * 1_200);
+    let replaced = recorded("r", 2_000, 1_000, 30, |device| device % 2 * 90_000 + device / 2);
+    let together = recorded("t", 3_000, 60_000, 4, |device| device % 3 * 240_000 + device / 3);
+    for (recording, seen, there) in [
+        (sessions, 3_000, 50..=51),
+        (replaced, 2_000, 1_000..=1_000),
+        (together, 3_000, 1_000..=1_000),
+    ] {
+        let (_folder, path) = file(&of_size(&recording, 300));
+        let trace = format!("--trace {path}");
+        let answer = json_of(&trace);
+        let classes = answer["inputs"]["classes"].as_array().unwrap();
+        assert_eq!(classes.len(), 1, "{classes:?}");
+        let counted = &classes[0]["devices"]["counted"];
+        let planned = counted["devices"].as_u64().expect("counted, for the next have other keys");
+        assert!(there.contains(&planned), "{planned} of {there:?}");
+        assert!(counted["key_bytes"].as_u64().is_some_and(|bytes| (5..=6).contains(&bytes)));
+        let period = classes[0]["period"].as_f64().expect("a number");
+        assert!([1.0, 60.0].iter().any(|clock| (period / clock - 1.0).abs() < 0.01), "{period}");
+        warned(&trace, &[&format!("{seen} devices, at most {planned} of them at a time")]);
+    }
+}
+
+/// Sessions of five minutes, and in one of those each device sends more.
+#[test]
+fn devices_that_come_and_go_are_never_planned_for_less_than_their_busiest_minute() {
+    for more in [0_u32, 4, 8, 15, 30] {
+        let steady = recorded("a", 400, 2_000, 150, |d| d % 4 * 600_000 + d * 5);
+        let busy = recorded("a", 400, 2_000, more.into(), |d| d % 4 * 600_000 + 121_000 + d * 5);
+        let (_folder, path) = file(&of_size(&format!("{steady}{busy}"), 300));
+        let answer = json_of(&format!("--trace {path}"));
+        let classes = answer["inputs"]["classes"].as_array().unwrap();
+        assert_eq!(classes[0]["devices"]["counted"]["devices"], 100, "{classes:?}");
+        let per_s = answer["records_per_s"].as_f64().expect("a number");
+        let came = f64::from(100 * (30 + more));
+        assert!(60.0 * per_s > 0.99 * came, "{per_s} a second, and {came} in a minute");
+    }
+}
+
+/// 6,000 within a minute of an hour.
+#[test]
+fn devices_that_are_seen_once_are_planned_for_their_busiest_minute_too() {
+    let steady = recorded("a", 1, 1_000, 3_600, |_| 0);
+    let once = recorded("b", 6_000, 1_000, 1, |device| 1_800_000 + device * 10);
+    let (_folder, path) = file(&of_size(&format!("{steady}{once}"), 300));
+    let answer = json_of(&format!("--trace {path}"));
+    assert!(answer["records_per_s"].as_f64() > Some(100.0), "{}", answer["records_per_s"]);
+}
+
 /// On the minute each sends 60 records.
 #[test]
 fn devices_that_send_many_records_at_once_are_spoken_of() {

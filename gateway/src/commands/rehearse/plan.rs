@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use shard_estimator::Goals;
 use shard_estimator::cli::words;
 use shard_estimator::number::real;
+use shard_estimator::{Check, Goals};
 use tokio::time::{Instant, sleep_until};
 
 use crate::rehearsal::fleet::{Connections, Progress, play};
@@ -67,7 +67,8 @@ pub async fn rehearse(part: &Part, state_dir: &Path) -> Result<Played> {
     tracing::info!(seconds = end.as_secs(), "{}", synopsis.join(" "));
     let goals = estimator.goals();
     let world = World::start(shards.get(), usize::MAX, &setup(goals, state_dir)).await?;
-    let predicted = Figures::predicted(&part.predicted(), goals);
+    let outlook = part.predicted();
+    let predicted = Figures::predicted(&outlook, goals);
     let waits_s = predicted.get(Figure::P99).unwrap_or_default();
     let lag_max = Duration::try_from_secs_f64(LAG_PART * waits_s).unwrap_or(LAG_MAX).max(LAG_MAX);
     let progress = Progress::new(lag_max);
@@ -90,6 +91,7 @@ pub async fn rehearse(part: &Part, state_dir: &Path) -> Result<Played> {
             planned: Figures::predicted(&part.planned.outlook(*shards), goals),
             predicted,
             measured: measured.figures,
+            waits_for_others: outlook.checks.iter().any(|check| matches!(check, Check::Pieces(_))),
             fraction: goals.fraction.get(),
             acts: acts.clone(),
             end: *end,

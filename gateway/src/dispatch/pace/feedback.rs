@@ -25,7 +25,7 @@ const BURST: Duration = Duration::from_millis(100);
 /// Whoever is held back asks again after no longer, and loses nothing of that.
 pub(super) const PAUSE_MAX: Duration = Duration::from_millis(50);
 const _: () = assert!(PAUSE_MAX.as_millis() * 2 == BURST.as_millis());
-/// How long without refusals until the limit is forgotten.
+/// How long accepted without refusals until the limit is forgotten.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
 
 /// What a record takes of a stream, in records of up to a KiB: a stream counts bytes as well.
@@ -47,6 +47,8 @@ pub(super) struct Feedback {
     throttled: u64,
     counted_from: Instant,
     refused_at: Instant,
+    /// Since when the stream answers and refuses nothing.
+    calm_since: Instant,
     grown_at: Instant,
     /// When the next record may go, had it to wait for the ones before it.
     next_at: Instant,
@@ -68,6 +70,7 @@ impl Feedback {
             throttled: 0,
             counted_from: now,
             refused_at: now,
+            calm_since: now,
             grown_at: now,
             next_at: now,
             second: now,
@@ -105,6 +108,12 @@ impl Feedback {
         }
     }
 
+    /// Notes an answer that says nothing of the pace: the limit neither grows nor comes nearer to being
+    /// forgotten.
+    pub(super) fn told_nothing(&mut self, now: Instant) {
+        (self.calm_since, self.grown_at, self.bound) = (now, now, false);
+    }
+
     /// Lets the floor sink while it is too much.
     fn sink(&mut self, verdicts: Verdicts, now: Instant) {
         self.tried += u64::from(verdicts.accepted) + u64::from(verdicts.throttled);
@@ -128,12 +137,12 @@ impl Feedback {
         let (goodput, floor) = (self.accepted.max(self.accepted_before), self.floor.1);
         let rate = self.rate.unwrap_or(goodput).min(goodput.max(floor));
         self.rate = Some((rate * DECREASE).max(floor));
-        (self.refused_at, self.grown_at) = (now, now);
+        (self.refused_at, self.calm_since, self.grown_at) = (now, now, now);
     }
 
     fn increase(&mut self, now: Instant) {
         let Some(rate) = &mut self.rate else { return };
-        if now.saturating_duration_since(self.refused_at) > FORGET_AFTER {
+        if now.saturating_duration_since(self.calm_since) > FORGET_AFTER {
             (self.rate, self.floor.1) = (None, self.floor.0);
             return;
         }

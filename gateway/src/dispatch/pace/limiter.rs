@@ -25,6 +25,8 @@ pub(super) struct ShardLimit {
     bound: bool,
     /// When they last counted, since the pace began.
     heard_at: Duration,
+    /// Whether the last answer told nothing: then silence tells nothing either.
+    fails: bool,
     applied: Factor,
     limiters: Limiters,
     built_at: Instant,
@@ -41,6 +43,7 @@ impl ShardLimit {
             aimd,
             bound: false,
             heard_at: Duration::ZERO,
+            fails: false,
             applied,
             limiters: Limiters::empty(applied, now),
             built_at: now,
@@ -53,7 +56,18 @@ impl ShardLimit {
         &self.aimd
     }
 
+    /// Learns from what was heard: at least one record accepted or throttled.
     pub(super) fn observe(&mut self, verdicts: Verdicts, since_start: Duration) {
+        self.fails = false;
+        self.count(verdicts, since_start);
+    }
+
+    /// Notes an answer that says nothing of the pace.
+    pub(super) fn told_nothing(&mut self) {
+        self.fails = true;
+    }
+
+    fn count(&mut self, verdicts: Verdicts, since_start: Duration) {
         let limiter = if self.bound { Limiter::Binding } else { Limiter::Slack };
         self.aimd.observe(verdicts, limiter, since_start);
         (self.bound, self.heard_at) = (false, since_start);
@@ -73,7 +87,8 @@ impl ShardLimit {
     /// drawn is kept until the record is complete, so nothing starves and nothing is wasted.
     ///
     /// A second in which nothing was answered counts as well if it held something back: a record that
-    /// is drawn for over minutes must not be all that the pace rises by.
+    /// is drawn for over minutes must not be all that the pace rises by. Not while the stream fails:
+    /// a pace that rises by that is one that nobody ever tried.
     pub(super) fn draw(&mut self, bytes: usize, now: Instant, since_start: Duration) -> Admission {
         let factor = self.aimd.factor();
         if factor != self.applied
@@ -84,8 +99,8 @@ impl ShardLimit {
         }
         if let Err(at) = self.pay(bytes, now) {
             self.bound = true;
-            if since_start.saturating_sub(self.heard_at) >= SILENCE {
-                self.observe(Verdicts { accepted: 0, throttled: 0 }, since_start);
+            if !self.fails && since_start.saturating_sub(self.heard_at) >= SILENCE {
+                self.count(Verdicts { accepted: 0, throttled: 0 }, since_start);
             }
             return Admission::RetryAt(at);
         }

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use shard_estimator::{HashKey, LearnedMap, Lesson, OpenShard, ShardId, ShardRanges, Sighting};
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::deliver::Trouble;
 use crate::metrics::Known;
@@ -184,8 +184,17 @@ impl ShardMap {
 
     /// Tells the log when there are more or fewer shards than it knows of.
     pub(super) fn tell(&mut self, now: Duration) {
-        if let (None, Some(learned)) = (&self.stated, &self.learned) {
-            self.census.count(learned.shards().len(), now);
+        if let Some(shards) = self.news(now) {
+            info!(shards, "the shards of the stream are known");
         }
+    }
+
+    /// How many there are, if that is news. Those of a stream that is one whole are nobody's concern.
+    fn news(&mut self, now: Duration) -> Option<usize> {
+        let learned = self.learned.as_ref().filter(|learned| !learned.is_whole())?;
+        if self.is_stated() {
+            return None;
+        }
+        self.census.count(learned.shards().len(), now)
     }
 }

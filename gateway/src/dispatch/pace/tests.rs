@@ -8,6 +8,7 @@ use crate::record::RecordSlot;
 
 use super::*;
 
+mod outage;
 mod reshard;
 mod whole;
 

@@ -42,6 +42,11 @@ pub enum Fault {
     )]
     LongCycle { cycle: Duration },
     #[error(
+        "no device reports while it is measured: each does so every {} at most: play as long with --seconds",
+        words::time(*.period)
+    )]
+    NothingDue { period: Duration },
+    #[error(
         "about {gigabytes:.1} GB would be stored and kept in memory: play less of it with a smaller \
          --scale or fewer --seconds"
     )]

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use shard_estimator::number::count_up;
+use shard_estimator::number::{count_down, count_up};
 use shard_estimator::{Class, Devices, Estimator, Fleet, Outlook};
 
 use super::acts::CYCLE_MAX;
@@ -102,6 +102,9 @@ impl Part {
             return Err(Fault::TooMuch { gigabytes: stored_bytes / 1e9 });
         }
         let timetable = Timetable::new(estimator.fleet(), acts.steady.start, end, asked.seed);
+        if !timetable.has_any_due(&acts.steady) {
+            return Err(Fault::NothingDue { period: slowest(estimator.fleet()) });
+        }
         Ok(Self {
             shards,
             played,
@@ -147,18 +150,31 @@ fn playable(fleet: &Fleet) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The classes of a plan as large as they grow until its horizon. Devices that are named stay as many.
+/// After how long every device has reported.
+fn slowest(fleet: &Fleet) -> Duration {
+    fleet.classes().iter().map(|class| class.period).max().unwrap_or_default()
+}
+
+/// The classes of a plan as large as they grow until its horizon, in whole devices, which are no more load
+/// than the plan's: what lacks of a device of one class goes to those that send less. Devices that are
+/// named stay as many.
 fn grown(plan: &Estimator) -> Vec<Class> {
     let growth = plan.goals().growth;
     let times = growth.map_or(1.0, |growth| growth.after(growth.horizon_months.into())).max(1.0);
-    let grown = |class: &Class| match class.devices {
-        Devices::Counted { key_bytes, .. } => {
-            let devices = count_up(class.count() * times);
-            Class { devices: Devices::Counted { devices, key_bytes }, ..class.clone() }
+    let mut classes = plan.fleet().classes().to_vec();
+    let mut by_load: Vec<_> = classes.iter_mut().collect();
+    by_load
+        .sort_by(|one, other| other.device_records_per_s().total_cmp(&one.device_records_per_s()));
+    let (mut more, mut added) = (0.0, 0);
+    for class in by_load {
+        if let Devices::Counted { devices, .. } = &mut class.devices {
+            more += f64::from(*devices) * (times - 1.0);
+            let whole = count_down(more) - added;
+            *devices = devices.saturating_add(whole);
+            added += whole;
         }
-        Devices::Known(_) => class.clone(),
-    };
-    plan.fleet().classes().iter().map(grown).collect()
+    }
+    classes
 }
 
 /// So many of the busiest shards, at least one, as a small machine carries.

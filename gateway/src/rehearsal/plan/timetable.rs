@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 use std::time::Duration;
 
 use shard_estimator::{Bin, Class, Devices, Fleet, Reporting};
@@ -92,6 +93,13 @@ impl Timetable {
             }
         };
         (due < self.end).then_some(due)
+    }
+
+    /// Whether any report is due then.
+    #[must_use]
+    pub fn has_any_due(&self, when: &Range<Duration>) -> bool {
+        let due = |device| (0..).map_while(move |sequence| self.due(device, sequence));
+        (0..self.players.len()).flat_map(due).any(|due| when.contains(&due))
     }
 
     /// How many reports there are, of all devices together.

@@ -62,6 +62,9 @@ fn of_check(check: &Check) -> Formula {
     Formula::new(format!("{} ({verdict})", check.constraint()), check.explain(), source)
 }
 
+/// Plays that are held against what is reckoned: a hundred exceed a risk of 0.01.
+const PLAYS: u32 = 10_000;
+
 /// How the devices of the hottest shard are found.
 fn of_hottest(question: &Question, outlook: &Outlook) -> Formula {
     let (fleet, goals) = (question.estimator.fleet(), question.estimator.goals());
@@ -80,22 +83,27 @@ fn of_hottest(question: &Question, outlook: &Outlook) -> Formula {
             format!("MD5 of each of {devices} partition keys, on {of}: {most}"),
             "AWS, Kinesis Data Streams developer guide, partition key: MD5, in equal hash ranges",
         ),
-        Placement::Md5 if fleet.classes().len() == 1 => (
-            format!(
-                "least m with S x P(Bin(D, 1/S) > m) <= risk, for {devices} devices on {of} and a \
-                 risk of {}: {most}",
-                goals.risk
-            ),
-            "the binomial tail, summed exactly, for each of S shards (Bonferroni)",
-        ),
-        Placement::Md5 => (
-            format!(
-                "{devices} devices of several classes hashed onto {of}, 10,000 times from seed {}; \
-                 all but {} of the plays have at most {most} devices on one",
-                goals.seed, goals.risk
-            ),
-            "play: for different devices there is no closed formula",
-        ),
+        Placement::Md5 => {
+            let risk = goals.risk;
+            let (of_shard, played) = if fleet.classes().len() == 1 {
+                ("Bin(D, 1/S)".to_owned(), String::new())
+            } else {
+                let played = question.estimator.played(outlook.shards, PLAYS);
+                let played = played.map_or_else(String::new, |hottest| {
+                    let (seed, most) = (goals.seed, grouped(hottest.devices));
+                    format!(
+                        "; {} plays of hashing from seed {seed} show {most}",
+                        grouped(PLAYS.into())
+                    )
+                });
+                ("sum of Bin(D of the class, 1/S)".to_owned(), played)
+            };
+            let says = format!(
+                "least m with S x P({of_shard} > m) <= risk, for {devices} devices on {of} and a risk \
+                 of {risk}: {most}{played}"
+            );
+            (says, "the binomial tail, summed exactly, for each of S shards (Bonferroni)")
+        }
     };
     Formula::new("hottest shard", says, source)
 }

@@ -49,7 +49,12 @@ impl Busiest {
     /// How many times as much as at this rate came in the busiest minute, if that is no chance.
     pub(super) fn busier(&self, per_s: f64) -> Option<f64> {
         let expected = 60.0 * per_s;
-        (self.minute > 1.25 * expected + self.chance(expected)).then(|| self.minute / expected)
+        (self.minute > 1.25 * expected + self.chance(expected)).then(|| self.times(per_s))
+    }
+
+    /// How many times as much as at this rate came in the busiest minute, be it by chance.
+    pub(super) fn times(&self, per_s: f64) -> f64 {
+        self.minute / (60.0 * per_s)
     }
 
     /// What came in the busiest second, if a shard would feel that it is more than at this rate.

@@ -31,6 +31,17 @@ pub(in crate::cli) enum Doubt {
         /// How many times as much as on average came in the busiest minute.
         times: f64,
     },
+    /// Never all at a time.
+    ComeAndGo {
+        /// Which devices.
+        class: String,
+        /// All that were seen.
+        devices: u64,
+        /// The most that were there at a time.
+        at_a_time: u64,
+        /// So many were there on average.
+        mean: f64,
+    },
     /// Several records at once, which no class can say.
     Burst {
         /// Which devices.
@@ -66,6 +77,13 @@ impl fmt::Display for Doubt {
                 f,
                 "class {class:?}: in the busiest minute {times:.1} times as much came as on average, \
                  since what was seen has gaps or quiet hours: planned for that minute"
+            ),
+            Self::ComeAndGo { class, devices, at_a_time, mean } => write!(
+                f,
+                "class {class:?}: {devices} devices, at most {at_a_time} of them at a time and \
+                 {mean:.0} on average: ids that change, or sessions: planned, costs too, for \
+                 {at_a_time}, whose shards are not known: if more can be there at once, describe the \
+                 fleet in a file"
             ),
             Self::Burst { class, records, per_s } => write!(
                 f,

@@ -8,9 +8,10 @@ use std::time::Duration;
 use super::course::Course;
 use super::crowd::{Crowd, clock_s};
 use super::doubt::Doubt;
+use super::presence::Presence;
 use super::sample::Sampled;
 use crate::cli::words::{bytes, time};
-use crate::number::real;
+use crate::number::{count_up, real};
 use crate::{Class, Devices, Reporting, Sizes};
 
 /// What is held of a device.
@@ -107,6 +108,18 @@ impl Device {
         crowd.has(self.first_ms) && crowd.has(self.last_ms)
     }
 
+    /// When it came, and when it was gone: one that is still there would have sent again. One that was
+    /// seen at one moment may have been there at all times.
+    fn stay(&self) -> [i64; 2] {
+        match self.span_ms() {
+            0 => [i64::MIN, i64::MAX],
+            span_ms => {
+                let period_ms = (span_ms / (self.readings - 1)).max(1);
+                [self.first_ms, self.last_ms.saturating_add_unsigned(period_ms)]
+            }
+        }
+    }
+
     fn pace(&self) -> Pace {
         /// A thousand centuries: its square can still be counted.
         const LONGEST_US: u64 = 1 << 62;
@@ -133,10 +146,12 @@ pub(super) struct Group {
     largest_bytes: u32,
     sizes: BTreeMap<u32, u64>,
     course: Course,
+    presence: Presence,
 }
 
 impl Group {
     pub(super) fn add(&mut self, key: Box<str>, device: Device) {
+        self.presence.add(device.stay());
         self.keys.push(key);
         self.readings += device.readings;
         self.spans_ms = self.spans_ms.saturating_add(device.span_ms());
@@ -162,15 +177,26 @@ impl Group {
     /// The class, and what speaks against relying on it. What is spread has the period that it has in
     /// its busiest minute; what reports together does so at all times.
     pub(super) fn class(mut self, kind: Kind, window_ms: u64) -> (Option<Class>, Vec<Doubt>) {
-        let mut period = self.period(window_ms);
         let mut doubts = Vec::new();
         let name = kind.to_string();
-        if kind.crowd.is_none() && kind.pace != Pace::Once {
-            let devices = real(self.keys.len() as u64);
+        let there = self.there();
+        let mut period = self.period(window_ms);
+        if let Some(at_a_time) = there {
+            let devices = self.keys.len() as u64;
+            let present_s = real(self.readings) * period.as_secs_f64();
+            let mean = (present_s / (real(window_ms) / 1_000.0)).min(real(at_a_time));
+            doubts.push(Doubt::ComeAndGo { class: name.clone(), devices, at_a_time, mean });
+        }
+        if kind.crowd.is_none() {
+            let devices = real(there.unwrap_or(self.keys.len() as u64));
             let course = self.course.busiest(self.readings);
-            if let Some(times) = course.busier(devices / period.as_secs_f64()) {
+            let per_s = devices / period.as_secs_f64();
+            if let Some(times) = course.busier(per_s) {
                 period = period.div_f64(times);
                 doubts.push(Doubt::Busy { class: name.clone(), times });
+            } else if there.is_some() {
+                // With those that are away nothing is left that could bear a minute above the mean.
+                period = period.div_f64(course.times(per_s).max(1.0));
             }
             let per_s = devices / period.as_secs_f64();
             if let Some(records) = course.burst(per_s) {
@@ -179,19 +205,38 @@ impl Group {
         }
         // The largest record decides whether a stream takes it, and a sample may have missed it.
         self.sizes.entry(self.largest_bytes).or_insert(1);
-        let mut keys: Vec<_> = self.keys.into_iter().map(String::from).collect();
-        keys.sort_unstable();
         let class = Sizes::histogram(self.sizes).map(|sizes| Class {
             name,
             reporting: kind
                 .crowd
                 .map_or(Reporting::Spread, |crowd| Reporting::Aligned { jitter: crowd.jitter() }),
-            devices: Devices::Known(keys),
+            devices: devices(self.keys, there),
             period,
             sizes,
             buffered: 0,
         });
         (class, doubts)
+    }
+
+    /// The most devices that were there at a time, if that is clearly less than all: readings that are
+    /// lost first or last make a device seem to come late or go early.
+    fn there(&mut self) -> Option<u64> {
+        let most = self.presence.most();
+        (1.25 * real(most) < real(self.keys.len() as u64)).then_some(most)
+    }
+}
+
+/// All with these keys; or so many of them at a time, whose successors have other keys.
+fn devices(keys: Vec<Box<str>>, at_a_time: Option<u64>) -> Devices {
+    let Some(at_a_time) = at_a_time else {
+        let mut keys: Vec<_> = keys.into_iter().map(String::from).collect();
+        keys.sort_unstable();
+        return Devices::Known(keys);
+    };
+    let bytes: usize = keys.iter().map(|key| key.len()).sum();
+    Devices::Counted {
+        devices: count_up(real(at_a_time)),
+        key_bytes: count_up(real(bytes as u64) / real(keys.len() as u64)),
     }
 }
 

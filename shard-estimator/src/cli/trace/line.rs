@@ -1,10 +1,12 @@
 //! The lines of a trace.
 
+use std::fmt;
 use std::io::{self, BufRead, Read};
 use std::ops::Range;
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::BytesAre;
 use crate::limits::PARTITION_KEY_CHARS_MAX;
@@ -35,6 +37,9 @@ const LINE_BYTES_MAX: u64 = 16 * 1024;
 /// had devices.
 const EPOCH_S: Range<i64> = 100_000_000..10_000_000_000;
 
+/// What `ts` must be.
+const MOMENT: &str = "milliseconds since 1970, or RFC 3339";
+
 /// A line as written. Other fields may be there.
 #[derive(Deserialize)]
 struct Written {
@@ -48,7 +53,46 @@ struct Written {
 #[serde(untagged)]
 enum Moment {
     EpochMs(i64),
+    /// Many programs count seconds with a fraction, and take them a thousand times.
+    EpochMsAndPart(f64),
     Rfc3339(String),
+    Other(IgnoredAny),
+}
+
+impl Moment {
+    /// Milliseconds since 1970, a part of one left out; or why it is no moment.
+    fn at_ms(self) -> Result<i64, String> {
+        match self {
+            Self::EpochMs(at_ms) => epoch_ms(at_ms, at_ms),
+            Self::EpochMsAndPart(at) => epoch_ms(whole_ms(at)?, at),
+            Self::Rfc3339(at) => {
+                let parsed: Result<Timestamp, _> = at.parse();
+                let why = |error| format!("ts {at:?} is not {MOMENT}: {error}");
+                parsed.map(Timestamp::as_millisecond).map_err(why)
+            }
+            Self::Other(_) => Err(format!("ts must be {MOMENT}")),
+        }
+    }
+}
+
+/// These milliseconds, unless they are seconds, which were `written` so.
+fn epoch_ms(at_ms: i64, written: impl fmt::Display) -> Result<i64, String> {
+    if EPOCH_S.contains(&at_ms) {
+        return Err(format!("ts {written} looks like seconds: {MOMENT}"));
+    }
+    Ok(at_ms)
+}
+
+/// The last whole millisecond that is not after `at`.
+fn whole_ms(at: f64) -> Result<i64, String> {
+    /// Beyond 2^53, in 285,000 years, a measure tells no milliseconds apart.
+    const FAR_MS: f64 = 9_007_199_254_740_992.0;
+    if at.abs() > FAR_MS {
+        return Err(format!("ts {at} is beyond all time: {MOMENT}"));
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "it is whole, and far from the limits")]
+    let at_ms = at.floor() as i64;
+    Ok(at_ms)
 }
 
 /// The lines of a trace, one in memory at a time.
@@ -98,19 +142,7 @@ fn parse(line: &[u8]) -> Result<Line, String> {
                      {PARTITION_KEY_CHARS_MAX}"
                 ));
             }
-            let at_ms = match ts {
-                Moment::EpochMs(at) if EPOCH_S.contains(&at) => {
-                    return Err(format!(
-                        "ts {at} looks like seconds: milliseconds since 1970, or RFC 3339"
-                    ));
-                }
-                Moment::EpochMs(at_ms) => at_ms,
-                Moment::Rfc3339(at) => {
-                    let parsed: Result<Timestamp, _> = at.parse();
-                    parsed.map_err(|error| format!("ts {at:?}: {error}"))?.as_millisecond()
-                }
-            };
-            Ok(Line::Reading(Reading { at_ms, device, bytes }))
+            Ok(Line::Reading(Reading { at_ms: ts.at_ms()?, device, bytes }))
         }
         Written { ts: None, device: None, bytes: None, bytes_are: Some(bytes_are) } => {
             Ok(Line::Header(bytes_are))
@@ -144,6 +176,38 @@ mod tests {
             (4, reading(2000, "b", 8)),
         ];
         assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn a_part_of_a_millisecond_is_left_out() {
+        for (ts, at_ms) in [
+            ("1780000000000.5", 1_780_000_000_000),
+            ("1780000000001.0", 1_780_000_000_001),
+            ("1.780000000001999e12", 1_780_000_000_001),
+            ("-0.5", -1),
+        ] {
+            let read = all(&format!("{{\"ts\":{ts},\"device\":\"b\",\"bytes\":8}}"));
+            assert_eq!(read, [(1, reading(at_ms, "b", 8))], "{ts}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_moment_says_what_it_must_be() {
+        for (ts, why) in [
+            ("1780000000", "ts 1780000000 looks like seconds: "),
+            ("1780000000.25", "ts 1780000000.25 looks like seconds: "),
+            ("9999999999.9", "ts 9999999999.9 looks like seconds: "),
+            ("1e300", " is beyond all time: "),
+            ("99999999999999999999", "ts 100000000000000000000 is beyond all time: "),
+            ("\"yesterday\"", "ts \"yesterday\" is not "),
+            ("true", "ts must be "),
+            ("[1780000000000]", "ts must be "),
+            ("{\"s\":1}", "ts must be "),
+        ] {
+            let read = all(&format!("{{\"ts\":{ts},\"device\":\"b\",\"bytes\":8}}"));
+            let said = read[0].1.as_ref().expect_err(ts);
+            assert!(said.contains(&format!("{why}{MOMENT}")), "{said}");
+        }
     }
 
     #[test]

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tracing::info;
-
 /// It is said once there have been as many for so long.
 const STEADY_AFTER: Duration = Duration::from_secs(1);
 
@@ -16,14 +14,16 @@ pub(super) struct Census {
 }
 
 impl Census {
-    pub(super) fn count(&mut self, shards: usize, now: Duration) {
+    /// Counts them; gives their number if the log should be told.
+    pub(super) fn count(&mut self, shards: usize, now: Duration) -> Option<usize> {
         if shards != self.counted {
             (self.counted, self.since) = (shards, now);
         }
         let steady = now.saturating_sub(self.since) >= STEADY_AFTER;
-        if shards != self.said && steady {
-            info!(shards, "the shards of the stream are known");
+        let is_news = shards != self.said && steady;
+        is_news.then(|| {
             self.said = shards;
-        }
+            shards
+        })
     }
 }

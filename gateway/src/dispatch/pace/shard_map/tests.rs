@@ -141,6 +141,20 @@ fn stream_that_places_records_itself_is_whole_and_asked_for_no_list() {
 }
 
 #[test]
+fn how_many_shards_there_are_is_told_once_and_not_of_a_stream_that_is_whole() {
+    let mut map = ShardMap::new(None);
+    let mut told = Vec::new();
+    for second in 0..60 {
+        let now = Duration::from_secs(second);
+        // From the twentieth second on it places records itself.
+        show(&mut map, 4, if second < 20 { 0 } else { second % 3 }, now);
+        told.extend(map.news(now).map(|shards| (second, shards)));
+    }
+    assert_eq!(told_apart(&map), []);
+    assert_eq!(told, [(1, 4)]);
+}
+
+#[test]
 fn nothing_is_learned_or_asked_where_nobody_goes_by_shards() {
     let mut map = ShardMap::whole();
     show(&mut map, 4, 0, SECOND);

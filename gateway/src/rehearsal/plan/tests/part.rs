@@ -40,6 +40,28 @@ fn busiest_shard_is_as_busy_in_every_part() {
     assert!((all.bytes_per_s - one.bytes_per_s).abs() < 1e-9, "{all:?} {one:?}");
 }
 
+/// Three that report once an hour, measured for seconds.
+#[test]
+fn where_nobody_reports_there_is_nothing_to_measure() {
+    let rare = plan(vec![class("meters", 3, 3_600 * S)], Goals::default());
+    let fault = Part::of(&rare, asked(1, 1.0)).unwrap_err().to_string();
+    assert!(fault.contains("every 1 h") && fault.contains("--seconds"), "{fault}");
+}
+
+/// 30 machines, each of a class of its own, and a tenth more: three are added, and not thirty, nor any
+/// load that the plan does not have.
+#[test]
+fn classes_grow_together_by_whole_devices_that_are_no_more_load_than_planned() {
+    let machines = (1..=30).map(|n| class(&format!("machine {n}"), 1, n * S / 4)).collect();
+    let growth = Some(Growth { per_month: 0.1, horizon_months: 1 });
+    let growing = plan(machines, Goals { growth, ..Goals::default() });
+    let part = Part::of(&growing, asked(1, 1.0)).unwrap();
+    assert_eq!(keys(&part).len(), 33);
+    let planned = 1.1 * growing.fleet().records_per_s();
+    let played = part.estimator.fleet().records_per_s();
+    assert!(played <= planned && played > 0.9 * planned, "{played} of {planned}");
+}
+
 /// The fair share is 500.
 #[test]
 fn keys_are_unlucky_but_not_more_than_planned() {
@@ -75,7 +97,7 @@ fn fleet_is_played_as_large_as_it_grows() {
     let growth = Some(Growth { per_month: 0.03, horizon_months: 6 });
     let plan = plan(vec![class("pumps", 2_000, S)], Goals { growth, ..Goals::default() });
     let part = Part::of(&plan, asked(4, 1.0)).unwrap();
-    assert_eq!(keys(&part).len(), 2_389);
+    assert_eq!(keys(&part).len(), 2_388);
     let synopsis = part.synopsis().join("\n");
     assert!(synopsis.contains("after 6 months"), "{synopsis}");
 }
