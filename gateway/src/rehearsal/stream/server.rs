@@ -48,8 +48,10 @@ pub(super) async fn run(
         }
         match link {
             Link::Refusing => listener = None,
-            Link::Up | Link::Closing if listener.is_none() => listener = bind(address).await,
-            Link::Up | Link::Closing => {}
+            Link::Up | Link::Closing | Link::Silent if listener.is_none() => {
+                listener = bind(address).await;
+            }
+            Link::Up | Link::Closing | Link::Silent => {}
         }
         tokio::select! {
             _ = &mut stop => break,
@@ -57,10 +59,13 @@ pub(super) async fn run(
             Some(_) = connections.join_next() => {}
             socket = accept(listener.as_ref()) => {
                 if let Some(socket) = socket
-                    && link == Link::Up
                     && connections.len() < CONNECTIONS_MAX
                 {
-                    connections.spawn(connection(socket, Arc::clone(&endpoint)));
+                    match link {
+                        Link::Up => connections.spawn(connection(socket, Arc::clone(&endpoint))),
+                        Link::Silent => connections.spawn(silence(socket)),
+                        Link::Closing | Link::Refusing => continue,
+                    };
                 }
             }
         }
@@ -87,6 +92,11 @@ async fn accept(listener: Option<&TcpListener>) -> Option<TcpStream> {
             None
         }
     }
+}
+
+/// Holds a connection open.
+async fn silence(_socket: TcpStream) {
+    pending::<()>().await;
 }
 
 async fn connection(socket: TcpStream, endpoint: Arc<Endpoint>) {
