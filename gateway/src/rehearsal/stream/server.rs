@@ -41,10 +41,12 @@ pub(super) async fn run(
     let mut listener = Some(listener);
     let mut links = endpoint.link.subscribe();
     let mut connections = JoinSet::new();
+    let mut before = Link::Up;
     loop {
         let link = *links.borrow_and_update();
-        if link != Link::Up {
+        if link != before {
             connections.shutdown().await;
+            before = link;
         }
         match link {
             Link::Refusing => listener = None,
