@@ -189,7 +189,15 @@ async fn assume(
     external_id: Option<&str>,
     length: Duration,
 ) -> Result<Credentials, String> {
-    let base = credentials("KEY", "secret", None);
+    assume_with(credentials("KEY", "secret", None), stream, external_id, length).await
+}
+
+async fn assume_with(
+    base: Credentials,
+    stream: &LocalStream,
+    external_id: Option<&str>,
+    length: Duration,
+) -> Result<Credentials, String> {
     let role = AssumeRoleProvider::builder(ROLE).session_name("tidegate").session_length(length);
     let role = match external_id {
         Some(id) => role.external_id(id),
@@ -254,6 +262,28 @@ async fn a_role_is_assumed_with_the_external_id_that_it_wants_and_with_no_other(
     assert_eq!(put_code(&client).await, "ExpiredTokenException");
     let error = assume(&stream, Some("agreed"), hour).await.expect_err("revoked");
     assert!(error.contains("InvalidClientTokenId"), "{error}");
+}
+
+#[tokio::test]
+async fn whoever_assumed_a_role_assumes_the_next_for_an_hour_at_most() {
+    let half_a_day = SignedDuration::from_hours(12);
+    let (stream, _) = guarded(|account| {
+        let role = Role { session_max: half_a_day, ..writer("agreed") };
+        account.roles.insert(ROLE.to_owned(), role);
+    })
+    .await;
+    let (hour, long) = (Duration::from_secs(3600), Duration::from_secs(12 * 3600));
+    let session = assume(&stream, Some("agreed"), long).await.expect("as long as the role says");
+    let next = || assume_with(session.clone(), &stream, Some("agreed"), hour);
+    assert!(next().await.expect_err("not trusted").contains("AccessDenied"));
+    stream.account(|account| {
+        let role = account.roles.get_mut(ROLE).expect("entered");
+        role.trusted.push(session.access_key_id().to_owned());
+    });
+    next().await.expect("trusted");
+    let error = assume_with(session.clone(), &stream, Some("agreed"), long).await;
+    let error = error.expect_err("too long");
+    assert!(error.contains("1 hour session limit for roles assumed by role chaining"), "{error}");
 }
 
 #[tokio::test]

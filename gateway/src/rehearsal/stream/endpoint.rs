@@ -102,6 +102,7 @@ impl Endpoint {
         }
     }
 
+    /// Performs what a caller who is known asks for.
     fn perform_for(
         &self,
         caller: &Caller,
@@ -125,10 +126,10 @@ impl Endpoint {
             }
             let before = service.counts.records;
             let body = match (action, &put) {
-                (Action::PutRecord, Some(put)) => service.put_record(put, now),
+                (Action::PutRecord, Some(put)) => service.put_record(put, now)?,
                 (_, Some(put)) => service.put_records(put, now),
-                (_, None) => service.look(action, caller, body, now),
-            }?;
+                (_, None) => service.look(action, caller, body, now)?,
+            };
             let stored = service.counts.records - before;
             service.counts.requests_unanswered += u64::from(stored > 0);
             service.counts.records_unanswered += stored;

@@ -100,12 +100,8 @@ impl Service {
         }
     }
 
-    /// Performs `PutRecords`: some records may be refused although the request succeeds.
-    ///
-    /// # Errors
-    ///
-    /// The refusal of the request as a whole; then nothing is stored.
-    pub(super) fn put_records(&mut self, put: &Put<'_>, now: Moment) -> Result<Vec<u8>, Refusal> {
+    /// Performs an admitted `PutRecords`: some records may be refused although the request succeeds.
+    pub(super) fn put_records(&mut self, put: &Put<'_>, now: Moment) -> Vec<u8> {
         // The longest entry of an answer without refusals, rounded up.
         let mut answer = Vec::with_capacity(64 + 128 * put.entries.len());
         answer.extend_from_slice(br#"{"Records":["#);
@@ -123,10 +119,10 @@ impl Service {
             }
         }
         print(&mut answer, format_args!(r#"],"FailedRecordCount":{refused}}}"#));
-        Ok(answer)
+        answer
     }
 
-    /// Performs `PutRecord`.
+    /// Performs an admitted `PutRecord`.
     ///
     /// # Errors
     ///

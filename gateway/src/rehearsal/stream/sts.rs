@@ -117,6 +117,10 @@ fn assume_by_token(form: &Form, account: &mut Account, now: Timestamp) -> Result
     Ok(enter(role.session(arn, form.text("RoleSessionName"), now, term), account))
 }
 
+/// Shortest session of any role: 15 minutes.
+const SESSION_SECONDS_MIN: i64 = 900;
+/// Longest session of any role: 12 hours.
+const SESSION_SECONDS_MAX: i64 = 43_200;
 /// Longest session of somebody who has a session.
 const CHAINED_MAX: SignedDuration = SignedDuration::from_hours(1);
 
@@ -128,16 +132,17 @@ fn term(form: &Form) -> Result<Term, Refusal> {
         let rule = r"Member must satisfy regular expression pattern: [\w+=,.@-]{2,64}";
         return Err(constraint(name, "roleSessionName", rule));
     }
-    let seconds = form.get("DurationSeconds").unwrap_or("3600");
-    let rule = match seconds.parse() {
-        Ok(900..=43_200) => {
-            let seconds = seconds.parse().unwrap_or_default();
+    let asked = form.get("DurationSeconds").unwrap_or("3600");
+    // What is no number is too small.
+    let seconds: i64 = asked.parse().unwrap_or_default();
+    let rule = match seconds {
+        ..SESSION_SECONDS_MIN => format!("greater than or equal to {SESSION_SECONDS_MIN}"),
+        SESSION_SECONDS_MIN..=SESSION_SECONDS_MAX => {
             return Ok(Term(SignedDuration::from_secs(seconds)));
         }
-        Ok(43_201..) => "less than or equal to 43200",
-        Ok(i64::MIN..900) | Err(_) => "greater than or equal to 900",
+        _ => format!("less than or equal to {SESSION_SECONDS_MAX}"),
     };
-    Err(constraint(seconds, "durationSeconds", &format!("Member must have value {rule}")))
+    Err(constraint(asked, "durationSeconds", &format!("Member must have value {rule}")))
 }
 
 fn constraint(value: &str, path: &str, rule: &str) -> Refusal {
