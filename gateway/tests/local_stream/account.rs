@@ -157,8 +157,13 @@ async fn a_stream_in_the_making_can_be_described_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_key_of_the_stream_that_cannot_be_used_refuses_writers_in_each_of_its_ways() {
+async fn a_key_of_the_stream_that_cannot_be_used_refuses_all_records_in_each_of_its_ways() {
     let (stream, client) = guarded(|_| {}).await;
+    let iterator = client.get_shard_iterator().stream_name("telemetry");
+    let iterator = iterator.shard_id(ShardId(0).to_string());
+    let iterator = iterator.shard_iterator_type(ShardIteratorType::Latest).send().await;
+    let iterator = iterator.expect("known shard").shard_iterator;
+    let read = || client.get_records().set_shard_iterator(iterator.clone()).send();
     let codes = [
         "KMSAccessDeniedException",
         "KMSDisabledException",
@@ -171,11 +176,13 @@ async fn a_key_of_the_stream_that_cannot_be_used_refuses_writers_in_each_of_its_
         stream.faults(|faults| faults.encryption = Encryption::Refused(trouble));
         assert_eq!(put_code(&client).await, code);
         assert_eq!(dry_run_code(&client).await, code);
+        assert_eq!(refusal(read().await).0, code);
     }
     assert_eq!(stream.counts().records, 0);
     stream.faults(|faults| faults.encryption = Encryption::Kms);
     assert_eq!(dry_run_code(&client).await, "DryRunOperationException");
     put_many(&client, 1).await.expect("encrypted");
+    read().await.expect("decrypted");
     let summary = client.describe_stream_summary().stream_name("telemetry").send().await;
     let summary = summary.expect("permitted").stream_description_summary.expect("there");
     assert_eq!(summary.encryption_type.expect("said").as_str(), "KMS");

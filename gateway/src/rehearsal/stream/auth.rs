@@ -201,6 +201,17 @@ mod tests {
     }
 
     #[test]
+    fn a_signature_is_good_for_its_service_and_its_day_only() {
+        let scope = "AWS4-HMAC-SHA256 Credential=k/20180920/us-east-1/kinesis/aws4_request,\
+                     SignedHeaders=host,Signature=00";
+        let claim = Claim::read(scope).expect("complete");
+        assert!(in_scope(claim, "20180920T174504Z", Api::Kinesis).is_ok());
+        for (date, api) in [("20180920T174504Z", Api::Sts), ("20180921T000000Z", Api::Kinesis)] {
+            assert!(matches!(in_scope(claim, date, api), Err(Unproven::Mismatch(_))), "{date}");
+        }
+    }
+
+    #[test]
     fn the_token_service_bears_a_quarter_of_an_hour() {
         let text = "Signature expired: 20160609T184512Z is now earlier than 20160610T013008Z \
                     (20160610T014508Z - 15 min.)";
