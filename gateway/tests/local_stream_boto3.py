@@ -8,6 +8,7 @@ them. Any surprise is an uncaught exception, so the exit code tells.
 
 import json
 import sys
+import time
 import urllib.error
 import urllib.request
 
@@ -19,14 +20,17 @@ STREAM = "telemetry"
 MIB = 1 << 20
 
 
-def connect(endpoint):
+def connect(service="kinesis", key="key", secret="secret", token=None, region="us-east-1", **settings):
     return boto3.client(
-        "kinesis",
-        endpoint_url=endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="key",
-        aws_secret_access_key="secret",
-        config=Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=10),
+        service,
+        endpoint_url=ENDPOINT,
+        region_name=region,
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+        aws_session_token=token,
+        config=Config(
+            retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=10, **settings
+        ),
     )
 
 
@@ -229,9 +233,103 @@ def resharded():
     assert int(new["SequenceNumber"]) > max(int(record["SequenceNumber"]) for record in old)
 
 
-PHASES = (write_and_read, errors, raw_errors, throttled, put_only, resharded)
+RECORD = {"StreamName": STREAM, "PartitionKey": "a", "Data": b"x"}
+ROLE = {"RoleArn": "arn:aws:iam::000000000000:role/writer", "RoleSessionName": "boto3"}
+EXTERNAL = {"ExternalId": "agreed & <signed>"}
+
+
+def signed():
+    """The account has the key `key` with the secret `secret` and no other."""
+    kinesis.put_record(**RECORD)
+    text = refused("InvalidSignatureException", connect(secret="Secret").put_record, **RECORD)
+    assert "does not match the signature you provided" in text, text
+    for wrong in ({"key": "other"}, {"token": "made up"}):
+        text = refused("UnrecognizedClientException", connect(**wrong).put_record, **RECORD)
+        assert text == "The security token included in the request is invalid.", text
+    refused("ResourceNotFoundException", connect(region="eu-west-1").put_record, **RECORD)
+
+    sts = connect("sts", region="eu-west-1")
+    identity = sts.get_caller_identity()
+    assert identity["Arn"] == "arn:aws:iam::000000000000:user/gateway", identity
+    assert identity["Account"] == "000000000000" and identity["UserId"], identity
+    refused("SignatureDoesNotMatch", connect("sts", secret="Secret").get_caller_identity)
+    text = refused("InvalidClientTokenId", connect("sts", key="other").get_caller_identity)
+    assert text == "The security token included in the request is invalid.", text
+    text = refused("InvalidAction", sts.get_session_token)
+    assert text == "Could not find operation GetSessionToken for version 2011-06-15", text
+
+
+def roles():
+    """The role trusts the key with the external id, and the web identity `the token`."""
+    sts = connect("sts", parameter_validation=False)
+    denied = (
+        "User: arn:aws:iam::000000000000:user/gateway is not authorized to perform: "
+        f"sts:AssumeRole on resource: {ROLE['RoleArn']}"
+    )
+    for wrong in ({}, {"ExternalId": "agreed"}):
+        assert refused("AccessDenied", sts.assume_role, **ROLE | wrong) == denied
+    nowhere = ROLE | EXTERNAL | {"RoleArn": ROLE["RoleArn"] + "s"}
+    assert refused("AccessDenied", sts.assume_role, **nowhere) == denied + "s"
+    text = refused("ValidationError", sts.assume_role, **ROLE | EXTERNAL, DurationSeconds=3601)
+    assert text.endswith("exceeds the MaxSessionDuration set for this role."), text
+    text = refused("ValidationError", sts.assume_role, **ROLE | EXTERNAL, DurationSeconds=899)
+    assert "'durationSeconds'" in text and text.endswith("greater than or equal to 900"), text
+    text = refused("ValidationError", sts.assume_role, **ROLE | EXTERNAL | {"RoleSessionName": "a b"})
+    assert "Value 'a b' at 'roleSessionName'" in text, text
+
+    asked = time.time()
+    answer = sts.assume_role(**ROLE, **EXTERNAL, DurationSeconds=900)
+    lasts = answer["Credentials"]["Expiration"].timestamp() - asked
+    assert 890 < lasts < 930, lasts
+    assert answer["AssumedRoleUser"]["Arn"] == writes(answer)
+
+    guess = {"WebIdentityToken": "a guess"}
+    refused("InvalidIdentityToken", sts.assume_role_with_web_identity, **ROLE, **guess)
+    token = {"WebIdentityToken": "the token"}
+    elsewhere = ROLE | {"RoleArn": ROLE["RoleArn"] + "s"} | token
+    refused("AccessDenied", sts.assume_role_with_web_identity, **elsewhere)
+    writes(sts.assume_role_with_web_identity(**ROLE, **token))
+
+
+def writes(assumed):
+    """Who the session stands for, once it has been seen to write and to be refused the rest."""
+    given = assumed["Credentials"]
+    session = {"key": given["AccessKeyId"], "secret": given["SecretAccessKey"]}
+    who = "arn:aws:sts::000000000000:assumed-role/writer/boto3"
+    writer = connect(**session, token=given["SessionToken"])
+    writer.put_record(**RECORD)
+    text = refused("AccessDeniedException", writer.list_shards, StreamName=STREAM)
+    assert text.startswith(f"User: {who} is not authorized to perform: kinesis:ListShards"), text
+    refused("UnrecognizedClientException", connect(**session).put_record, **RECORD)
+    identity = connect("sts", **session, token=given["SessionToken"]).get_caller_identity()
+    assert identity["Arn"] == who, identity
+    return who
+
+
+def form():
+    """What no SDK lets happen: a form that is not signed."""
+    body = b"Action=GetCallerIdentity&Version=2011-06-15"
+    request = urllib.request.Request(ENDPOINT, body, method="POST")
+    try:
+        urllib.request.urlopen(request, timeout=10)
+    except urllib.error.HTTPError as error:
+        assert error.code == 403 and error.headers["Content-Type"] == "text/xml", error.headers
+        assert b"<Code>MissingAuthenticationToken</Code>" in error.read()
+        return
+    raise AssertionError("not refused")
+
+
+def revoked():
+    refused("UnrecognizedClientException", kinesis.put_record, **RECORD)
+    refused("InvalidClientTokenId", connect("sts").get_caller_identity)
+
+
+PHASES = (
+    *(write_and_read, errors, raw_errors, throttled, put_only, resharded),
+    *(signed, roles, form, revoked),
+)
 
 if __name__ == "__main__":
     ENDPOINT, ARN, phase = sys.argv[1:]
-    kinesis = connect(ENDPOINT)
+    kinesis = connect()
     {phase.__name__: phase for phase in PHASES}[phase]()

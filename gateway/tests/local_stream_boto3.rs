@@ -3,7 +3,9 @@
 
 use std::process::{Command, Output};
 
-use tidegate::rehearsal::stream::{Action, LocalStream, Reshard, Settings, ShardId};
+use tidegate::rehearsal::stream::{
+    Action, Key, LocalStream, Permissions, Reshard, Role, Settings, ShardId,
+};
 
 /// Runs python3 while the stream goes on serving. Every wait of the script has an end.
 async fn python(arguments: &[&str]) -> Output {
@@ -21,11 +23,15 @@ async fn agrees(stream: &LocalStream, phase: &str) {
     assert!(output.status.success(), "boto3 disagrees in {phase}:\n{said}");
 }
 
-#[tokio::test]
-async fn boto3_writes_reads_and_meets_the_errors_of_the_service() {
+async fn started() -> LocalStream {
     let boto3 = python(&["-c", "import boto3"]).await;
     assert!(boto3.status.success(), "this test needs boto3: pip install boto3");
-    let stream = LocalStream::start(Settings::default()).await.expect("a free port");
+    LocalStream::start(Settings::default()).await.expect("a free port")
+}
+
+#[tokio::test]
+async fn boto3_writes_reads_and_meets_the_errors_of_the_service() {
+    let stream = started().await;
 
     agrees(&stream, "write_and_read").await;
     agrees(&stream, "errors").await;
@@ -42,4 +48,25 @@ async fn boto3_writes_reads_and_meets_the_errors_of_the_service() {
     stream.reshard(Reshard::Split(ShardId(0))).expect("open");
     stream.reshard(Reshard::Merge(ShardId(2), ShardId(3))).expect("neighbours");
     agrees(&stream, "resharded").await;
+}
+
+#[tokio::test]
+async fn boto3_signs_as_the_stream_computes_and_assumes_roles() {
+    let stream = started().await;
+    stream.account(|account| {
+        account.enter("key", Key::new("secret"));
+        let role = Role {
+            trusted: vec!["key".to_owned()],
+            external_id: Some("agreed & <signed>".to_owned()),
+            web_identity: Some("the token".to_owned()),
+            permissions: Permissions::of(&Action::PUTS),
+            ..Role::default()
+        };
+        account.roles.insert("arn:aws:iam::000000000000:role/writer".to_owned(), role);
+    });
+    agrees(&stream, "signed").await;
+    agrees(&stream, "roles").await;
+    agrees(&stream, "form").await;
+    stream.account(|account| account.revoke("key"));
+    agrees(&stream, "revoked").await;
 }

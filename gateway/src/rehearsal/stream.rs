@@ -2,11 +2,14 @@
 //!
 //! It speaks the part of the API that writers and readers of one stream use, places records by the
 //! MD5 of their partition key, enforces each shard's quota with the service's own errors inside
-//! answers of status 200, and misbehaves on demand. What it does not do: compute signatures,
-//! encrypt, limit readers, read from a time on, or outlive its process.
+//! answers of status 200, and misbehaves on demand. It accepts any key until its [`Account`] is given
+//! some: then signatures are computed, keys have permissions and an end, and the token service, at the
+//! same address, lets them assume roles. What it does not do: encrypt, limit readers, read from a time
+//! on, or outlive its process.
 //!
 //! `service` decides (pure, over `shards`, `store` and `faults`); `put` and `read` know the requests
-//! and answers; `endpoint`, `http` and `server` are the shell around them, from the inside out.
+//! and answers; `auth`, over `signature` and `keys`, tells who asks, and `sts` is the token service;
+//! `endpoint`, `http` and `server` are the shell around them, from the inside out.
 //!
 //! ```
 //! # use tidegate::rehearsal::stream::{LocalStream, Settings};
@@ -26,6 +29,7 @@ mod endpoint;
 mod faults;
 mod hash;
 mod http;
+mod keys;
 mod names;
 mod put;
 mod read;
@@ -34,7 +38,10 @@ mod request;
 mod server;
 mod service;
 mod shards;
+mod signature;
 mod store;
+mod sts;
+mod xml;
 
 use std::convert::Infallible;
 use std::io;
@@ -46,15 +53,20 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 pub use action::Action;
-pub use faults::{Clock, Faults, Link, RECORD_BYTES_MAX, RecordError, RecordFault, RequestFault};
+pub use faults::{
+    Clock, Encryption, Faults, Link, RECORD_BYTES_MAX, RecordError, RecordFault, RequestFault,
+    StreamStatus,
+};
 pub use hash::{HashKey, HashRange};
+pub use keys::{Account, Key, KeyStatus, Permissions};
 pub use names::{SequenceNumber, ShardId};
-pub use refusal::Refusal;
+pub use refusal::{KmsTrouble, Refusal};
 pub use service::Counts;
 pub use shards::{
     Impossible, Limits, Placement, Reshard, SHARD_BYTES_PER_SECOND, SHARD_RECORDS_PER_SECOND,
 };
 pub use store::{Moment, StoredRecord};
+pub use sts::Role;
 
 use endpoint::Endpoint;
 use names::StreamName;
@@ -128,13 +140,12 @@ impl LocalStream {
         Ok(Self { address, endpoint, server, stop })
     }
 
-    /// Creates another stream at the same address, known by its name. It ends with this one, which
+    /// Creates another stream at the same address and of the same account, known by its name. It ends with this one, which
     /// says whether clients can connect; its own address and link mean nothing. Iterators are those
     /// of the first stream: what this one stored is read by [`Self::records`].
     #[must_use]
     pub fn beside(&self, settings: Settings) -> Self {
-        let endpoint = Arc::new(Endpoint::new(service(settings)));
-        self.endpoint.add(Arc::clone(&endpoint));
+        let endpoint = self.endpoint.beside(service(settings));
         let (stop, _) = oneshot::channel();
         Self { address: self.address, endpoint, server: JoinSet::new(), stop }
     }
@@ -165,6 +176,11 @@ impl LocalStream {
             service.faults.link
         });
         self.endpoint.link.send_if_modified(|current| std::mem::replace(current, link) != link);
+    }
+
+    /// Changes who may do what, from the next request on.
+    pub fn account<T>(&self, change: impl FnOnce(&mut Account) -> T) -> T {
+        self.endpoint.with_account(change)
     }
 
     /// Changes the shards at once. Children begin with full quotas; what their parents hold stays

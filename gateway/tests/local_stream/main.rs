@@ -1,6 +1,7 @@
 //! The local stream as the SDK sees it.
 #![cfg(feature = "rehearsal")]
 
+mod account;
 mod faults;
 
 use std::time::Duration;

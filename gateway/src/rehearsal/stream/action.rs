@@ -1,4 +1,53 @@
-//! What a client may ask for.
+//! What a client may ask for, and of which service.
+
+use hyper::HeaderMap;
+use hyper::header::CONTENT_TYPE;
+
+/// The services at the address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Api {
+    /// Kinesis Data Streams: JSON, the action in the header `X-Amz-Target`.
+    Kinesis,
+    /// The token service: a form in, XML out, the action in the form.
+    Sts,
+}
+
+impl Api {
+    /// The service that a request is for.
+    #[must_use]
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let content = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+        let is_form = content.starts_with(b"application/x-www-form-urlencoded");
+        if is_form && !headers.contains_key("x-amz-target") { Self::Sts } else { Self::Kinesis }
+    }
+
+    /// Its name in the scope of a signature.
+    #[must_use]
+    pub(super) const fn scope(self) -> &'static str {
+        match self {
+            Self::Kinesis => "kinesis",
+            Self::Sts => "sts",
+        }
+    }
+
+    /// How far a signature's time may be from its own, as its refusals say.
+    #[must_use]
+    pub(super) const fn skew_minutes_max(self) -> i64 {
+        match self {
+            Self::Kinesis => 5,
+            Self::Sts => 15,
+        }
+    }
+
+    /// The type of its answers.
+    #[must_use]
+    pub(super) const fn content_type(self) -> &'static str {
+        match self {
+            Self::Kinesis => "application/x-amz-json-1.1",
+            Self::Sts => "text/xml",
+        }
+    }
+}
 
 /// An action of the API, as named in the header `X-Amz-Target` and in policies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,22 +2,26 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hyper::HeaderMap;
 use tokio::sync::watch;
 
-use super::action::Action;
+use super::action::{Action, Api};
 use super::auth;
 use super::faults::Link;
+use super::keys::{Account, Caller};
 use super::put::Put;
 use super::refusal::Refusal;
 use super::request::{self, StreamFields};
 use super::service::{Counts, Service};
+use super::signature::Message;
 use super::store::Moment;
+use super::sts;
 
 /// The service, shared by the connections and whoever watches.
 #[derive(Debug)]
 pub(super) struct Endpoint {
     service: Mutex<Service>,
+    /// Shared by all streams at the address.
+    account: Arc<Mutex<Account>>,
     /// Other streams at the same address.
     others: Mutex<Vec<Arc<Self>>>,
     pub(super) counts: watch::Sender<Counts>,
@@ -30,8 +34,17 @@ impl Endpoint {
             link: watch::Sender::new(service.faults.link),
             counts: watch::Sender::new(service.counts),
             service: Mutex::new(service),
+            account: Arc::default(),
             others: Mutex::default(),
         }
+    }
+
+    /// Another stream at the same address and of the same account.
+    pub(super) fn beside(&self, service: Service) -> Arc<Self> {
+        let other = Self { account: Arc::clone(&self.account), ..Self::new(service) };
+        let other = Arc::new(other);
+        self.others.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&other));
+        other
     }
 
     /// Does something with the service, and tells those who wait for counts.
@@ -43,9 +56,9 @@ impl Endpoint {
         outcome
     }
 
-    /// Adds a stream at the same address.
-    pub(super) fn add(&self, other: Arc<Self>) {
-        self.others.lock().unwrap_or_else(PoisonError::into_inner).push(other);
+    /// Does something with the account.
+    pub(super) fn with_account<T>(&self, act: impl FnOnce(&mut Account) -> T) -> T {
+        act(&mut self.account.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The other stream that a request names; `None` if it names this one, or none that there is.
@@ -66,18 +79,38 @@ impl Endpoint {
     /// The refusal that the service would answer with; then nothing is stored.
     pub(super) fn perform(
         &self,
-        headers: &HeaderMap,
+        request: &Message<'_>,
+        api: Api,
+        now: Moment,
+    ) -> Result<Done, Refusal> {
+        let clock = self.with(|service| service.faults.clock);
+        match api {
+            Api::Sts => {
+                let answer = |account: &mut Account| sts::answer(request, account, clock, now);
+                let body = self.with_account(answer)?.into_bytes();
+                Ok(Done { body, stored: 0 })
+            }
+            Api::Kinesis => {
+                let target = request.header("x-amz-target");
+                let action = target
+                    .and_then(Action::from_target)
+                    .ok_or_else(|| Refusal::new("UnknownOperationException", ""))?;
+                let caller =
+                    self.with_account(|account| auth::caller(request, api, account, clock, now))?;
+                self.perform_for(&caller, action, request.body, now)
+            }
+        }
+    }
+
+    /// Performs what a caller who is known asks for.
+    fn perform_for(
+        &self,
+        caller: &Caller,
+        action: Action,
         body: &[u8],
         now: Moment,
     ) -> Result<Done, Refusal> {
-        let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok());
-        let action = target
-            .and_then(Action::from_target)
-            .ok_or_else(|| Refusal::new("UnknownOperationException", ""))?;
-        let rules = self.with(|service| {
-            auth::check(headers, service.faults.clock, now)?;
-            service.permit(action)
-        })?;
+        let rules = self.with(|service| service.permit(action, caller, body))?;
         // Reading the records is the bulk of the work and needs no lock.
         let put = match action {
             Action::PutRecords => Some(Put::records(body, rules)?),
@@ -88,12 +121,15 @@ impl Endpoint {
             | Action::GetRecords => None,
         };
         self.with(|service| {
+            if let Some(put) = &put {
+                service.admit(put, caller)?;
+            }
             let before = service.counts.records;
             let body = match (action, &put) {
-                (Action::PutRecord, Some(put)) => service.put_record(put, now),
+                (Action::PutRecord, Some(put)) => service.put_record(put, now)?,
                 (_, Some(put)) => service.put_records(put, now),
-                (_, None) => service.look(action, body, now),
-            }?;
+                (_, None) => service.look(action, caller, body, now)?,
+            };
             let stored = service.counts.records - before;
             service.counts.requests_unanswered += u64::from(stored > 0);
             service.counts.records_unanswered += stored;

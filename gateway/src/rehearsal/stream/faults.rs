@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::action::Action;
+use super::action::{Action, Api};
 use super::names::ShardId;
-use super::refusal::Refusal;
+use super::refusal::{KmsTrouble, Refusal};
 
-/// How the endpoint misbehaves, and what its key may do. May be changed while it runs; by default
-/// nothing goes wrong and everything is permitted.
+/// How the endpoint misbehaves, and what any key may do at most. May be changed while it runs; by
+/// default nothing goes wrong and everything is permitted.
 #[derive(Debug, Clone)]
 pub struct Faults {
     /// Records refused at random inside requests that succeed.
@@ -21,16 +21,22 @@ pub struct Faults {
     pub next: VecDeque<RequestFault>,
     /// What every request meets after those.
     pub all: Option<RequestFault>,
+    /// What every request to the token service meets; the faults above are not for it.
+    pub sts: Option<RequestFault>,
     /// How long each answer is held back after its request took effect.
     pub latency: Duration,
     /// Whether clients can connect.
     pub link: Link,
     /// Largest record, partition key included, in bytes. A larger one invalidates its request.
     pub record_bytes_max: u32,
-    /// What the key may call.
+    /// What keys may call, whatever else is permitted to them.
     pub permitted: Vec<Action>,
     /// Whether requests must be signed at the right time.
     pub clock: Clock,
+    /// Whether the stream is ready.
+    pub status: StreamStatus,
+    /// Whether the stream encrypts, and can.
+    pub encryption: Encryption,
 }
 
 impl Default for Faults {
@@ -40,19 +46,25 @@ impl Default for Faults {
             throttled_shards: Vec::new(),
             next: VecDeque::new(),
             all: None,
+            sts: None,
             latency: Duration::ZERO,
             link: Link::Up,
             record_bytes_max: RECORD_BYTES_MAX,
             permitted: Action::ALL.to_vec(),
             clock: Clock::Unchecked,
+            status: StreamStatus::Active,
+            encryption: Encryption::None,
         }
     }
 }
 
 impl Faults {
     /// What the request that arrives now meets.
-    pub fn meet(&mut self) -> Option<RequestFault> {
-        self.next.pop_front().or_else(|| self.all.clone())
+    pub(super) fn meet(&mut self, api: Api) -> Option<RequestFault> {
+        match api {
+            Api::Kinesis => self.next.pop_front().or_else(|| self.all.clone()),
+            Api::Sts => self.sts.clone(),
+        }
     }
 
     /// Whether a record on its way to `shard` is refused, and how.
@@ -107,14 +119,52 @@ pub enum Link {
     Closing,
     /// Connections are refused; those that were open are closed.
     Refusing,
+    /// Connections are accepted and nothing is ever said, not even for TLS; those that were open are
+    /// closed.
+    Silent,
 }
 
 /// The service's clock against a client's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clock {
-    /// A request may be signed at any time.
+    /// A request may be signed at any time while any key is accepted, and within the service's
+    /// bounds of the machine's clock once there are keys.
     Unchecked,
-    /// A request must be signed within five minutes of the endpoint's clock, which is this much
-    /// ahead of the machine's. The header `Date` tells that clock.
+    /// A request must be signed within five minutes (15 for the token service) of the endpoint's
+    /// clock, which is this much ahead of the machine's. The header `Date` tells that clock.
     Checked(SignedDuration),
+}
+
+/// What state the stream is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamStatus {
+    /// Not there yet: it can be described, and nothing else.
+    Creating,
+    /// Ready.
+    Active,
+    /// Being resharded, and ready all the same.
+    Updating,
+}
+
+impl StreamStatus {
+    /// As in `StreamStatus`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Creating => "CREATING",
+            Self::Active => "ACTIVE",
+            Self::Updating => "UPDATING",
+        }
+    }
+}
+
+/// Whether records are encrypted at rest, as far as a client can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// They are not.
+    None,
+    /// With a key of the customer's.
+    Kms,
+    /// With a key that the stream cannot use: records are neither stored nor read.
+    Refused(KmsTrouble),
 }

@@ -12,13 +12,16 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{CONTENT_TYPE, DATE, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
+use jiff::Timestamp;
 
+use super::action::Api;
 use super::auth;
 use super::endpoint::{Done, Endpoint};
 use super::faults::{Clock, RequestFault};
+use super::names::request_id;
 use super::refusal::Refusal;
 use super::server::now;
-use super::store::Moment;
+use super::signature::Message;
 
 /// Largest body that is read: 10 MiB of records in base64, and room for their JSON.
 const BODY_BYTES_MAX: usize = 16 << 20;
@@ -44,16 +47,29 @@ pub(super) async fn answer(
     let Ok(body) = receive(body).await else { return Err(Cut) };
     let other = body.as_deref().and_then(|body| endpoint.other(body));
     let endpoint = other.unwrap_or(endpoint);
-    let now = now();
+    let (api, now) = (Api::of(&head.headers), now());
     let (fault, latency, clock) = endpoint.with(|service| {
-        service.counts.requests += 1;
-        (service.faults.meet(), service.faults.latency, service.faults.clock)
+        let counted = match api {
+            Api::Kinesis => &mut service.counts.requests,
+            Api::Sts => &mut service.counts.sts_requests,
+        };
+        *counted += 1;
+        (service.faults.meet(api), service.faults.latency, service.faults.clock)
     });
     let outcome = match (&fault, body) {
         (Some(RequestFault::Refuse(refusal)), _) => Err(refusal.clone()),
         (Some(RequestFault::Hang), _) => pending().await,
         (_, None) => Err(too_large()),
-        (_, Some(body)) => endpoint.perform(&head.headers, &body, now),
+        (_, Some(body)) => {
+            let request = Message {
+                method: head.method.as_str(),
+                path: head.uri.path(),
+                query: head.uri.query().unwrap_or_default(),
+                headers: &head.headers,
+                body: &body,
+            };
+            endpoint.perform(&request, api, now)
+        }
     };
     match fault {
         Some(RequestFault::StoreThenHang) => pending().await,
@@ -63,7 +79,9 @@ pub(super) async fn answer(
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
-    Ok(respond(endpoint, outcome, clock, now))
+    // Otherwise hyper adds the machine's time.
+    let date = matches!(clock, Clock::Checked(_)).then(|| auth::local_time(clock, now));
+    Ok(respond(endpoint, outcome, api, date))
 }
 
 /// Reads the body into one buffer; `None` if it is too large. Even then it is read to its end, so
@@ -88,14 +106,15 @@ fn too_large() -> Refusal {
 fn respond(
     endpoint: Arc<Endpoint>,
     outcome: Result<Done, Refusal>,
-    clock: Clock,
-    now: Moment,
+    api: Api,
+    date: Option<Timestamp>,
 ) -> Response<Answer> {
     let (status, done) = match outcome {
         Ok(done) => (200, done),
         Err(refusal) => {
-            endpoint.with(|service| service.counts.requests_refused += 1);
-            (refusal.status, Done { body: refusal.body(), stored: 0 })
+            let counted = u64::from(api == Api::Kinesis);
+            endpoint.with(|service| service.counts.requests_refused += counted);
+            (refusal.status, Done { body: refusal.body(api), stored: 0 })
         }
     };
     let answer = Answer { body: Some(done.body.into()), stored: done.stored, endpoint };
@@ -103,24 +122,15 @@ fn respond(
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(api.content_type()));
     let mut set = |name, value: String| {
         headers.extend(value.try_into().ok().map(|value: HeaderValue| (name, value)));
     };
     set(HeaderName::from_static("x-amzn-requestid"), request_id());
-    // Otherwise hyper adds the machine's time.
-    if let Clock::Checked(ahead) = clock {
-        let date = auth::local_time(now, ahead).strftime("%a, %d %b %Y %H:%M:%S GMT");
-        set(DATE, date.to_string());
+    if let Some(date) = date {
+        set(DATE, date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
     }
     response
-}
-
-/// A random identifier in the form of a UUID.
-fn request_id() -> String {
-    let id = fastrand::u128(..);
-    let (a, b, c, d) = (id >> 96, id >> 80 & 0xffff, id >> 64 & 0xffff, id >> 48 & 0xffff);
-    format!("{a:08x}-{b:04x}-{c:04x}-{d:04x}-{:012x}", id & 0xffff_ffff_ffff)
 }
 
 /// The body of an answer. Handing it to the connection is what makes its request answered.

@@ -5,6 +5,9 @@ use std::fmt;
 /// The account that everything local belongs to.
 pub(super) const ACCOUNT: &str = "000000000000";
 
+/// Whom a key stands for unless told otherwise.
+pub(super) const USER: &str = "arn:aws:iam::000000000000:user/gateway";
+
 /// The name of a shard: `shardId-` and its number in twelve digits. Numbers are never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShardId(pub u32);
@@ -62,15 +65,47 @@ pub struct StreamName {
     pub name: String,
     /// As in `StreamARN`.
     pub arn: String,
+    /// Where it is.
+    pub region: String,
 }
 
 impl StreamName {
     /// Names a stream of the local account.
     #[must_use]
     pub fn new(name: &str, region: &str) -> Self {
-        let arn = format!("arn:aws:kinesis:{region}:{ACCOUNT}:stream/{name}");
-        Self { name: name.to_owned(), arn }
+        Self { name: name.to_owned(), arn: stream_arn(name, region), region: region.to_owned() }
     }
+
+    /// The ARN of the key that it encrypts with.
+    #[must_use]
+    pub(super) fn kms_key(&self) -> String {
+        let key = "key/00000000-0000-4000-8000-000000000000";
+        let (partition, region) = (partition(&self.region), &self.region);
+        format!("arn:{partition}:kms:{region}:{ACCOUNT}:{key}")
+    }
+}
+
+/// The ARN of a stream of the local account, whether it exists or not.
+#[must_use]
+pub(super) fn stream_arn(name: &str, region: &str) -> String {
+    format!("arn:{}:kinesis:{region}:{ACCOUNT}:stream/{name}", partition(region))
+}
+
+/// The part of the world's regions that ARNs name.
+fn partition(region: &str) -> &'static str {
+    match region {
+        china if china.starts_with("cn-") => "aws-cn",
+        government if government.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
+/// A random identifier of a request, in the form of a UUID.
+#[must_use]
+pub(super) fn request_id() -> String {
+    let id = fastrand::u128(..);
+    let (a, b, c, d) = (id >> 96, id >> 80 & 0xffff, id >> 64 & 0xffff, id >> 48 & 0xffff);
+    format!("{a:08x}-{b:04x}-{c:04x}-{d:04x}-{:012x}", id & 0xffff_ffff_ffff)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod cursor;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::faults::{Encryption, StreamStatus};
 use super::names::{ACCOUNT, SequenceNumber, ShardId, StreamName};
 use super::refusal::Refusal;
 use super::request::{StreamFields, Text, Violations};
@@ -70,6 +71,10 @@ pub(super) struct View<'a> {
     pub(super) created_ms: i64,
     /// Largest record that it takes, in bytes.
     pub(super) record_bytes_max: u32,
+    /// Whether it is ready.
+    pub(super) status: StreamStatus,
+    /// Whether it encrypts.
+    pub(super) encryption: Encryption,
 }
 
 impl View<'_> {
@@ -89,6 +94,15 @@ impl View<'_> {
         Ok(())
     }
 
+    /// Passes a request for the records of this stream, unless it is being created: then it is not
+    /// found.
+    pub(super) fn is_ready(&self) -> Result<(), Refusal> {
+        match self.status {
+            StreamStatus::Creating => Err(Refusal::stream_not_found(&self.name.name)),
+            StreamStatus::Active | StreamStatus::Updating => Ok(()),
+        }
+    }
+
     /// Answers `DescribeStreamSummary`.
     pub(super) fn summary(&self) -> Value {
         let (mode, strategy) = match self.shards.placement() {
@@ -96,20 +110,29 @@ impl View<'_> {
             // Only on-demand streams place records themselves.
             Placement::Auto => ("ON_DEMAND", "AUTO"),
         };
-        json!({ "StreamDescriptionSummary": {
+        let open = if self.is_ready().is_ok() { self.shards.open().count() } else { 0 };
+        let (encryption, key) = match self.encryption {
+            Encryption::None => ("NONE", None),
+            Encryption::Kms | Encryption::Refused(_) => ("KMS", Some(self.name.kms_key())),
+        };
+        let mut summary = json!({
             "StreamName": self.name.name,
             "StreamARN": self.name.arn,
-            "StreamStatus": "ACTIVE",
+            "StreamStatus": self.status.name(),
             "StreamModeDetails": { "StreamMode": mode },
             "RetentionPeriodHours": 24,
             "StreamCreationTimestamp": answer::seconds(self.created_ms),
             "EnhancedMonitoring": [{ "ShardLevelMetrics": [] }],
-            "EncryptionType": "NONE",
-            "OpenShardCount": self.shards.open().count(),
+            "EncryptionType": encryption,
+            "OpenShardCount": open,
             "ConsumerCount": 0,
             "MaxRecordSizeInKiB": self.record_bytes_max / 1024,
             "RecordDistributionStrategy": strategy,
-        }})
+        });
+        if let (Some(key), Some(fields)) = (key, summary.as_object_mut()) {
+            fields.insert("KeyId".to_owned(), key.into());
+        }
+        json!({ "StreamDescriptionSummary": summary })
     }
 
     /// Answers `ListShards`. Its token is the last shard listed.
@@ -118,6 +141,9 @@ impl View<'_> {
         stream: &StreamFields<'_>,
         asked: &ListShards<'_>,
     ) -> Result<Value, Refusal> {
+        if self.is_ready().is_err() {
+            return Err(Refusal::stream_in_use(self.name, self.status.name()));
+        }
         let after = match (&asked.next_token, &asked.exclusive_start_shard_id) {
             (Some(_), _) if stream.stream_name.is_some() => {
                 let text = "NextToken and StreamName cannot be provided together.";

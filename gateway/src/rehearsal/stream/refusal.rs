@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 
-use super::action::Action;
+use super::action::{Action, Api};
 use super::names::{ACCOUNT, ShardId, StreamName};
+use super::xml;
 
-/// An answer that is not 200: `{"__type": …, "message": …}`.
+/// An answer that is not 200: `{"__type": …, "message": …}`, or XML from the token service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The HTTP status.
     pub status: u16,
-    /// The name of the error, as in `__type`.
+    /// The name of the error, as in `__type` or `<Code>`.
     pub kind: Cow<'static, str>,
     /// What it says.
     pub message: String,
@@ -36,14 +37,13 @@ impl Refusal {
         Self { status: 503, ..Self::new("ServiceUnavailable", text) }
     }
 
-    /// The key may not call `action`.
+    /// Whoever `principal` is may not call `action` for the stream of that ARN.
     #[must_use]
-    pub fn access_denied(action: Action, stream: &StreamName) -> Self {
-        let (action, arn) = (action.name(), &stream.arn);
+    pub fn access_denied(principal: &str, action: Action, arn: &str) -> Self {
+        let action = action.name();
         let text = format!(
-            "User: arn:aws:iam::{ACCOUNT}:user/gateway is not authorized to perform: \
-             kinesis:{action} on resource: {arn} because no identity-based policy allows the \
-             kinesis:{action} action"
+            "User: {principal} is not authorized to perform: kinesis:{action} on resource: {arn} \
+             because no identity-based policy allows the kinesis:{action} action"
         );
         Self::new("AccessDeniedException", text)
     }
@@ -54,6 +54,46 @@ impl Refusal {
         let name = asked.rsplit_once('/').map_or(asked, |(_, name)| name);
         let text = format!("Stream {name} under account {ACCOUNT} not found.");
         Self::new("ResourceNotFoundException", text)
+    }
+
+    /// The stream is there and not ready.
+    #[must_use]
+    pub fn stream_in_use(stream: &StreamName, status: &str) -> Self {
+        let name = &stream.name;
+        let text =
+            format!("Stream {name} under account {ACCOUNT} not ACTIVE, instead in state {status}");
+        Self::new("ResourceInUseException", text)
+    }
+
+    /// The stream's key cannot be used, or not by `principal`, or not now.
+    #[must_use]
+    pub fn kms(trouble: KmsTrouble, principal: &str, key: &str) -> Self {
+        let (kind, text) = match trouble {
+            KmsTrouble::AccessDenied => (
+                "KMSAccessDeniedException",
+                format!(
+                    "User: {principal} is not authorized to perform: kms:GenerateDataKey on \
+                     resource: {key} because no identity-based policy allows the \
+                     kms:GenerateDataKey action"
+                ),
+            ),
+            KmsTrouble::Disabled => ("KMSDisabledException", format!("{key} is disabled.")),
+            KmsTrouble::NotFound => ("KMSNotFoundException", format!("Key '{key}' does not exist")),
+            KmsTrouble::InvalidState => {
+                ("KMSInvalidStateException", format!("{key} is pending deletion."))
+            }
+            KmsTrouble::OptInRequired => (
+                "KMSOptInRequired",
+                "The AWS Access Key Id needs a subscription for the service".to_owned(),
+            ),
+            KmsTrouble::Throttling => (
+                "KMSThrottlingException",
+                "You have exceeded the rate at which you may call KMS. Reduce the frequency of \
+                 your calls."
+                    .to_owned(),
+            ),
+        };
+        Self::new(kind, text)
     }
 
     /// No shard of that name.
@@ -98,11 +138,40 @@ impl Refusal {
         Self::new("SerializationException", message)
     }
 
-    /// The body of the answer.
+    /// The body of the answer, as that service writes it.
     #[must_use]
-    pub fn body(&self) -> Vec<u8> {
-        serde_json::json!({ "__type": self.kind, "message": self.message }).to_string().into()
+    pub(super) fn body(&self, api: Api) -> Vec<u8> {
+        let Self { kind, message, .. } = self;
+        let text = match api {
+            Api::Kinesis => serde_json::json!({ "__type": kind, "message": message }).to_string(),
+            Api::Sts => xml::refusal(kind, message),
+        };
+        text.into()
     }
+}
+
+/// What keeps the stream from using its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the service's names for what the service documents")]
+pub enum KmsTrouble {
+    AccessDenied,
+    Disabled,
+    NotFound,
+    InvalidState,
+    OptInRequired,
+    Throttling,
+}
+
+impl KmsTrouble {
+    /// All that there is.
+    pub const ALL: [Self; 6] = [
+        Self::AccessDenied,
+        Self::Disabled,
+        Self::NotFound,
+        Self::InvalidState,
+        Self::OptInRequired,
+        Self::Throttling,
+    ];
 }
 
 /// The code of a refusal for rate, of a request and of a single record.

@@ -41,15 +41,19 @@ pub(super) async fn run(
     let mut listener = Some(listener);
     let mut links = endpoint.link.subscribe();
     let mut connections = JoinSet::new();
+    let mut before = Link::Up;
     loop {
         let link = *links.borrow_and_update();
-        if link != Link::Up {
+        if link != before {
             connections.shutdown().await;
+            before = link;
         }
         match link {
             Link::Refusing => listener = None,
-            Link::Up | Link::Closing if listener.is_none() => listener = bind(address).await,
-            Link::Up | Link::Closing => {}
+            Link::Up | Link::Closing | Link::Silent if listener.is_none() => {
+                listener = bind(address).await;
+            }
+            Link::Up | Link::Closing | Link::Silent => {}
         }
         tokio::select! {
             _ = &mut stop => break,
@@ -57,10 +61,13 @@ pub(super) async fn run(
             Some(_) = connections.join_next() => {}
             socket = accept(listener.as_ref()) => {
                 if let Some(socket) = socket
-                    && link == Link::Up
                     && connections.len() < CONNECTIONS_MAX
                 {
-                    connections.spawn(connection(socket, Arc::clone(&endpoint)));
+                    match link {
+                        Link::Up => connections.spawn(connection(socket, Arc::clone(&endpoint))),
+                        Link::Silent => connections.spawn(silence(socket)),
+                        Link::Closing | Link::Refusing => continue,
+                    };
                 }
             }
         }
@@ -87,6 +94,11 @@ async fn accept(listener: Option<&TcpListener>) -> Option<TcpStream> {
             None
         }
     }
+}
+
+/// Holds a connection open.
+async fn silence(_socket: TcpStream) {
+    pending::<()>().await;
 }
 
 async fn connection(socket: TcpStream, endpoint: Arc<Endpoint>) {

@@ -5,20 +5,23 @@ use std::io::Write;
 use std::ops::AddAssign;
 
 use super::action::Action;
-use super::faults::{Faults, RecordError};
-use super::names::{SequenceNumber, ShardId, StreamName};
+use super::faults::{Encryption, Faults, RecordError};
+use super::keys::Caller;
+use super::names::{SequenceNumber, ShardId, StreamName, stream_arn};
 use super::put::{Put, Rules};
 use super::read::{GetRecords, GetShardIterator, ListShards, View};
 use super::refusal::{INTERNAL_FAILURE, Refusal, THROTTLED, throttled_text};
-use super::request::{self, StreamFields};
+use super::request::{self, StreamFields, Text};
 use super::shards::{Entry, Shards};
 use super::store::Moment;
 
 /// What happened since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Requests received whole, those that met a fault included.
+    /// Requests received whole, those that met a fault included, those to the token service not.
     pub requests: u64,
+    /// Requests to the token service received whole, those that met a fault included.
+    pub sts_requests: u64,
     /// Requests answered with anything but 200, dry runs included.
     pub requests_refused: u64,
     /// Records stored.
@@ -62,26 +65,43 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Whether the key may call `action`, and what its parameters are checked against.
+    /// Whether `caller` may call `action` where the request was signed for, and what its parameters
+    /// are checked against.
     ///
     /// # Errors
     ///
-    /// `AccessDeniedException`.
-    pub(super) fn permit(&self, action: Action) -> Result<Rules, Refusal> {
-        if !self.faults.permitted.contains(&action) {
-            return Err(Refusal::access_denied(action, &self.name));
+    /// `AccessDeniedException`; in another region than the stream's `ResourceNotFoundException`.
+    pub(super) fn permit(
+        &self,
+        action: Action,
+        caller: &Caller,
+        body: &[u8],
+    ) -> Result<Rules, Refusal> {
+        let region = caller.region.as_deref().unwrap_or(&self.name.region);
+        let asked = || self.asked(region, body);
+        let permitted = self.faults.permitted.contains(&action);
+        if !permitted || !caller.permissions.allow(action, asked) {
+            return Err(Refusal::access_denied(&caller.principal, action, &asked()));
+        }
+        if region != self.name.region {
+            return Err(Refusal::stream_not_found(&asked()));
         }
         let record_bytes_max = self.faults.record_bytes_max;
         Ok(Rules { keep_data: self.shards.store().keeps(), record_bytes_max })
     }
 
-    /// Performs `PutRecords`: some records may be refused although the request succeeds.
-    ///
-    /// # Errors
-    ///
-    /// The refusal of the request as a whole; then nothing is stored.
-    pub(super) fn put_records(&mut self, put: &Put<'_>, now: Moment) -> Result<Vec<u8>, Refusal> {
-        self.admit(put)?;
+    /// The ARN of the stream that a request means in that region; this one's if it names none.
+    fn asked(&self, region: &str, body: &[u8]) -> String {
+        let fields = request::read::<StreamFields<'_>>(body).ok();
+        match fields.map(|fields| (fields.stream_arn, fields.stream_name)) {
+            Some((Some(Text(arn)), _)) => arn.into_owned(),
+            Some((None, Some(Text(name)))) => stream_arn(&name, region),
+            Some((None, None)) | None => self.name.arn.clone(),
+        }
+    }
+
+    /// Performs an admitted `PutRecords`: some records may be refused although the request succeeds.
+    pub(super) fn put_records(&mut self, put: &Put<'_>, now: Moment) -> Vec<u8> {
         // The longest entry of an answer without refusals, rounded up.
         let mut answer = Vec::with_capacity(64 + 128 * put.entries.len());
         answer.extend_from_slice(br#"{"Records":["#);
@@ -99,16 +119,15 @@ impl Service {
             }
         }
         print(&mut answer, format_args!(r#"],"FailedRecordCount":{refused}}}"#));
-        Ok(answer)
+        answer
     }
 
-    /// Performs `PutRecord`.
+    /// Performs an admitted `PutRecord`.
     ///
     /// # Errors
     ///
     /// The refusal of the request; then nothing is stored.
     pub(super) fn put_record(&mut self, put: &Put<'_>, now: Moment) -> Result<Vec<u8>, Refusal> {
-        self.admit(put)?;
         let entry = put.entries.first().ok_or_else(Refusal::internal_failure)?;
         match self.store(entry, now) {
             Ok(number) => {
@@ -129,6 +148,7 @@ impl Service {
     pub(super) fn look(
         &self,
         action: Action,
+        caller: &Caller,
         body: &[u8],
         now: Moment,
     ) -> Result<Vec<u8>, Refusal> {
@@ -137,10 +157,14 @@ impl Service {
             Action::ListShards => view.list(&stream, &request::read::<ListShards<'_>>(body)?),
             Action::GetShardIterator => {
                 view.is_meant(&stream)?;
+                view.is_ready()?;
                 view.iterator(&request::read::<GetShardIterator<'_>>(body)?, now)
             }
             // Its iterator says which stream is meant.
-            Action::GetRecords => view.records(&request::read::<GetRecords<'_>>(body)?, now),
+            Action::GetRecords => {
+                self.unlocks_for(caller)?;
+                view.records(&request::read::<GetRecords<'_>>(body)?, now)
+            }
             Action::DescribeStreamSummary | Action::PutRecords | Action::PutRecord => {
                 view.is_meant(&stream).map(|()| view.summary())
             }
@@ -159,12 +183,30 @@ impl Service {
             shards: &self.shards,
             created_ms: self.created_ms,
             record_bytes_max: self.faults.record_bytes_max,
+            status: self.faults.status,
+            encryption: self.faults.encryption,
         }
     }
 
-    /// Whether the request as a whole may be performed.
-    fn admit(&self, put: &Put<'_>) -> Result<(), Refusal> {
+    /// Whether the stream's key, if it has one, can be used on behalf of `caller`.
+    fn unlocks_for(&self, caller: &Caller) -> Result<(), Refusal> {
+        match self.faults.encryption {
+            Encryption::None | Encryption::Kms => Ok(()),
+            Encryption::Refused(trouble) => {
+                Err(Refusal::kms(trouble, &caller.principal, &self.name.kms_key()))
+            }
+        }
+    }
+
+    /// Whether a request to store may be performed as a whole.
+    ///
+    /// # Errors
+    ///
+    /// The refusal of the request. A dry run always ends with one.
+    pub(super) fn admit(&self, put: &Put<'_>, caller: &Caller) -> Result<(), Refusal> {
         self.view().is_meant(&put.stream)?;
+        self.view().is_ready()?;
+        self.unlocks_for(caller)?;
         if put.dry_run {
             let text = "Request would have succeeded, but DryRun flag is set.";
             return Err(Refusal::new("DryRunOperationException", text));
