@@ -23,7 +23,7 @@ pub mod pair;
 pub mod process;
 mod shape;
 mod text;
-//pub mod watch;
+pub mod watch;
 
 /// An access key. Its secret and its token are wiped from memory with it, and written nowhere.
 #[derive(Debug, Clone)]

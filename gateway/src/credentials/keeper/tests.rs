@@ -1,0 +1,361 @@
+use proptest::prelude::*;
+
+use super::super::tests::key;
+use super::*;
+
+/// A keeper, the time, and what it said.
+struct World {
+    keeper: Keeper,
+    now: Instant,
+}
+
+impl World {
+    fn new() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "an origin for times that are made up")]
+        let now = Instant::now();
+        Self { keeper: Keeper::new(now), now }
+    }
+
+    /// With the key of this number in use, accepted long ago.
+    fn with(number: u64) -> Self {
+        let mut world = Self::new();
+        world.load(number);
+        world.accept();
+        world.pass(2 * OVERLAP);
+        world.accept();
+        world
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+    }
+
+    fn load(&mut self, number: u64) -> Step {
+        self.keeper.loaded(key(number), self.now, 1.0)
+    }
+
+    fn fail(&mut self, why: &str) -> Step {
+        self.keeper.failed(why, self.now, 1.0)
+    }
+
+    fn generation(&self) -> Generation {
+        self.keeper.current().map(|(_, generation)| generation).unwrap_or_default()
+    }
+
+    fn refuse(&mut self) -> Step {
+        self.keeper.refused(self.generation(), self.now, 1.0)
+    }
+
+    fn accept(&mut self) -> Step {
+        self.keeper.accepted(self.generation(), self.now)
+    }
+
+    #[track_caller]
+    fn uses(&self, number: u64) {
+        let (in_use, _) = self.keeper.current().expect("a key");
+        assert_eq!(in_use.id.whole(), key(number).id.whole());
+    }
+
+    /// What is due, and in how long.
+    fn due(&self) -> Option<(Duration, Due)> {
+        self.keeper.due().map(|(at, due)| (at.saturating_duration_since(self.now), due))
+    }
+
+    #[track_caller]
+    fn pass_until(&mut self, what: Due) {
+        let (wait, due) = self.due().expect("something is due");
+        assert_eq!(due, what);
+        self.pass(wait);
+    }
+}
+
+fn step(swapped: bool, tell: Option<Tell>) -> Step {
+    Step { swapped, tell }
+}
+
+const S: fn(u64) -> Duration = Duration::from_secs;
+
+#[test]
+fn the_first_key_is_asked_for_at_once_and_a_good_one_is_not_asked_for_again() {
+    let mut world = World::new();
+    assert_eq!(world.due(), Some((S(0), Due::Load)));
+    assert!(world.keeper.current().is_none());
+    assert_eq!(world.load(1), step(true, None));
+    assert_eq!(world.accept(), step(false, None));
+    world.uses(1);
+    assert_eq!(world.due(), None);
+}
+
+#[test]
+fn a_key_that_cannot_be_read_is_told_once_and_the_old_one_goes_on() {
+    let mut world = World::with(1);
+    world.keeper.changed(world.now);
+    let mut pauses = vec![];
+    for round in 0..7 {
+        world.pass_until(Due::Load);
+        let told = (round == 0).then(|| Tell::NoKey("line 1".to_owned()));
+        assert_eq!(world.fail("line 1"), step(false, told));
+        pauses.push(world.due().unwrap().0.as_secs());
+        world.uses(1);
+    }
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
+    assert_eq!(world.fail("gone").tell, Some(Tell::NoKey("gone".to_owned())));
+    assert_eq!(world.load(1), step(false, Some(Tell::KeyAgain)));
+    assert_eq!(world.due(), None);
+}
+
+#[test]
+fn a_refusal_of_an_earlier_generation_is_nothing() {
+    let mut world = World::with(1);
+    let old = world.generation();
+    assert_eq!(world.load(2), step(true, None));
+    assert_eq!(world.keeper.refused(old, world.now, 1.0), Step::default());
+    assert_eq!(world.keeper.accepted(old, world.now), Step::default());
+    world.uses(2);
+    assert_eq!(world.due(), None);
+}
+
+#[test]
+fn a_new_key_that_is_refused_gives_way_to_the_old_one_and_is_tried_again() {
+    let mut world = World::with(1);
+    assert!(world.load(2).swapped);
+    assert_eq!(world.refuse(), step(true, Some(Tell::NewRefused)));
+    world.uses(1);
+    world.accept();
+    for wait in [5, 10, 20, 40, 60, 60] {
+        assert_eq!(world.due(), Some((S(wait), Due::TryNewest)));
+        world.pass_until(Due::TryNewest);
+        assert!(world.keeper.try_newest().swapped);
+        world.uses(2);
+        assert_eq!(world.refuse(), step(true, None), "told once");
+        world.uses(1);
+    }
+    world.pass_until(Due::TryNewest);
+    assert!(world.keeper.try_newest().swapped);
+    assert_eq!(world.accept(), step(false, None));
+    world.pass(OVERLAP);
+    assert_eq!(world.accept(), step(false, Some(Tell::Accepted)));
+    world.uses(2);
+    // The old one is forgotten by now.
+    assert_eq!(world.refuse(), step(false, Some(Tell::AllRefused)));
+    world.uses(2);
+}
+
+#[test]
+fn an_old_key_that_is_revoked_meanwhile_leaves_the_new_one() {
+    let mut world = World::with(1);
+    assert!(world.load(2).swapped && world.refuse().swapped);
+    assert_eq!(world.refuse(), step(true, Some(Tell::AllRefused)));
+    world.uses(2);
+    assert_eq!(world.refuse(), Step::default());
+    assert_eq!(world.accept(), step(false, Some(Tell::Accepted)));
+}
+
+#[test]
+fn what_is_refused_altogether_is_asked_for_again_ever_more_slowly_until_a_good_key_is_there() {
+    let mut world = World::with(1);
+    assert_eq!(world.refuse(), step(false, Some(Tell::AllRefused)));
+    let mut pauses = vec![];
+    for _ in 0..7 {
+        pauses.push(world.due().unwrap().0.as_secs());
+        world.pass_until(Due::Load);
+        assert_eq!(world.load(1), Step::default());
+        assert_eq!(world.refuse(), Step::default());
+    }
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
+    // A change of the file is not kept waiting.
+    world.keeper.changed(world.now);
+    assert_eq!(world.due(), Some((LOADS_APART_MIN, Due::Load)));
+    assert_eq!(world.load(2), step(true, None));
+    assert_eq!(world.accept(), step(false, Some(Tell::Accepted)));
+    assert_eq!(world.due(), None);
+}
+
+#[test]
+fn a_source_that_goes_back_to_the_key_in_use_changes_nothing() {
+    let mut world = World::with(1);
+    assert!(world.load(2).swapped && world.refuse().swapped);
+    let generation = world.generation();
+    assert_eq!(world.load(1), step(false, None));
+    assert_eq!((world.generation(), world.due()), (generation, None));
+    world.uses(1);
+}
+
+#[test]
+fn of_several_keys_before_the_one_that_was_accepted_is_kept() {
+    let mut world = World::with(1);
+    assert!(world.load(2).swapped && world.load(3).swapped);
+    assert!(world.refuse().swapped);
+    world.uses(1);
+}
+
+#[test]
+fn a_session_is_refreshed_before_it_expires() {
+    for (good_for, random, due) in [
+        (3_600, 0.0, 2_880),
+        (3_600, 1.0, 2_592),
+        (900, 0.0, 600),
+        (60, 0.0, 30),
+        (43_200, 0.0, 34_560),
+        (1, 1.0, 1),
+    ] {
+        let mut world = World::new();
+        let session = Key { good_for: Some(S(good_for)), ..key(1) };
+        let _first = world.keeper.loaded(session, world.now, random);
+        assert_eq!(world.due(), Some((S(due), Due::Load)), "{good_for} s");
+        world.pass_until(Due::Load);
+        assert!(world.fail("STS is away").tell.is_some());
+        world.uses(1);
+        assert_eq!(world.due(), Some((S(1), Due::Load)));
+    }
+}
+
+#[test]
+fn a_file_that_changes_all_the_time_is_not_read_all_the_time() {
+    let mut world = World::with(1);
+    let _asked = world.load(1);
+    for _ in 0..100 {
+        world.keeper.changed(world.now);
+    }
+    assert_eq!(world.due(), Some((LOADS_APART_MIN, Due::Load)));
+}
+
+/// What may happen, in any order.
+#[derive(Debug, Clone)]
+enum Event {
+    Pass(u64),
+    Changed,
+    Refused {
+        of_now: bool,
+    },
+    Accepted {
+        of_now: bool,
+    },
+    /// What the source will give from now on; nothing when it cannot be read.
+    Source(Option<(u64, Option<u64>)>),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        3 => (0..40_000_u64).prop_map(Event::Pass),
+        1 => Just(Event::Changed),
+        2 => any::<bool>().prop_map(|of_now| Event::Refused { of_now }),
+        2 => any::<bool>().prop_map(|of_now| Event::Accepted { of_now }),
+        2 => prop::option::of((0..4_u64, prop::option::weighted(0.2, 0..7_200_u64)))
+            .prop_map(Event::Source),
+    ]
+}
+
+/// What whoever watches from outside knows.
+#[derive(Default)]
+struct Seen {
+    /// The key that was loaded last, and those that were accepted in their last call.
+    loaded: Option<String>,
+    good: Vec<String>,
+    refused: Vec<String>,
+    loads: Vec<Instant>,
+}
+
+impl Seen {
+    fn verdict(&mut self, id: &str, good: bool) {
+        self.good.retain(|known| known != id);
+        self.refused.retain(|known| known != id);
+        if good { &mut self.good } else { &mut self.refused }.push(id.to_owned());
+    }
+}
+
+/// Lets `time` pass, and does what is due meanwhile.
+fn pass(world: &mut World, seen: &mut Seen, source: Option<&Key>, time: Duration) {
+    let end = world.now + time;
+    while let Some((at, due)) = world.keeper.due().filter(|(at, _)| *at <= end) {
+        world.now = world.now.max(at);
+        let step = match (due, source) {
+            (Due::TryNewest, _) => world.keeper.try_newest(),
+            (Due::Load, None) => {
+                seen.loads.push(world.now);
+                world.keeper.failed("none", world.now, 0.0)
+            }
+            (Due::Load, Some(key)) => {
+                seen.loads.push(world.now);
+                let id = key.id.whole().to_owned();
+                if seen.loaded.as_ref() != Some(&id) {
+                    // Another key in the file: it may be good again.
+                    seen.refused.retain(|known| *known != id);
+                }
+                seen.loaded = Some(id);
+                world.keeper.loaded(key.clone(), world.now, 0.0)
+            }
+        };
+        if step.swapped && due == Due::TryNewest {
+            let newest = seen.loaded.clone().unwrap_or_default();
+            seen.refused.retain(|known| *known != newest);
+        }
+    }
+    world.now = end;
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn in_any_course_of_events(events in prop::collection::vec(event(), 1..60)) {
+        let mut world = World::new();
+        let mut seen = Seen::default();
+        let mut source = Some(key(0));
+        for event in events {
+            let before = world.generation();
+            match event {
+                Event::Pass(ms) => {
+                    pass(&mut world, &mut seen, source.as_ref(), Duration::from_millis(ms));
+                }
+                Event::Changed => world.keeper.changed(world.now),
+                Event::Source(gives) => {
+                    source = gives.map(|(number, good_for)| {
+                        Key { good_for: good_for.map(Duration::from_secs), ..key(number) }
+                    });
+                }
+                Event::Refused { of_now: false } | Event::Accepted { of_now: false } => {
+                    let earlier = Generation(before.0.wrapping_sub(1));
+                    let due = world.keeper.due();
+                    let refused = world.keeper.refused(earlier, world.now, 0.0);
+                    prop_assert_eq!(refused, Step::default());
+                    prop_assert_eq!(world.keeper.accepted(earlier, world.now), Step::default());
+                    prop_assert_eq!((world.keeper.due(), world.generation()), (due, before));
+                }
+                Event::Refused { of_now: true } => {
+                    let Some((key, _)) = world.keeper.current() else { continue };
+                    seen.verdict(&key.id.whole().to_owned(), false);
+                    let _told = world.refuse();
+                    prop_assert!(world.keeper.due().is_some(), "somebody must look again");
+                }
+                Event::Accepted { of_now: true } => {
+                    let Some((key, _)) = world.keeper.current() else { continue };
+                    seen.verdict(&key.id.whole().to_owned(), true);
+                    let _told = world.accept();
+                }
+            }
+            prop_assert!(world.generation() >= before);
+            // A refused key is in use only while what the source gave last is refused, too.
+            if let Some((key, _)) = world.keeper.current() {
+                let refused = |id: &str| seen.refused.iter().any(|known| known == id);
+                let newest = seen.loaded.as_deref().unwrap_or_default();
+                prop_assert!(!refused(key.id.whole()) || refused(newest));
+                // And another one than the newest only while the newest is refused.
+                prop_assert!(key.id.whole() == newest || refused(newest));
+            }
+        }
+        // Whatever came before: a good key that appears is in use within a minute and a half.
+        source = Some(key(9));
+        if world.keeper.due().is_none() {
+            world.keeper.changed(world.now);
+        }
+        let stuck_or_failing = world.keeper.due();
+        prop_assert!(stuck_or_failing.is_some());
+        world.keeper.changed(world.now);
+        pass(&mut world, &mut seen, source.as_ref(), S(90));
+        world.uses(9);
+        for pair in seen.loads.windows(2) {
+            prop_assert!(pair[1] - pair[0] >= LOADS_APART_MIN);
+        }
+    }
+}
