@@ -271,7 +271,10 @@ impl Keeper {
         self.fallen_back = true;
         self.generation.0 += 1;
         self.failures.tries = self.failures.tries.saturating_add(1);
-        self.try_at = Some(now + Backoff::new(TRY_AGAIN).pause(self.failures.tries, random));
+        let try_at = now + Backoff::new(TRY_AGAIN).pause(self.failures.tries, random);
+        self.try_at = Some(try_at);
+        // By then the source may give another one.
+        self.load_by(try_at);
         let was_told = mem::replace(&mut self.failures.refusal_told, true);
         Step { swapped: true, tell: (!was_told).then_some(Tell::NewRefused) }
     }

@@ -89,11 +89,12 @@ impl Watch {
         if self.paths.is_empty() {
             future::pending::<()>().await;
         }
-        while !self.noticed {
+        if !self.noticed {
             tokio::select! {
-                () = sign(self.armed.as_ref()) => self.noticed = true,
-                _ = self.poll.tick() => break,
+                () = sign(self.armed.as_ref()) => {}
+                _ = self.poll.tick() => {}
             }
+            self.noticed = true;
         }
         for _ in 0..SIGNS_MAX {
             let quiet = tokio::select! {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::syntax::{placeholders, plain};
 use super::url::Url;
-use super::{pauses, seconds};
+use super::{credentials, pauses, seconds};
 use crate::config::file::{Checked, Table};
 use crate::config::{Partitioning, Stream, StreamTarget};
 use crate::limits;
@@ -36,6 +36,7 @@ pub(super) fn read(table: &Table<'_>) -> Stream {
             .map(Duration::from_secs),
         partition_key: table.text("partition_key", partition_key),
         partitioning: partitioning(table),
+        credentials: credentials::read(&table.table("credentials")),
     }
 }
 
@@ -135,7 +136,7 @@ fn region(text: &str) -> Checked<String> {
     Ok(text.to_owned())
 }
 
-fn endpoint(text: &str) -> Checked<String> {
+pub(super) fn endpoint(text: &str) -> Checked<String> {
     let url = Url::parse(text)?;
     if url.has_login || !matches!(url.scheme, "http" | "https") || url.path.contains('?') {
         return Err("must be a URL such as \"https://kinesis.example:4567\"".to_owned());

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::super::tests::key;
@@ -16,13 +18,11 @@ impl World {
         Self { keeper: Keeper::new(now), now }
     }
 
-    /// With the key of this number in use, accepted long ago.
+    /// With the key of this number in use, and accepted.
     fn with(number: u64) -> Self {
         let mut world = Self::new();
-        world.load(number);
-        world.accept();
-        world.pass(2 * OVERLAP);
-        world.accept();
+        assert!(world.load(number).swapped);
+        assert_eq!(world.accept(), Step::default());
         world
     }
 
@@ -121,16 +121,20 @@ fn a_new_key_that_is_refused_gives_way_to_the_old_one_and_is_tried_again() {
     assert!(world.load(2).swapped);
     assert_eq!(world.refuse(), step(true, Some(Tell::NewRefused)));
     world.uses(1);
-    world.accept();
+    assert_eq!(world.accept(), Step::default());
     for wait in [5, 10, 20, 40, 60, 60] {
-        assert_eq!(world.due(), Some((S(wait), Due::TryNewest)));
+        // The source is asked first: it may have a better one.
+        assert_eq!(world.due(), Some((S(wait), Due::Load)));
+        world.pass_until(Due::Load);
+        assert_eq!(world.load(2), Step::default());
         world.pass_until(Due::TryNewest);
         assert!(world.keeper.try_newest().swapped);
         world.uses(2);
         assert_eq!(world.refuse(), step(true, None), "told once");
         world.uses(1);
     }
-    world.pass_until(Due::TryNewest);
+    world.pass_until(Due::Load);
+    assert_eq!(world.load(2), Step::default());
     assert!(world.keeper.try_newest().swapped);
     assert_eq!(world.accept(), step(false, None));
     world.pass(OVERLAP);
@@ -249,19 +253,45 @@ fn event() -> impl Strategy<Value = Event> {
 /// What whoever watches from outside knows.
 #[derive(Default)]
 struct Seen {
-    /// The key that was loaded last, and those that were accepted in their last call.
-    loaded: Option<String>,
-    good: Vec<String>,
-    refused: Vec<String>,
+    /// The key that the source gave last.
+    newest: String,
+    /// The key that was in use before, if it was accepted and the newest has not been yet.
+    before: Option<String>,
+    /// Keys by their last verdict; those that were tried anew are in neither.
+    good: BTreeSet<String>,
+    refused: BTreeSet<String>,
     loads: Vec<Instant>,
 }
 
 impl Seen {
-    fn verdict(&mut self, id: &str, good: bool) {
-        self.good.retain(|known| known != id);
-        self.refused.retain(|known| known != id);
-        if good { &mut self.good } else { &mut self.refused }.push(id.to_owned());
+    fn verdict(&mut self, id: &str, is_good: bool) {
+        self.untried(id);
+        let with_it = if is_good { &mut self.good } else { &mut self.refused };
+        with_it.insert(id.to_owned());
+        if is_good && id == self.newest {
+            self.before = None;
+        }
     }
+
+    fn untried(&mut self, id: &str) {
+        self.good.remove(id);
+        self.refused.remove(id);
+    }
+
+    fn loaded(&mut self, id: &str, in_use: Option<String>, swapped: bool) {
+        if swapped {
+            self.untried(id);
+            self.before = in_use.filter(|id| self.good.contains(id));
+        } else if self.newest != id {
+            // The source went back to the key in use.
+            self.before = None;
+        }
+        self.newest = id.to_owned();
+    }
+}
+
+fn in_use(keeper: &Keeper) -> Option<String> {
+    keeper.current().map(|(key, _)| key.id.whole().to_owned())
 }
 
 /// Lets `time` pass, and does what is due meanwhile.
@@ -269,29 +299,39 @@ fn pass(world: &mut World, seen: &mut Seen, source: Option<&Key>, time: Duration
     let end = world.now + time;
     while let Some((at, due)) = world.keeper.due().filter(|(at, _)| *at <= end) {
         world.now = world.now.max(at);
-        let step = match (due, source) {
-            (Due::TryNewest, _) => world.keeper.try_newest(),
+        let before = in_use(&world.keeper);
+        match (due, source) {
+            (Due::TryNewest, _) => {
+                assert!(world.keeper.try_newest().swapped);
+                seen.untried(&seen.newest.clone());
+            }
             (Due::Load, None) => {
                 seen.loads.push(world.now);
-                world.keeper.failed("none", world.now, 0.0)
+                let _told = world.keeper.failed("none", world.now, 0.0);
             }
             (Due::Load, Some(key)) => {
                 seen.loads.push(world.now);
-                let id = key.id.whole().to_owned();
-                if seen.loaded.as_ref() != Some(&id) {
-                    // Another key in the file: it may be good again.
-                    seen.refused.retain(|known| *known != id);
-                }
-                seen.loaded = Some(id);
-                world.keeper.loaded(key.clone(), world.now, 0.0)
+                let step = world.keeper.loaded(key.clone(), world.now, 0.0);
+                seen.loaded(key.id.whole(), before, step.swapped);
             }
-        };
-        if step.swapped && due == Due::TryNewest {
-            let newest = seen.loaded.clone().unwrap_or_default();
-            seen.refused.retain(|known| *known != newest);
         }
     }
     world.now = end;
+}
+
+/// The best key that is known is in use.
+fn check_rank(keeper: &Keeper, seen: &Seen) -> Result<(), TestCaseError> {
+    let Some(used) = in_use(keeper) else { return Ok(()) };
+    let newest_refused = seen.refused.contains(&seen.newest);
+    // Another one than the newest only while the newest is refused.
+    prop_assert!(used == seen.newest || newest_refused, "{used}");
+    // One that is refused only while the newest is, and the one before it.
+    if seen.refused.contains(&used) {
+        prop_assert!(newest_refused, "{used}");
+        let before_refused = seen.before.as_ref().is_none_or(|id| seen.refused.contains(id));
+        prop_assert!(before_refused, "{used}");
+    }
+    Ok(())
 }
 
 proptest! {
@@ -324,35 +364,29 @@ proptest! {
                 }
                 Event::Refused { of_now: true } => {
                     let Some((key, _)) = world.keeper.current() else { continue };
-                    seen.verdict(&key.id.whole().to_owned(), false);
+                    seen.verdict(key.id.whole(), false);
                     let _told = world.refuse();
                     prop_assert!(world.keeper.due().is_some(), "somebody must look again");
                 }
                 Event::Accepted { of_now: true } => {
                     let Some((key, _)) = world.keeper.current() else { continue };
-                    seen.verdict(&key.id.whole().to_owned(), true);
+                    seen.verdict(key.id.whole(), true);
                     let _told = world.accept();
                 }
             }
             prop_assert!(world.generation() >= before);
-            // A refused key is in use only while what the source gave last is refused, too.
-            if let Some((key, _)) = world.keeper.current() {
-                let refused = |id: &str| seen.refused.iter().any(|known| known == id);
-                let newest = seen.loaded.as_deref().unwrap_or_default();
-                prop_assert!(!refused(key.id.whole()) || refused(newest));
-                // And another one than the newest only while the newest is refused.
-                prop_assert!(key.id.whole() == newest || refused(newest));
-            }
+            check_rank(&world.keeper, &seen)?;
         }
-        // Whatever came before: a good key that appears is in use within a minute and a half.
+        // Whatever came before: the good key of a source that nobody watches is found, once all
+        // others are refused.
         source = Some(key(9));
-        if world.keeper.due().is_none() {
-            world.keeper.changed(world.now);
+        for _ in 0..150 {
+            pass(&mut world, &mut seen, source.as_ref(), S(1));
+            let _told = match in_use(&world.keeper) {
+                Some(used) if used == key(9).id.whole() => world.accept(),
+                _ => world.refuse(),
+            };
         }
-        let stuck_or_failing = world.keeper.due();
-        prop_assert!(stuck_or_failing.is_some());
-        world.keeper.changed(world.now);
-        pass(&mut world, &mut seen, source.as_ref(), S(90));
         world.uses(9);
         for pair in seen.loads.windows(2) {
             prop_assert!(pair[1] - pair[0] >= LOADS_APART_MIN);

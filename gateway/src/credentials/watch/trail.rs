@@ -64,7 +64,7 @@ impl Trail {
 }
 
 /// Calls `step` with each name that `path` leads over and the directory that it is in, before that
-/// name is looked at; links are followed. Ends where nothing is.
+/// name is looked at; links are followed. Where nothing is yet it goes on by name.
 fn walk(path: &Path, mut step: impl FnMut(&Path, &OsStr) -> io::Result<()>) -> io::Result<()> {
     let mut at = PathBuf::from(".");
     let mut ahead = parts(path);
