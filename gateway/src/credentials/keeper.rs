@@ -23,7 +23,7 @@ mod candidate;
 mod tests;
 
 /// The source is asked at most so often, however often a file changes.
-pub const LOADS_APART_MIN: Duration = Duration::from_millis(250);
+const LOADS_APART_MIN: Duration = Duration::from_millis(250);
 
 /// First and longest pause before the source is asked again after it gave no key, or one that is
 /// refused. The longest is how long a gateway may not notice that all is well again.
@@ -126,8 +126,8 @@ impl Keeper {
         self.in_use().map(|candidate| (&candidate.key, self.generation))
     }
 
-    /// What is due next, and when; `None` when nothing is before the next event. The same until an
-    /// event changes it.
+    /// What is due next, and when; `None` when nothing is before the next event. A load stays due
+    /// until it is told what came of it.
     #[must_use]
     pub fn due(&self) -> Option<(Instant, Due)> {
         let load = self.load_at.map(|at| {
