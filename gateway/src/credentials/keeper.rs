@@ -48,7 +48,7 @@ pub struct Generation(u64);
 /// What is due next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
-    /// Ask the source, and tell by [`Keeper::loaded`] or [`Keeper::failed`].
+    /// Ask the source: [`Keeper::load_begins`], and then [`Keeper::loaded`] or [`Keeper::failed`].
     Load,
     /// [`Keeper::try_newest`].
     TryNewest,
@@ -92,7 +92,7 @@ pub struct Keeper {
     /// When to ask the source; `None` when nothing asks for it.
     load_at: Option<Instant>,
     /// When it was asked last.
-    loaded_at: Option<Instant>,
+    asked_at: Option<Instant>,
     /// When to try the newest key again, while fallen back.
     try_at: Option<Instant>,
     failures: Failures,
@@ -126,12 +126,11 @@ impl Keeper {
         self.in_use().map(|candidate| (&candidate.key, self.generation))
     }
 
-    /// What is due next, and when; `None` when nothing is before the next event. A load stays due
-    /// until it is told what came of it.
+    /// What is due next, and when; `None` when nothing is before the next event.
     #[must_use]
     pub fn due(&self) -> Option<(Instant, Due)> {
         let load = self.load_at.map(|at| {
-            let earliest = self.loaded_at.map_or(at, |last| last + LOADS_APART_MIN);
+            let earliest = self.asked_at.map_or(at, |last| last + LOADS_APART_MIN);
             (at.max(earliest), Due::Load)
         });
         let retry = self.try_at.map(|at| (at, Due::TryNewest));
@@ -143,11 +142,17 @@ impl Keeper {
         self.load_by(now);
     }
 
+    /// The source is asked from now on. What changes meanwhile makes another load due.
+    pub fn load_begins(&mut self, now: Instant) {
+        self.asked_at = Some(now);
+        self.load_at = None;
+    }
+
     /// The source gave a key. `random`, in `0.0..1.0`, keeps a fleet from refreshing together.
     pub fn loaded(&mut self, key: Key, now: Instant, random: f64) -> Step {
-        let refresh_at = key.good_for.map(|good_for| now + refresh_after(good_for, random));
-        self.loaded_at = Some(now);
-        self.load_at = refresh_at;
+        if let Some(good_for) = key.good_for {
+            self.load_by(now + refresh_after(good_for, random));
+        }
         self.failures.loads = 0;
         let tell = self.failures.told.take().map(|_| Tell::KeyAgain);
         let swapped = self.take(key);
@@ -162,10 +167,8 @@ impl Keeper {
     /// The source gave no key, because of `why`, which is told when it is another reason than last
     /// time.
     pub fn failed(&mut self, why: &str, now: Instant, random: f64) -> Step {
-        self.loaded_at = Some(now);
         self.failures.loads = self.failures.loads.saturating_add(1);
-        let pause = Backoff::new(ASK_AGAIN).pause(self.failures.loads, random);
-        self.load_at = Some(now + pause);
+        self.load_by(now + Backoff::new(ASK_AGAIN).pause(self.failures.loads, random));
         let is_new = self.failures.told.as_deref() != Some(why);
         let tell = is_new.then(|| Tell::NoKey(why.to_owned()));
         self.failures.told = Some(why.to_owned());

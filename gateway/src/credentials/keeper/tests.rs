@@ -31,10 +31,12 @@ impl World {
     }
 
     fn load(&mut self, number: u64) -> Step {
+        self.keeper.load_begins(self.now);
         self.keeper.loaded(key(number), self.now, 1.0)
     }
 
     fn fail(&mut self, why: &str) -> Step {
+        self.keeper.load_begins(self.now);
         self.keeper.failed(why, self.now, 1.0)
     }
 
@@ -102,6 +104,24 @@ fn a_key_that_cannot_be_read_is_told_once_and_the_old_one_goes_on() {
     assert_eq!(world.fail("gone").tell, Some(Tell::NoKey("gone".to_owned())));
     assert_eq!(world.load(1), step(false, Some(Tell::KeyAgain)));
     assert_eq!(world.due(), None);
+}
+
+#[test]
+fn a_change_during_a_load_makes_another_one_due() {
+    let mut world = World::with(1);
+    world.keeper.changed(world.now);
+    world.pass_until(Due::Load);
+    world.keeper.load_begins(world.now);
+    assert_eq!(world.due(), None);
+    world.pass(S(1));
+    world.keeper.changed(world.now);
+    assert_eq!(world.keeper.loaded(key(1), world.now, 1.0), Step::default());
+    assert_eq!(world.due(), Some((S(0), Due::Load)));
+    let _failed = world.fail("line 1");
+    world.keeper.load_begins(world.now);
+    world.keeper.changed(world.now);
+    let _failed = world.keeper.failed("line 1", world.now, 1.0);
+    assert_eq!(world.due(), Some((LOADS_APART_MIN, Due::Load)));
 }
 
 #[test]
@@ -205,6 +225,7 @@ fn a_session_is_refreshed_before_it_expires() {
     ] {
         let mut world = World::new();
         let session = Key { good_for: Some(S(good_for)), ..key(1) };
+        world.keeper.load_begins(world.now);
         let _first = world.keeper.loaded(session, world.now, random);
         assert_eq!(world.due(), Some((S(due), Due::Load)), "{good_for} s");
         world.pass_until(Due::Load);
@@ -307,10 +328,12 @@ fn pass(world: &mut World, seen: &mut Seen, source: Option<&Key>, time: Duration
             }
             (Due::Load, None) => {
                 seen.loads.push(world.now);
+                world.keeper.load_begins(world.now);
                 let _told = world.keeper.failed("none", world.now, 0.0);
             }
             (Due::Load, Some(key)) => {
                 seen.loads.push(world.now);
+                world.keeper.load_begins(world.now);
                 let step = world.keeper.loaded(key.clone(), world.now, 0.0);
                 seen.loaded(key.id.whole(), before, step.swapped);
             }
