@@ -10,11 +10,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use credentials::{Credentials, KeySource, Role};
 pub use fault::{Fault, Faults};
 pub use network::{Network, Proxy, ProxyServer};
 pub use storage::{CatchUp, DeadLetter, Spool, SpoolMode, SpoolSync, WhenFull};
 
 mod check;
+mod credentials;
 mod fault;
 mod file;
 mod memory;
@@ -303,6 +305,8 @@ pub struct Stream {
     pub partition_key: Option<String>,
     /// What places a partition key on a shard.
     pub partitioning: Partitioning,
+    /// Whose key signs.
+    pub credentials: Credentials,
 }
 
 /// What places a partition key on a shard.

@@ -14,8 +14,10 @@
 //!
 //! [`pipeline`] wires them; begin there. [`config`] is what the operator said, [`limits`] what we
 //! say, [`metrics`] and [`telemetry`] what we tell, [`books`] what we told since the first run;
-//! [`state_dir`] is how it stays on the disk. [`topic`] and [`filter`] know how MQTT names things,
-//! [`backoff`] how pauses grow, [`login`] and [`authorities`] what is read from files to connect. [`cli`] reads the command line and [`commands`] does what it says.
+//! [`state_dir`] is how it stays on the disk. [`credentials`] finds the key that signs, and
+//! [`hardening`] keeps it out of core dumps. [`topic`] and [`filter`] know how MQTT names things,
+//! [`backoff`] how pauses grow, [`login`] and [`authorities`] what is read before a connection is made.
+//! [`cli`] reads the command line and [`commands`] does what it says.
 //! [`rehearsal`] is a world to try it all in.
 
 pub mod ack;
@@ -25,11 +27,13 @@ pub mod books;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod credentials;
 pub mod custody;
 pub mod dead_letter;
 pub mod deliver;
 pub mod dispatch;
 pub mod filter;
+pub mod hardening;
 pub mod limits;
 pub mod login;
 pub mod metrics;

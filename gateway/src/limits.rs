@@ -105,6 +105,19 @@ pub const WIRE_BYTES_PER_8: u64 = 11;
 /// Age at which records are dropped. A stream keeps none longer than a year.
 pub const RECORD_AGE_S: Range = Range::new(1, 365 * 86_400, "seconds");
 
+// The key.
+
+/// How long a session of a role lasts: STS API reference, `AssumeRole`. The default is the most that
+/// every role allows.
+pub const ROLE_SESSION_S: Setting = Range::new(900, 43_200, "seconds").or(3_600);
+
+/// The same for a role that is assumed by a session: role chaining, in the IAM user guide.
+pub const CHAINED_SESSION_MAX: Duration = Duration::from_secs(3_600);
+
+/// How long a program may take that answers with a key: it may ask somebody over a slow link, and
+/// nothing can be sent before the first key is there.
+pub const PROCESS_TIMEOUT_S: Setting = Range::new(1, 60, "seconds").or(10);
+
 // Batches.
 
 /// How long the first record of a batch waits. Below a second: that is promised.

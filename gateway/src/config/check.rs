@@ -9,6 +9,7 @@ use super::file::{Checked, File, Table};
 use super::{Batch, Config, Fault, Faults, Metrics, Order, Pace, PaceMode, Plan};
 use crate::limits::{self, Setting};
 
+mod credentials;
 mod files;
 mod fit;
 mod login;

@@ -47,7 +47,7 @@ fn proxy(table: &Table<'_>) -> Proxy {
     }
 }
 
-fn endpoint(text: &str) -> Checked<String> {
+pub(super) fn endpoint(text: &str) -> Checked<String> {
     let url = Url::parse(text)?;
     if url.has_login || !matches!(url.scheme, "http" | "https") || url.path.contains('?') {
         return Err("must be a URL such as \"https://kinesis.example:4567\"".to_owned());

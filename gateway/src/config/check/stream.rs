@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::syntax::{placeholders, plain};
-use super::{network, pauses, seconds};
+use super::{credentials, network, pauses, seconds};
 use crate::config::file::{Checked, Table};
 use crate::config::{Partitioning, Stream, StreamTarget};
 use crate::limits;
@@ -35,6 +35,7 @@ pub(super) fn read(table: &Table<'_>) -> Stream {
             .map(Duration::from_secs),
         partition_key: table.text("partition_key", partition_key),
         partitioning: partitioning(table),
+        credentials: credentials::read(&table.table("credentials")),
     }
 }
 

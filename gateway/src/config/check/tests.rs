@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 
+mod credentials;
 mod faults;
 mod relations;
 mod watching;

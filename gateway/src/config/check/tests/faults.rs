@@ -291,7 +291,7 @@ fn a_mapping_that_makes_no_measurement_is_a_fault() {
         ("offset = nan", "offset = nan: must be a finite number"),
         ("type = 'int'", "type = 'int': must be \"number\" or \"boolean\" or \"text\""),
         ("offset = 1, type = 'text'", "offset = 1: is for numbers only"),
-        ("kind = 'text'", "kind: no such key"),
+        ("colour = 'red'", "colour: no such key"),
     ] {
         field(
             &format!("pointer = '/a', name = 'a', {wrong}"),

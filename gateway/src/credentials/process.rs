@@ -1,0 +1,173 @@
+//! A program that sources a key, as `credential_process` of AWS profiles is one.
+//!
+//! It is started without a shell, reads nothing, and what it writes to standard error is dropped: it
+//! may be a secret. It is killed when it takes too long, and with the gateway.
+
+use std::io::{self, PipeReader};
+use std::os::fd::OwnedFd;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe::Receiver;
+use tokio::process::Command;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use super::{Fault, Key, NoKey, Why, answer};
+
+/// Longest answer that is read. A session token has some thousands of bytes.
+const ANSWER_BYTES_MAX: u64 = 64 << 10;
+
+/// A program, and how long it may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// The program and its arguments. At least the program.
+    pub command: Vec<String>,
+    /// From its start to its end.
+    pub timeout: Duration,
+}
+
+impl Program {
+    /// Runs the program and takes the key that it answers with; `now` is what its expiration is held
+    /// against. Dropped, it kills the program.
+    ///
+    /// # Errors
+    /// When it cannot be started, takes too long, does not succeed, or gives no key.
+    pub async fn run(&self, now: Timestamp) -> Result<Key, NoKey> {
+        let key = async {
+            let answered = timeout(self.timeout, self.answer()).await.map_err(|_elapsed| {
+                let limit = self.timeout.as_secs();
+                Why::Program(format!("took longer than {limit} s and was stopped"))
+            })?;
+            let bytes = answered?;
+            Ok(answer::parse(&bytes, now)?)
+        };
+        // The arguments may be secrets.
+        let source_name = self.command.first().cloned().unwrap_or_default();
+        key.await.map_err(|why| NoKey { source_name, why })
+    }
+
+    /// All that the program writes, if it succeeds.
+    async fn answer(&self) -> Result<Zeroizing<Vec<u8>>, Why> {
+        let not_run = |error: io::Error| Why::Program(format!("cannot be run: {error}"));
+        let (reader, ended) = self.start().map_err(not_run)?;
+        let (bytes, status) = tokio::join!(read(reader), ended);
+        // An answer that is not read to its end makes the program fail, too.
+        let bytes = bytes?;
+        let status = status.map_err(not_run)?;
+        if status.success() {
+            return Ok(bytes);
+        }
+        let what = "what it wrote to standard error is not shown here, run it by hand to see";
+        Err(Why::Program(format!("failed ({status}); {what}")))
+    }
+
+    /// Starts the program: where its answer comes out, and its end.
+    fn start(&self) -> io::Result<(PipeReader, impl Future<Output = io::Result<ExitStatus>>)> {
+        let (reader, writer) = io::pipe()?;
+        let (name, arguments) = self.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut command = Command::new(name);
+        command.args(arguments).stdin(Stdio::null()).stdout(writer).stderr(Stdio::null());
+        let ended = command.kill_on_drop(true).status();
+        // The answer ends when nobody has the writer any more, and the command has it.
+        drop(command);
+        Ok((reader, ended))
+    }
+}
+
+/// Reads to the end, in memory that is wiped and never copied by growing.
+async fn read(reader: PipeReader) -> Result<Zeroizing<Vec<u8>>, Why> {
+    let not_read = |error: io::Error| Why::Program(format!("cannot be listened to: {error}"));
+    let receiver = Receiver::from_owned_fd(OwnedFd::from(reader)).map_err(not_read)?;
+    // Room to see that there is more, and for the reader to see the end without growing.
+    let room = usize::try_from(ANSWER_BYTES_MAX).unwrap_or_default() + 64;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    receiver.take(ANSWER_BYTES_MAX + 1).read_to_end(&mut bytes).await.map_err(not_read)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > ANSWER_BYTES_MAX) {
+        return Err(Fault::whole("answered with more than 64 KiB: this is no key").into());
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tokio::time::sleep;
+
+    use super::super::tests::{ID, SECRET};
+    use super::*;
+
+    fn shell(script: &str, limit: Duration) -> Program {
+        let command = ["sh", "-c", script].map(str::to_owned).to_vec();
+        Program { command, timeout: limit }
+    }
+
+    async fn said(program: &Program) -> String {
+        program.run(Timestamp::UNIX_EPOCH).await.unwrap_err().to_string()
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn a_program_answers_with_a_key() {
+        let script = format!(
+            r#"echo '{{"Version":1,"AccessKeyId":"{ID}","SecretAccessKey":"{SECRET}"}}'; echo noise >&2"#
+        );
+        let key = shell(&script, LONG).run(Timestamp::UNIX_EPOCH).await.unwrap();
+        assert_eq!(key.id.whole(), ID);
+    }
+
+    #[tokio::test]
+    async fn what_a_program_says_is_shown_by_no_failure() {
+        let loud = format!("echo {SECRET} >&2; echo {SECRET}");
+        let failed = said(&shell(&format!("{loud}; exit 3"), LONG)).await;
+        assert!(failed.starts_with("sh: failed (exit status: 3); "), "{failed}");
+        let wrong = said(&shell(&loud, LONG)).await;
+        assert!(wrong.starts_with("sh: did not answer with a key"), "{wrong}");
+        assert!(!failed.contains(SECRET) && !wrong.contains(SECRET));
+        let long = said(&shell("head -c 70000 /dev/zero", LONG)).await;
+        assert!(long.starts_with("sh: answered with more than 64 KiB"), "{long}");
+        let missing = Program { command: vec!["/no/such/program".to_owned()], timeout: LONG };
+        assert!(said(&missing).await.contains("cannot be run: No such file"));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_takes_too_long_is_not_waited_for() {
+        let said = said(&shell("exec sleep 600", Duration::from_secs(1))).await;
+        assert_eq!(said, "sh: took longer than 1 s and was stopped");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_nobody_waits_for_any_more_is_killed() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("pid");
+        let pid = async {
+            loop {
+                match fs::read_to_string(&file) {
+                    Ok(pid) if pid.ends_with('\n') => break pid.trim().to_owned(),
+                    _ => sleep(Duration::from_millis(10)).await,
+                }
+            }
+        };
+        // Without another program between: it is the shell itself that sleeps.
+        let program = shell(&format!("echo $$ > {}; exec sleep 600", file.display()), LONG);
+        let pid = tokio::select! {
+            pid = pid => pid,
+            ended = program.run(Timestamp::UNIX_EPOCH) => panic!("{ended:?}"),
+        };
+        // A zombie until the runtime comes round to it.
+        let is_gone = || {
+            let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            state.is_empty() || state.contains(") Z ")
+        };
+        let gone = timeout(LONG, async {
+            while !is_gone() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        });
+        gone.await.expect("killed");
+    }
+}
