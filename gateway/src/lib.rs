@@ -15,8 +15,8 @@
 //! [`pipeline`] wires them; begin there. [`config`] is what the operator said, [`limits`] what we
 //! say, [`metrics`] and [`telemetry`] what we tell, [`books`] what we told since the first run;
 //! [`state_dir`] is how it stays on the disk. [`topic`] and [`filter`] know how MQTT names things,
-//! [`backoff`] how pauses grow. [`cli`] reads the command line and [`commands`] does what it says.
-//! [`rehearsal`] is a world to try it all in.
+//! [`backoff`] how pauses grow, and [`policy`] what the streams' owner must allow. [`cli`] reads the
+//! command line and [`commands`] does what it says. [`rehearsal`] is a world to try it all in.
 
 pub mod ack;
 pub mod backoff;
@@ -33,6 +33,7 @@ pub mod limits;
 pub mod metrics;
 pub mod normalise;
 pub mod pipeline;
+pub mod policy;
 pub mod queue;
 pub mod record;
 pub mod register;
