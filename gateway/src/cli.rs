@@ -19,6 +19,7 @@ pub fn main() -> ExitCode {
         Command::Spool(command) => commands::spool::run(&command),
         Command::Audit(arguments) => commands::audit::run(&arguments),
         Command::Plan(arguments) => commands::plan::run(&arguments),
+        Command::Policy(arguments) => commands::policy::run(&arguments),
         #[cfg(feature = "rehearsal")]
         Command::Rehearse(arguments) => commands::rehearse::run(&arguments),
     };
@@ -60,6 +61,8 @@ pub enum Command {
     /// How many shards the stream needs, why, and what it costs: from flags, a file, a trace, by
     /// watching a broker, or of a gateway that runs.
     Plan(Box<commands::plan::Arguments>),
+    /// The least that the streams' owner must allow, to paste: for the gateway, or for who reads.
+    Policy(commands::policy::Arguments),
     /// Rehearse: a synthetic fleet publishes to an embedded broker, and the gateway forwards to a
     /// local stream that enforces the limits of Kinesis. Fails when anything is lost.
     #[cfg(feature = "rehearsal")]

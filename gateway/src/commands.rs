@@ -13,6 +13,7 @@ mod age;
 pub mod audit;
 pub mod dead_letters;
 pub mod plan;
+pub mod policy;
 #[cfg(feature = "rehearsal")]
 pub mod rehearse;
 pub mod run;

@@ -14,11 +14,11 @@
 //!
 //! [`pipeline`] wires them; begin there. [`config`] is what the operator said, [`limits`] what we
 //! say, [`metrics`] and [`telemetry`] what we tell, [`books`] what we told since the first run;
-//! [`state_dir`] is how it stays on the disk. [`credentials`] finds the key that signs, and
-//! [`hardening`] keeps it out of core dumps. [`topic`] and [`filter`] know how MQTT names things,
-//! [`backoff`] how pauses grow, [`login`] and [`authorities`] what is read before a connection is made.
-//! [`cli`] reads the command line and [`commands`] does what it says.
-//! [`rehearsal`] is a world to try it all in.
+//! [`state_dir`] is how it stays on the disk. [`credentials`] finds the key that signs, [`hardening`]
+//! keeps it out of core dumps, and [`policy`] is what the streams' owner must allow it. [`topic`] and
+//! [`filter`] know how MQTT names things, [`backoff`] how pauses grow, [`login`] and [`authorities`] what
+//! is read before a connection is made. [`cli`] reads the command line and [`commands`] does what it
+//! says. [`rehearsal`] is a world to try it all in.
 
 pub mod ack;
 pub mod authorities;
@@ -39,6 +39,7 @@ pub mod login;
 pub mod metrics;
 pub mod normalise;
 pub mod pipeline;
+pub mod policy;
 pub mod queue;
 pub mod record;
 pub mod register;

@@ -259,6 +259,14 @@ fn to(question: &Question, arguments: &Arguments) -> Result<Answer, Faults> {
     Ok(Answer { text, is_above_max, is_broken })
 }
 
+/// The shards that the plan in `file` asks for.
+///
+/// # Errors
+/// Everything that is wrong with the file, or that no number of shards would do.
+pub fn planned_shards(file: &Path) -> Result<NonZeroU32, Faults> {
+    Ok(read(file)?.estimator.plan().map_err(Faults::one)?.shards)
+}
+
 /// A plan that can be rehearsed.
 #[derive(Debug, Clone)]
 pub struct Rehearsable {
@@ -273,9 +281,7 @@ pub struct Rehearsable {
 /// # Errors
 /// Everything that is wrong with the file, and what of it a gateway, or a rehearsal, does not do.
 pub fn read_plan(file: &Path) -> Result<Rehearsable, Faults> {
-    let arguments = Arguments { plan: Some(file.to_owned()), ..Arguments::default() };
-    // Nothing is asked about prices, and so nothing of the day.
-    let question = Question::of(&arguments, None, Date::default())?;
+    let question = read(file)?;
     let goals = question.estimator.goals();
     settings::check(goals)?;
     if goals.placement == Placement::Golden {
@@ -286,6 +292,13 @@ pub fn read_plan(file: &Path) -> Result<Rehearsable, Faults> {
     }
     let gateways = question.gateways();
     Ok(Rehearsable { estimator: question.estimator, gateways })
+}
+
+/// What a file of a plan asks.
+fn read(file: &Path) -> Result<Question, Faults> {
+    let arguments = Arguments { plan: Some(file.to_owned()), ..Arguments::default() };
+    // Nothing is asked about prices, and so nothing of the day.
+    Ok(Question::of(&arguments, None, Date::default())?)
 }
 
 fn json(report: &impl serde::Serialize) -> Result<String, Faults> {

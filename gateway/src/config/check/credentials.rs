@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::syntax::plain;
-use super::{path, seconds, stream};
+use super::{network, path, seconds};
 use crate::config::file::{Checked, Table};
 use crate::config::{Credentials, KeySource, Role};
 use crate::limits;

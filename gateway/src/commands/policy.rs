@@ -1,0 +1,161 @@
+//! `tidegate policy`: the least privilege for the configured streams, to paste.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use shard_estimator::cli::planned_shards;
+use tracing::info;
+
+use super::{EXIT_CONFIGURATION, configuration, read_to_the_end};
+use crate::config::{Config, StreamTarget};
+use crate::policy::arn::{Account, ExternalId, KeyArn, Principal, StreamArn};
+use crate::policy::{
+    Fault, Grant, Holds, Request, Stream, Trusted, Whom, grant, script, terraform,
+};
+
+/// What is asked for.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Arguments {
+    /// The configuration file, which says the streams.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Who is allowed.
+    #[arg(long = "for", id = "whom", value_name = "WHOM", value_enum, default_value_t)]
+    whom: Whom,
+    /// The account of streams that are configured by name: 12 digits.
+    #[arg(long, value_name = "ID", value_parser = Account::parse)]
+    account: Option<Account>,
+    /// The KMS key that the streams are encrypted with, where it is one of the customer's; once for each
+    /// region.
+    #[arg(long, value_name = "KEY_ARN", value_parser = KeyArn::parse)]
+    kms: Vec<KeyArn>,
+    /// Who may assume the role: the ARN of a user or role, an account, or a service.
+    #[arg(long, value_name = "ARN", value_parser = Principal::parse)]
+    principal: Option<Principal>,
+    /// What they must say to assume it, as agreed with them.
+    #[arg(long, value_name = "TEXT", value_parser = ExternalId::parse)]
+    external_id: Option<ExternalId>,
+    /// Whoever assumes the role need say nothing: for a gateway that you run yourself.
+    #[arg(long, conflicts_with = "external_id")]
+    no_external_id: bool,
+    /// Allows what is not needed, but of use: to describe the stream and list its shards; for a
+    /// consumer, enhanced fan-out.
+    #[arg(long)]
+    optional: bool,
+    /// Creates the streams as well, with the shards of this plan (`tidegate plan --plan FILE`).
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+    /// How it is written.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// How a policy is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Format {
+    /// For the console: the policy; for a role, trust policy and permissions policy.
+    #[default]
+    Json,
+    /// Commands of the AWS CLI.
+    Cli,
+    /// Resources of Terraform's AWS provider.
+    Terraform,
+}
+
+/// Writes it on standard output; what is wrong with the request goes to standard error.
+///
+/// # Errors
+/// When the answer could not be written.
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let config = match configuration(Config::load(&arguments.config))? {
+        Ok(config) => config,
+        Err(code) => return Ok(code),
+    };
+    match answer(arguments, &config) {
+        Ok(grant) => {
+            for note in &grant.notes {
+                info!("{note}");
+            }
+            let written = std::io::stdout().write_all(text(&grant, arguments.format).as_bytes());
+            read_to_the_end(written.map(|()| ExitCode::SUCCESS).map_err(Into::into))
+        }
+        Err(faults) => {
+            let faults: String = faults.iter().map(|fault| format!("{fault}\n")).collect();
+            std::io::stderr().write_all(faults.as_bytes())?;
+            Ok(EXIT_CONFIGURATION.into())
+        }
+    }
+}
+
+fn text(grant: &Grant, format: Format) -> String {
+    match format {
+        Format::Json => grant.json(),
+        Format::Cli => script::of(grant),
+        Format::Terraform => terraform::of(grant),
+    }
+}
+
+/// What is allowed, or everything that is wrong with the request.
+fn answer(arguments: &Arguments, config: &Config) -> Result<Grant, Vec<String>> {
+    let mut faults = Vec::new();
+    let shards = match (&arguments.plan, arguments.format) {
+        (None, _) => None,
+        (Some(_), Format::Json) => {
+            faults
+                .push("--plan goes with --format cli or terraform: JSON is policies alone".into());
+            None
+        }
+        (Some(plan), Format::Cli | Format::Terraform) => {
+            planned_shards(plan).map_err(|wrong| faults.push(wrong.to_string())).ok()
+        }
+    };
+    let (streams, unknown) = streams(config, arguments.whom, arguments.account.as_ref());
+    faults.extend(unknown.iter().map(Fault::to_string));
+    let granted = grant(&Request {
+        whom: arguments.whom,
+        streams,
+        keys: arguments.kms.clone(),
+        with_optional: arguments.optional,
+        trusted: Trusted {
+            principal: arguments.principal.clone(),
+            external_id: arguments.external_id.clone(),
+            without_external_id: arguments.no_external_id,
+        },
+        shards,
+    });
+    match granted {
+        Ok(grant) if faults.is_empty() => Ok(grant),
+        granted => {
+            faults.extend(granted.err().iter().flatten().map(Fault::to_string));
+            Err(faults)
+        }
+    }
+}
+
+/// Every configured stream that is theirs, and what is wrong with how they are named. Where something is, the stream
+/// stands for itself with an account that nobody will see.
+fn streams(config: &Config, whom: Whom, account: Option<&Account>) -> (Vec<Stream>, Vec<Fault>) {
+    let region = &config.stream.region;
+    let key = match config.stream.target {
+        StreamTarget::Name(_) => "stream.name",
+        StreamTarget::Arn(_) => "stream.arn",
+    };
+    let records = (key, Holds::Records, &config.stream.target);
+    let letters = config.dead_letter.stream.as_ref();
+    let letters = letters.map(|target| ("dead_letter.stream", Holds::DeadLetters, target));
+    let mut faults = Vec::new();
+    let mut streams = Vec::new();
+    let configured = [Some(records), letters].into_iter().flatten();
+    for (key, holds, target) in configured.filter(|(_, holds, _)| whom.gets(*holds)) {
+        let arn = StreamArn::of(key, target, region, account).unwrap_or_else(|fault| {
+            faults.push(fault);
+            let account = Account::Id("0".repeat(12));
+            StreamArn { region: region.clone(), account, name: target.as_str().to_owned() }
+        });
+        streams.push(Stream { arn, holds });
+    }
+    let is_idle = |account: &&Account| !streams.iter().any(|one| one.arn.account == **account);
+    faults.extend(account.filter(is_idle).map(|idle| Fault::AccountIdle(idle.to_string())));
+    (streams, faults)
+}

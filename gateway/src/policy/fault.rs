@@ -1,0 +1,97 @@
+//! What can be wrong with a request for a policy: each says what to do.
+
+use super::arn::{Principal, partition};
+
+/// One thing that is wrong with a request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A stream is known by name only.
+    #[error(
+        "{key} = {name:?}: a policy names its account too: say --account with the 12 digits, or \
+         configure the stream by its ARN ('*' for --account allows a stream of this name in any account)"
+    )]
+    AccountUnknown {
+        /// Where it is configured.
+        key: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The ARN of a stream contradicts itself.
+    #[error(
+        "{key} = {arn:?}: the partition (after \"arn:\") is not that of the region: aws, aws-cn in \
+         cn-…, aws-us-gov in us-gov-…, and so on"
+    )]
+    StreamArn {
+        /// Where it is configured.
+        key: &'static str,
+        /// It.
+        arn: String,
+    },
+    /// An account that no stream is in.
+    #[error("--account {0}: every stream is configured by its ARN, and none is in this account")]
+    AccountIdle(String),
+    /// Streams between which no policy reaches.
+    #[error(
+        "the streams are in several partitions ({}), and a user or a role is of one: write a policy for \
+         each", .0.join(", ")
+    )]
+    SeveralPartitions(Vec<&'static str>),
+    /// A KMS key that can encrypt none of the streams.
+    #[error(
+        "--kms {key}: a stream is encrypted with a key of its own region, and none is in {region}"
+    )]
+    KeyElsewhere {
+        /// The key.
+        key: String,
+        /// Its region.
+        region: String,
+    },
+    /// A role that nobody may assume.
+    #[error(
+        "--for role: say --principal, who the gateway is before it assumes the role: the ARN of a user \
+         or a role, an account, or ec2.amazonaws.com where it runs on an instance of yours"
+    )]
+    PrincipalMissing,
+    /// A role that somebody could be tricked into assuming.
+    #[error(
+        "--for role: say --external-id, a text agreed with whoever runs the gateway, so that they cannot \
+         be talked into assuming your role for somebody else; or --no-external-id, where that is you"
+    )]
+    ExternalIdMissing,
+    /// A service says no external id.
+    #[error("--external-id: {0} says none when it assumes a role: leave it out")]
+    ExternalIdOfService(String),
+    /// What is said of a role, without one.
+    #[error("--principal, --external-id and --no-external-id go with --for role")]
+    NoRole,
+    /// A principal of another partition than the streams.
+    #[error("--principal {}: the streams are in partition {}, across which nobody assumes roles",
+            .0.named(""), partition(.1))]
+    PrincipalElsewhere(Principal, String),
+    /// A role for Firehose in an account that is not known.
+    #[error(
+        "--for firehose: its trust policy names the account of the stream: say --account with the 12 \
+         digits; one policy for each account"
+    )]
+    FirehoseAccount,
+    /// A plan for who only reads.
+    #[error("--plan goes with --for user or --for role: who reads finds the stream there")]
+    PlanForReader,
+    /// A plan for more than one stream.
+    #[error("--plan is for one stream, and {0} streams take records")]
+    PlanForSeveral(usize),
+    /// A stream that nobody can create for an unknown account.
+    #[error("--plan: a stream is created in one account: say --account with its 12 digits")]
+    PlanForAny,
+    /// More than IAM takes.
+    #[error(
+        "the policy has {chars} characters without white space, and IAM takes {chars_max} here: leave \
+         out --optional, or configure fewer streams and write a policy for each part"
+    )]
+    TooLong {
+        /// What it has.
+        chars: usize,
+        /// What IAM takes.
+        chars_max: usize,
+    },
+}
