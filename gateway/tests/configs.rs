@@ -63,7 +63,7 @@ fn the_two_optional_keys_of_the_contract_are_taken() {
     let stream =
         parsed(&format!("{MINIMAL}endpoint = \"http://127.0.0.1:4567\"\nshards = 4")).stream;
     assert_eq!(
-        (stream.endpoint.as_deref(), stream.shards),
+        (stream.network.endpoint.as_deref(), stream.shards),
         (Some("http://127.0.0.1:4567"), Some(4))
     );
 }
