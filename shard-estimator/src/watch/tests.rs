@@ -94,6 +94,20 @@ fn what_comes_all_at_once_is_told_if_it_is_too_much_on_the_whole_and_only_then()
     }
 }
 
+/// What is told now, of a hottest shard that is used as the meter says.
+fn told_every_five_seconds(
+    watch: &mut Watch,
+    meter: &mut MeanMeter,
+    now: Duration,
+) -> Option<(u64, News)> {
+    if !now.as_secs().is_multiple_of(5) {
+        return None;
+    }
+    let hottest_shard_used = Some(meter.mean(now).used());
+    let told = watch.see(Signs { hottest_shard_used, ..CALM }, now)?;
+    Some((now.as_secs(), told))
+}
+
 /// What is told in two hours of a gateway that was away for ten minutes, and is sent so much, as a
 /// part of a shard, from before and after; what was kept comes at most at `at_most`.
 fn told_after_away(used: f64, kept: bool, at_most: f64) -> Vec<(u64, News)> {
@@ -107,11 +121,7 @@ fn told_after_away(used: f64, kept: bool, at_most: f64) -> Vec<(u64, News)> {
         let comes = waiting.min(at_most);
         waiting -= comes;
         meter.add(count_up(1_000.0 * comes), 0, now);
-        if now.as_secs().is_multiple_of(5) {
-            let hottest_shard_used = Some(meter.mean(now).used());
-            let told = watch.see(Signs { hottest_shard_used, ..CALM }, now);
-            news.extend(told.map(|told| (now.as_secs(), told)));
-        }
+        news.extend(told_every_five_seconds(&mut watch, &mut meter, now));
     }
     news
 }
@@ -212,11 +222,7 @@ fn told_of_flapping(used: f64, every_s: u64, away_s: u64, patience: Duration) ->
             meter.add(count_up(1_000.0 * waiting), 0, now);
             waiting = 0.0;
         }
-        if now.as_secs().is_multiple_of(5) {
-            let hottest_shard_used = Some(meter.mean(now).used());
-            let told = watch.see(Signs { hottest_shard_used, ..CALM }, now);
-            news.extend(told.map(|told| (now.as_secs(), told)));
-        }
+        news.extend(told_every_five_seconds(&mut watch, &mut meter, now));
     }
     news
 }
