@@ -26,6 +26,7 @@ pub mod backoff;
 pub mod books;
 pub mod check;
 pub mod cli;
+mod clock;
 pub mod commands;
 pub mod config;
 pub mod credentials;

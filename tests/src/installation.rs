@@ -118,6 +118,20 @@ impl Installation {
         self
     }
 
+    /// Sets a variable of its environment.
+    #[must_use]
+    pub fn set_variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Takes back every variable of its environment that was set, its key with them.
+    #[must_use]
+    pub fn without_variables(mut self) -> Self {
+        self.environment.clear();
+        self
+    }
+
     /// Without what makes root special: files of others are closed to it.
     #[must_use]
     pub fn without_privileges(mut self) -> Self {
@@ -171,8 +185,8 @@ impl Installation {
             .args(words)
             .args(arguments)
             .current_dir(self.dir.path())
-            .envs(&self.environment)
-            .env_remove("RUST_LOG");
+            .env_remove("RUST_LOG")
+            .envs(&self.environment);
         command
     }
 

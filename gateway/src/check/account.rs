@@ -9,12 +9,12 @@ use futures_util::future::{OptionFuture, join, join4};
 use hyper::Uri;
 use serde_json::json;
 
-use crate::clock::{now, unix_ms};
+use crate::clock::unix_ms;
 use crate::config::{self, Config, Network, Proxy, StreamTarget};
 use crate::credentials::keys::Keys;
-use crate::credentials::{Found, Key, KeyId, NoKey, Source};
+use crate::credentials::{Key, KeyId, NoKey, Source};
 use crate::deliver::kinesis::{
-    Attempt, Cause, KeySources, Kinesis, Outcome, Probed, Refusal, identity,
+    Cause, KeySources, Kinesis, Outcome, Probe, Probed, Refusal, identity,
 };
 
 use super::Wishes;
@@ -45,11 +45,9 @@ pub(super) async fn look(config: &Config, wishes: Wishes, deadline: Deadline) ->
     let authorities = authorities(stream, &address);
     let url = address.ok().flatten().unwrap_or_default();
     let source = KeySources::new(stream);
-    let ((name, resolving), (key, asking)) = join(
-        timed(name(stream, &url, deadline)),
-        timed(deadline.within(KEY_MAX, source.load())),
-    )
-    .await;
+    let ((name, resolving), (key, asking)) =
+        join(timed(name(stream, &url, deadline)), timed(deadline.within(KEY_MAX, source.load())))
+            .await;
     let needs = match (authorities.state, name.state) {
         (State::Failed(_), _) => Some("needs ca_bundle"),
         (_, State::Failed(_)) => Some("needs dns"),
@@ -78,8 +76,8 @@ pub(super) async fn look(config: &Config, wishes: Wishes, deadline: Deadline) ->
         steps.extend(skipped(needs));
         return steps;
     }
-    let asked = Asked { config, stream, key: &found.key, attempt: attempt(&url, wishes), deadline };
-    let ((heard, behind_s), calling) = timed(asked.hear(wishes)).await;
+    let asked = Asked { config, stream, key: &found.key, probe: probe_for(&url, wishes), deadline };
+    let ((heard, behind_s), calling) = timed(Box::pin(asked.hear(wishes))).await;
     let of = |subject, finding| Step::of(subject, finding, calling);
     let credentials = judgement::credentials(&source.name(), &found, &heard);
     steps.extend([
@@ -120,13 +118,9 @@ fn skipped(why: &str) -> Vec<Step> {
 /// Where calls would go; `None` if nobody can say.
 async fn address(stream: &config::Stream) -> Result<Option<String>> {
     // Nothing is sent: any key will do.
-    let nobody = Key {
-        id: KeyId::new("nobody"),
-        secret: "nobody".into(),
-        token: None,
-        good_for: None,
-    };
-    Ok(Kinesis::connect(stream, Keys::fixed(nobody, now())).await?.address().await)
+    let nobody =
+        Key { id: KeyId::new("nobody"), secret: "nobody".into(), token: None, good_for: None };
+    Ok(Kinesis::connect(stream, Keys::fixed(nobody)).await?.address().await)
 }
 
 fn authorities(stream: &config::Stream, address: &Result<Option<String>>) -> Finding {
@@ -185,11 +179,11 @@ fn is_proxied(network: &Network) -> bool {
 
 /// How to ask whether records are taken, so that none is stored: whoever is not known to be AWS may
 /// not know dry runs.
-fn attempt(url: &str, wishes: Wishes) -> Attempt {
+fn probe_for(url: &str, wishes: Wishes) -> Probe {
     let uri = url.parse::<Uri>().unwrap_or_default();
     let host = uri.host().unwrap_or_default();
     let is_of_aws = AWS_DOMAINS.iter().any(|domain| host.ends_with(domain));
-    if is_of_aws || wishes.trust_dry_run { Attempt::Dry } else { Attempt::Impossible }
+    if is_of_aws || wishes.trust_dry_run { Probe::DryRun } else { Probe::Impossible }
 }
 
 fn too_slow(source: &impl Source) -> NoKey {
@@ -202,7 +196,7 @@ struct Asked<'c> {
     config: &'c Config,
     stream: &'c config::Stream,
     key: &'c Key,
-    attempt: Attempt,
+    probe: Probe,
     deadline: Deadline,
 }
 
@@ -210,7 +204,7 @@ impl<'c> Asked<'c> {
     /// Everything that is heard, and by how many seconds this machine is behind, if that was told.
     async fn hear(&self, wishes: Wishes) -> (Heard<'c>, Option<i64>) {
         let Self { config, stream, deadline, .. } = *self;
-        let keys = Keys::fixed(self.key.clone(), now());
+        let keys = Keys::fixed(self.key.clone());
         let kinesis = match Kinesis::connect(stream, keys).await {
             Ok(kinesis) => kinesis,
             // It could a moment ago: a file has gone meanwhile.
@@ -235,7 +229,7 @@ impl<'c> Asked<'c> {
         };
         let heard = Heard {
             stream: &config.stream,
-            attempt: self.attempt,
+            probe: self.probe,
             identity: match whose {
                 Some(Ok(told)) => told.map(|told| told.answer),
                 Some(Err(error)) => Some(Err(unasked(&error))),
@@ -262,7 +256,7 @@ impl<'c> Asked<'c> {
     }
 
     async fn attempt(&self, kinesis: &Kinesis, data: &Bytes) -> Timed {
-        let asked = kinesis.attempt(data.clone(), self.attempt);
+        let asked = kinesis.probe(data.clone(), self.probe);
         let Probed { answer, date } =
             self.deadline.within(CALL_MAX, asked).await.unwrap_or_else(unheard);
         let behind_s = date.map(|date| date.as_second() - unix_ms().div_euclid(1_000));
@@ -271,7 +265,7 @@ impl<'c> Asked<'c> {
 
     /// Stores a record, and looks for it.
     async fn fly(&self, kinesis: &Kinesis, data: &Bytes) -> Result<Canary, Refusal> {
-        let stored = kinesis.attempt(data.clone(), Attempt::Real);
+        let stored = kinesis.probe(data.clone(), Probe::Canary);
         let stored = self.deadline.within(CALL_MAX, stored).await.unwrap_or_else(unheard);
         let place = match stored.answer? {
             Outcome::Stored(place) => place,
@@ -288,7 +282,7 @@ impl<'c> Asked<'c> {
         let letters = self.config.dead_letter.stream.as_ref();
         Heard {
             stream: &self.config.stream,
-            attempt: self.attempt,
+            probe: self.probe,
             identity: None,
             put: Err(refusal.clone()),
             summary: Err(refusal.clone()),
@@ -315,8 +309,7 @@ fn unasked(error: &anyhow::Error) -> Refusal {
 /// A record that nobody takes for a reading.
 fn marked(config: &Config) -> Bytes {
     let id = format!("{:016x}", fastrand::u64(..));
-    let canary =
-        json!({ "client_id": config.mqtt.client_id, "id": id, "ts_ms": unix_ms() });
+    let canary = json!({ "client_id": config.mqtt.client_id, "id": id, "ts_ms": unix_ms() });
     let newline = if config.records.newline { "\n" } else { "" };
     format!("{}{newline}", json!({ "tidegate_canary": canary })).into()
 }
@@ -335,12 +328,12 @@ mod tests {
             "https://kinesis.cn-north-1.amazonaws.com.cn/",
             "https://kinesis.us-east-1.api.aws/",
         ] {
-            assert_eq!(attempt(url, Wishes::default()), Attempt::Dry, "{url}");
+            assert_eq!(probe_for(url, Wishes::default()), Probe::DryRun, "{url}");
         }
         for url in ["http://127.0.0.1:4567", "https://amazonaws.com.example", "https://kinesis", ""]
         {
-            assert_eq!(attempt(url, Wishes::default()), Attempt::Impossible, "{url}");
-            assert_eq!(attempt(url, trusting), Attempt::Dry, "{url}");
+            assert_eq!(probe_for(url, Wishes::default()), Probe::Impossible, "{url}");
+            assert_eq!(probe_for(url, trusting), Probe::DryRun, "{url}");
         }
     }
 }

@@ -13,6 +13,7 @@ const UNEXPLAINED: &str = "see what the service says; if it stays so, its own he
 
 /// What to do about a refusal to put records into `target`.
 pub(super) fn about(refusal: &Refusal, heard: &Heard<'_>, target: &StreamTarget) -> String {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest explains itself")]
     match &refusal.cause {
         Cause::NotPermitted => permission(&statement::put(&[arn(heard, target)])),
         Cause::NoStream => creation(heard, target),

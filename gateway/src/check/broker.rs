@@ -17,7 +17,8 @@ use super::step::{Class, Finding, State, Step, Subject};
 pub(super) async fn look(mqtt: &Mqtt, deadline: Deadline) -> Vec<Step> {
     let (authorities, loading) = timed(async { authorities(mqtt) }).await;
     let address = (mqtt.broker.host.as_str(), mqtt.broker.port);
-    let (name, resolving) = timed(resolve(address, deadline, Class::Broker, "check mqtt.url")).await;
+    let (name, resolving) =
+        timed(resolve(address, deadline, Class::Broker, "check mqtt.url")).await;
     let needs = match (&authorities.state, &name) {
         (State::Failed(_), _) => Some("needs ca_bundle"),
         (_, Err(_)) => Some("needs dns"),

@@ -61,7 +61,11 @@ fn writable(dir: &Path) -> Result<(), Finding> {
     let there = nearest(dir);
     if !there.is_dir() {
         let said = format!("{} is no directory", there.display());
-        return Err(Finding::failed(Class::Disk, said, "remove the file, or say another directory"));
+        return Err(Finding::failed(
+            Class::Disk,
+            said,
+            "remove the file, or say another directory",
+        ));
     }
     if let Err(error) = access(there, Access::WRITE_OK | Access::EXEC_OK) {
         let said = format!("{} cannot be written: {error}", there.display());
@@ -76,7 +80,8 @@ fn writable(dir: &Path) -> Result<(), Finding> {
     if there == dir
         && let Err(refusal) = state_dir::check_owner(dir)
     {
-        let fix = "run the check as the user of the gateway: only then it sees what the gateway sees";
+        let fix =
+            "run the check as the user of the gateway: only then it sees what the gateway sees";
         return Err(Finding::warning(refusal.to_string(), fix));
     }
     Ok(())
@@ -99,7 +104,10 @@ fn room(stores: &[Store<'_>]) -> io::Result<Finding> {
         if more <= free {
             return Finding::ok(said);
         }
-        Finding::warning(said, format!("make room, or lower {keys}: a full disk makes the broker wait"))
+        Finding::warning(
+            said,
+            format!("make room, or lower {keys}: a full disk makes the broker wait"),
+        )
     });
     Ok(findings.reduce(Finding::and).unwrap_or_else(|| Finding::ok("nothing is kept")))
 }

@@ -2,15 +2,13 @@
 
 use crate::config::{self, StreamTarget};
 use crate::credentials::Found;
-use crate::deliver::kinesis::{Attempt, Cause, Identity, Outcome, Place, Refusal, Summary};
+use crate::deliver::kinesis::{Cause, Identity, Outcome, Place, Probe, Refusal, Summary};
 
 use super::advice;
 use super::step::{Class, Finding, State};
 
 mod clock;
 mod description;
-#[cfg(test)]
-mod tests;
 
 pub(super) use clock::clock;
 pub(super) use description::description;
@@ -21,7 +19,7 @@ pub(super) struct Heard<'c> {
     /// What is configured of the stream.
     pub(super) stream: &'c config::Stream,
     /// How it was asked whether records are taken.
-    pub(super) attempt: Attempt,
+    pub(super) probe: Probe,
     /// Whose key it is; `None` when nobody was asked.
     pub(super) identity: Option<Result<Identity, Refusal>>,
     /// Whether the stream takes records.
@@ -86,7 +84,8 @@ pub(super) fn credentials(source: &str, found: &Found, heard: &Heard<'_>) -> Fin
     match found.exposed {
         None => Finding::ok(whose),
         Some(mode) => {
-            let said = format!("{whose}; others than the file's owner may read it (mode {mode:03o})");
+            let said =
+                format!("{whose}; others than the file's owner may read it (mode {mode:03o})");
             Finding::warning(said, "run chmod 600 on it")
         }
     }
@@ -136,7 +135,7 @@ pub(super) fn letters(heard: &Heard<'_>) -> Finding {
 fn takes(heard: &Heard<'_>, target: &StreamTarget, put: &Result<Outcome, Refusal>) -> Finding {
     let name = target.as_str();
     match put {
-        Ok(Outcome::Possible) if heard.attempt == Attempt::Impossible => Finding::ok(format!(
+        Ok(Outcome::Possible) if heard.probe == Probe::Impossible => Finding::ok(format!(
             "{name} takes records, as far as can be told without storing one: this endpoint may not \
              know dry runs, and was given a record that no shard can take (--canary stores one)"
         )),

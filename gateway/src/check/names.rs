@@ -23,7 +23,9 @@ pub(super) async fn resolve(
         Some(Ok(addresses)) => {
             let addresses: Vec<_> = addresses.map(|address| address.ip().to_string()).collect();
             match addresses.split_first() {
-                Some((one, _)) if one == host => return Ok(Finding::ok(format!("{host} as it is"))),
+                Some((one, _)) if one == host => {
+                    return Ok(Finding::ok(format!("{host} as it is")));
+                }
                 Some((one, [])) => return Ok(Finding::ok(format!("{host} is {one}"))),
                 Some((one, more)) => {
                     let said = format!("{host} is {one} and {} more", more.len());

@@ -1,7 +1,5 @@
 //! The report: for people, for programs, and as an exit code. Pure.
 
-use std::fmt::Write;
-
 use serde::Serialize;
 
 use super::step::{Class, State, Step};
@@ -109,14 +107,16 @@ impl Report {
             let line = format!("{name:NAME_WIDTH$}{state:STATE_WIDTH$}{said}\n");
             text.push_str(&line);
             for line in finding.fix.iter().flat_map(|fix| fix.lines()) {
-                // A String takes every write.
-                drop(writeln!(text, "{:INDENT$}> {line}", ""));
+                text += &format!("{:INDENT$}> {line}\n", "");
             }
         }
         text + self.verdict() + "\n"
     }
 
     /// For programs: one JSON document.
+    ///
+    /// # Panics
+    /// Never: it is made of strings and numbers.
     #[must_use]
     pub fn json(&self) -> String {
         let document = Document {
@@ -126,7 +126,7 @@ impl Report {
             steps: self.steps.iter().map(Row::of).collect(),
         };
         let json = serde_json::to_string_pretty(&document);
-        json.expect("a report is made of strings and numbers") + "\n"
+        json.expect("made of strings and numbers") + "\n"
     }
 }
 

@@ -135,9 +135,8 @@ async fn converse<D: Dialect>(
     while visited.answers.len() < filters.len() {
         hear(&mut wire, &mut visited).await?;
     }
-    let first = async {
-        while visited.first.is_none() && hear(&mut wire, &mut visited).await.is_ok() {}
-    };
+    let first =
+        async { while visited.first.is_none() && hear(&mut wire, &mut visited).await.is_ok() {} };
     // Nothing came, or came in time: either is an answer.
     drop(timeout(patience, first).await);
     wire.say(|_| Request::Disconnect);

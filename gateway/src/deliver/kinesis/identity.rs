@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use aws_config::{BehaviorVersion, Region};
-use aws_credential_types::Credentials;
 use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::config::timeout::TimeoutConfig;
-use secrecy::ExposeSecret;
 
 use crate::config::{self, KeySource};
 use crate::credentials::Key;
@@ -16,6 +14,7 @@ use crate::credentials::Key;
 use super::http;
 use super::probe::Probed;
 use super::refusal::{Cause, Refusal};
+use super::signing::credentials;
 
 /// How the environment names another token service than the region's own, for one service and for
 /// all.
@@ -89,9 +88,4 @@ pub async fn identity(config: &config::Stream, key: &Key) -> Result<Option<Probe
         }
         Err(error) => Probed::of(&error),
     }))
-}
-
-fn credentials(key: &Key) -> Credentials {
-    let token = key.token.as_ref().map(|token| token.expose_secret().to_owned());
-    Credentials::new(key.id.whole(), key.secret.expose_secret(), token, None, "check")
 }

@@ -11,7 +11,7 @@ use aws_sdk_kinesis::operation::put_records::builders::PutRecordsFluentBuilder;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{
     EncryptionType, PutRecordsRequestEntry, RecordDistributionStrategy, ShardIteratorType,
-    StreamDescriptionSummary, StreamMode,
+    StreamDescriptionSummary, StreamMode, StreamModeDetails,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
@@ -20,8 +20,8 @@ use tokio::time::sleep;
 
 use crate::config::StreamTarget;
 
-use super::refusal::{Cause, Refusal};
 use super::Kinesis;
+use super::refusal::{Cause, Refusal};
 
 /// Where the record of a probe goes, if it goes anywhere.
 const PARTITION_KEY: &str = "tidegate-check";
@@ -36,15 +36,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 /// How seriously a record is put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attempt {
+pub enum Probe {
     /// As a dry run: everything is checked and nothing stored. An endpoint that does not know dry runs
     /// stores it.
-    Dry,
+    DryRun,
     /// As a record that no shard can take: whoever would take another refuses it as invalid. For
     /// endpoints that may not know dry runs.
     Impossible,
     /// Really.
-    Real,
+    Canary,
 }
 
 /// What became of it.
@@ -90,15 +90,15 @@ impl Kinesis {
     pub async fn address(&self) -> Option<String> {
         let address = Arc::new(OnceLock::new());
         let stop = Stop(Arc::clone(&address));
-        let call = self.put_of(Bytes::new(), Attempt::Impossible)?.customize().interceptor(stop);
+        let call = self.put_of(Bytes::new(), Probe::Impossible)?.customize().interceptor(stop);
         // It fails, as it must.
         drop(call.send().await);
         address.get().cloned()
     }
 
     /// Puts `data` as one record.
-    pub async fn attempt(&self, data: Bytes, attempt: Attempt) -> Probed<Outcome> {
-        let Some(call) = self.put_of(data, attempt) else {
+    pub async fn probe(&self, data: Bytes, probe: Probe) -> Probed<Outcome> {
+        let Some(call) = self.put_of(data, probe) else {
             let said = "no request can be made of a record".to_owned();
             return Probed::refused(Refusal { cause: Cause::Invalid, said });
         };
@@ -107,12 +107,16 @@ impl Kinesis {
             Err(error) => {
                 let probed = Probed::of(&error);
                 let is_invalid = |refusal: &Refusal| refusal.cause == Cause::Invalid;
-                let is_possible = match attempt {
-                    Attempt::Dry => error.code() == Some("DryRunOperationException"),
-                    Attempt::Impossible => probed.answer.as_ref().is_err_and(is_invalid),
-                    Attempt::Real => false,
+                let is_possible = match probe {
+                    Probe::DryRun => error.code() == Some("DryRunOperationException"),
+                    Probe::Impossible => probed.answer.as_ref().is_err_and(is_invalid),
+                    Probe::Canary => false,
                 };
-                if is_possible { Probed { answer: Ok(Outcome::Possible), ..probed } } else { probed }
+                if is_possible {
+                    Probed { answer: Ok(Outcome::Possible), ..probed }
+                } else {
+                    probed
+                }
             }
         }
     }
@@ -168,8 +172,8 @@ impl Kinesis {
     }
 
     /// A call that puts one record; `None` if it cannot be made.
-    fn put_of(&self, data: Bytes, attempt: Attempt) -> Option<PutRecordsFluentBuilder> {
-        let impossible = (attempt == Attempt::Impossible).then(|| IMPOSSIBLE_HASH_KEY.to_owned());
+    fn put_of(&self, data: Bytes, probe: Probe) -> Option<PutRecordsFluentBuilder> {
+        let impossible = (probe == Probe::Impossible).then(|| IMPOSSIBLE_HASH_KEY.to_owned());
         let record = PutRecordsRequestEntry::builder()
             .data(Blob::from_maybe_shared(data))
             .partition_key(PARTITION_KEY)
@@ -177,7 +181,7 @@ impl Kinesis {
             .build()
             .ok()?;
         let call = self.client.put_records().records(record);
-        let call = if attempt == Attempt::Real { call } else { call.dry_run(true) };
+        let call = if probe == Probe::Canary { call } else { call.dry_run(true) };
         Some(match &self.target {
             StreamTarget::Name(name) => call.stream_name(name),
             StreamTarget::Arn(arn) => call.stream_arn(arn),
@@ -251,7 +255,7 @@ fn outcome(output: &PutRecordsOutput) -> Result<Outcome, Refusal> {
 
 fn summary(said: &StreamDescriptionSummary) -> Summary {
     let is_encrypted = said.encryption_type() == Some(&EncryptionType::Kms);
-    let mode = said.stream_mode_details().map(|details| details.stream_mode());
+    let mode = said.stream_mode_details().map(StreamModeDetails::stream_mode);
     let number = |value: i32| u32::try_from(value).ok();
     Summary {
         arn: said.stream_arn().to_owned(),

@@ -52,6 +52,8 @@ pub enum Cause {
     WrongSecret,
     /// The session of the key is over.
     Expired,
+    /// It was not signed, or not with everything that it takes.
+    Unsigned,
     /// It was signed at the wrong time.
     WrongTime,
     /// The stream cannot encrypt.
@@ -94,6 +96,7 @@ impl Cause {
             | Self::UnknownKey
             | Self::WrongSecret
             | Self::Expired
+            | Self::Unsigned
             | Self::WrongTime
             | Self::Kms(_)
             | Self::NotAllowed => TroubleKind::NotAllowed,
@@ -104,7 +107,10 @@ impl Cause {
     /// for.
     #[must_use]
     pub fn is_the_key(&self) -> bool {
-        matches!(self, Self::NoKey | Self::UnknownKey | Self::WrongSecret | Self::Expired)
+        matches!(
+            self,
+            Self::NoKey | Self::UnknownKey | Self::WrongSecret | Self::Expired | Self::Unsigned
+        )
     }
 
     /// What whoever operates the gateway is to do, where that is known.
@@ -137,8 +143,13 @@ impl Cause {
                 "the secret is not the one of this access key: take both from the same file, as \
                  downloaded"
             }
+            Self::Unsigned => {
+                "give both parts of the key, and the token of its session if it has one"
+            }
             Self::Expired => "the session has expired: see to whatever renews it",
-            Self::WrongTime => "set the clock of this machine; the next call is signed in their time",
+            Self::WrongTime => {
+                "set the clock of this machine; the next call is signed in their time"
+            }
             Self::Kms(Kms::NotPermitted) => {
                 "allow kms:GenerateDataKey on the stream's KMS key: tidegate policy --kms writes the \
                  statement; the policy of the KMS key must leave its use to IAM"
@@ -214,14 +225,6 @@ impl From<Refusal> for Trouble {
     }
 }
 
-/// What happened to a call, for whoever delivers.
-pub(super) fn trouble<E>(error: &SdkError<E, HttpResponse>) -> Trouble
-where
-    E: ProvideErrorMetadata + Error + 'static,
-{
-    Refusal::of(error).into()
-}
-
 /// What a service means by an answer. Kinesis and the token service name the same differently.
 fn of_service(code: &str, message: &str, status: Option<u16>) -> Cause {
     match code {
@@ -238,15 +241,16 @@ fn of_service(code: &str, message: &str, status: Option<u16>) -> Cause {
         "ResourceInUseException" => Cause::NotReady,
         "UnrecognizedClientException" | "InvalidClientTokenId" => Cause::UnknownKey,
         "ExpiredTokenException" | "ExpiredToken" => Cause::Expired,
-        "RequestExpired" => Cause::WrongTime,
+        "RequestExpired" | "RequestTimeTooSkewed" => Cause::WrongTime,
         "InvalidSignatureException" | "SignatureDoesNotMatch" if is_about_time(message) => {
             Cause::WrongTime
         }
         "InvalidSignatureException" | "SignatureDoesNotMatch" => Cause::WrongSecret,
         "MissingAuthenticationTokenException"
+        | "MissingAuthenticationToken"
         | "IncompleteSignatureException"
-        | "OptInRequired"
-        | "SubscriptionRequiredException" => Cause::NotAllowed,
+        | "IncompleteSignature" => Cause::Unsigned,
+        "OptInRequired" | "SubscriptionRequiredException" => Cause::NotAllowed,
         kms if kms.starts_with("KMS") => Cause::Kms(Kms::of(kms)),
         // Too large for what stands between us and the service.
         _ if status == Some(413) => Cause::Invalid,
