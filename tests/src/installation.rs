@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::patience::in_time;
-use crate::process::{Process, Signal};
+use crate::process::{self, Process, Signal};
 
 /// What its filter is unless said otherwise.
 pub const FILTER: &str = "sites/+/devices/+/telemetry";
@@ -118,6 +118,20 @@ impl Installation {
         self
     }
 
+    /// Sets a variable of its environment.
+    #[must_use]
+    pub fn set_variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Takes back every variable of its environment that was set, its key with them.
+    #[must_use]
+    pub fn without_variables(mut self) -> Self {
+        self.environment.clear();
+        self
+    }
+
     /// Without what makes root special: files of others are closed to it.
     #[must_use]
     pub fn without_privileges(mut self) -> Self {
@@ -166,7 +180,7 @@ impl Installation {
 
     fn program(&self, arguments: &[&str]) -> Command {
         let mut words = self.runner.iter().chain([&self.program]);
-        let mut command = Command::new(words.next().expect("the program at least"));
+        let mut command = process::command(words.next().expect("the program at least"));
         command
             .args(words)
             .args(arguments)
