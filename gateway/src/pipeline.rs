@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tracing::{Instrument, info, info_span};
 
+use crate::clock;
 use crate::config::Config;
 use crate::deliver::Stream;
 use crate::limits::{INTAKE_BATCHES_MAX, METRICS_ASKED_MAX, SETTLED_BATCHES_MAX};
@@ -29,12 +30,12 @@ use crate::metrics::{Conservation, Counters};
 use crate::source::{self, Lane};
 
 mod bookkeeping;
-mod clock;
 mod flow;
 mod forecast;
 mod forwarder;
+mod keys;
 mod letters;
-mod listing;
+mod news;
 mod numbering;
 mod opened;
 mod sender;
@@ -44,6 +45,7 @@ mod spooling;
 mod tests;
 mod watching;
 
+pub use keys::keep;
 pub use sender::{Sender, Sent, Unsent};
 
 use flow::{Flow, Occasions};

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use shard_estimator::OpenShard;
 use tidegate::config::{Config, Order};
-use tidegate::deliver::kinesis::{Credentials, Kinesis};
+use tidegate::credentials::keys::Keys;
+use tidegate::credentials::{Key, KeyId};
+use tidegate::deliver::kinesis::Kinesis;
 use tidegate::deliver::{Stream, Trouble, TroubleKind, Verdict};
 use tidegate::dispatch::pace::Pace;
 use tidegate::queue::{Incoming, Queues, Room, Taken};
@@ -52,7 +54,9 @@ fn config(endpoint: &str) -> Config {
 }
 
 async fn kinesis(endpoint: &str) -> Kinesis {
-    Kinesis::connect(&config(endpoint).stream, Credentials::fixed("KEY", "secret")).await.unwrap()
+    let (id, secret) = (KeyId::new("KEY"), "secret".into());
+    let key = Key { id, secret, token: None, good_for: None };
+    Kinesis::connect(&config(endpoint).stream, Keys::fixed(key)).await.unwrap()
 }
 
 /// A local stream with these faults, and a client of it.

@@ -185,8 +185,8 @@ impl Installation {
             .args(words)
             .args(arguments)
             .current_dir(self.dir.path())
-            .envs(&self.environment)
-            .env_remove("RUST_LOG");
+            .env_remove("RUST_LOG")
+            .envs(&self.environment);
         command
     }
 

@@ -9,8 +9,11 @@ use anyhow::Result;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use crate::clock::now;
 use crate::config::Config;
-use crate::deliver::kinesis::{Credentials, Kinesis, Presence};
+use crate::credentials::Source;
+use crate::credentials::keys::Keys;
+use crate::deliver::kinesis::{KeySources, Kinesis, Presence};
 use crate::metrics::Counters;
 use crate::pipeline::{self, Drained, Streams};
 
@@ -53,7 +56,9 @@ async fn gateway(config: Arc<Config>) -> Result<pipeline::Ended> {
         region = config.stream.region,
         "tidegate starts"
     );
-    let kinesis = Kinesis::connect(&config.stream, Credentials::Environment).await?;
+    let source = KeySources::new(&config.stream);
+    let keys = Keys::from(source.name(), now());
+    let kinesis = Kinesis::connect(&config.stream, keys.clone()).await?;
     let letters = config.dead_letter.stream.as_ref().map(|target| kinesis.beside(target));
     let streams = Streams { records: &kinesis, letters: letters.as_ref() };
     let (stop, stopped) = oneshot::channel::<()>();
@@ -66,6 +71,7 @@ async fn gateway(config: Arc<Config>) -> Result<pipeline::Ended> {
     let ended = tokio::select! {
         ended = pipeline::run(config, streams, counters, async { drop(stopped.await) }) => ended?,
         never = look(letters.as_ref()) => match never {},
+        never = pipeline::keep(&keys, &source) => match never {},
         () = twice => std::process::exit(EXIT_INTERRUPTED),
     };
     match ended.drained {

@@ -29,7 +29,7 @@ use super::bookkeeping::Bookkeeping;
 use super::clock;
 use super::forecast::Observer;
 use super::letters::{Commit, Letters};
-use super::listing::Listing;
+use super::news::{News, Told};
 use super::numbering::{self, Numbering};
 use super::opened::Opened;
 use super::settlement::Settlement;
@@ -54,7 +54,7 @@ pub(super) struct Flow<'a, S> {
     stream: &'a S,
     /// Calls under way, with the instant at which each began.
     requests: FuturesUnordered<LocalBoxFuture<'a, (Instant, Answer)>>,
-    listing: Listing<'a>,
+    news: News<'a, S>,
     spooling: Spooling,
     letters: Letters,
     settlement: Settlement,
@@ -96,7 +96,7 @@ impl<'a, S: Stream> Flow<'a, S> {
             dispatcher: Dispatcher::new(config, now),
             stream,
             requests: FuturesUnordered::new(),
-            listing: Listing::none(),
+            news: News::of(stream),
             spooling,
             letters: Letters::new(store),
             settlement,
@@ -140,7 +140,7 @@ impl<'a, S: Stream> Flow<'a, S> {
                 Some((began, answer)) = self.requests.next(), if !self.requests.is_empty() => {
                     self.answered(began, answer);
                 }
-                list = self.listing.answer() => self.dispatcher.listed(list, clock::now()),
+                told = self.news.next() => self.told(told, clock::now()),
                 commit = self.letters.committed() => self.committed(commit),
                 done = self.spooling.done() => self.spooled(done),
                 written = self.numbering.written() => self.numbered(written),
@@ -155,6 +155,13 @@ impl<'a, S: Stream> Flow<'a, S> {
             }
         };
         self.end(drained).await
+    }
+
+    fn told(&mut self, told: Told, now: Instant) {
+        match told {
+            Told::Shards(list) => self.dispatcher.listed(list, now),
+            Told::KeyChanged => self.dispatcher.key_changed(now),
+        }
     }
 
     fn stop(&mut self, stopping: &watch::Sender<bool>, now: Instant) {
@@ -298,7 +305,7 @@ impl<'a, S: Stream> Flow<'a, S> {
             self.spooling.start(job);
         }
         if self.dispatcher.asks_for_shards(now) {
-            self.listing.start(self.stream);
+            self.news.ask_for_shards();
         }
         let retries = [self.letters.retry_at(), self.numbering.retry_at()];
         let look_again = [self.custody.wake_at(), self.deadline, self.dispatch(now)];

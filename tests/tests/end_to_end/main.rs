@@ -16,6 +16,8 @@ mod order;
 mod outages;
 mod payloads;
 mod plans;
+mod rotation;
+mod secrets;
 mod shards;
 mod spool;
 mod stops;

@@ -6,15 +6,18 @@ use std::io::Write;
 
 use anyhow::{Context, Result};
 
+use crate::clock::now;
 use crate::commands::runtime;
 use crate::config::Config;
+use crate::credentials::Source;
+use crate::credentials::keys::Keys;
 use crate::dead_letter::{
     Directory, Edits, Entry, Fingerprint, Letter, Origin, Payload, REFUSED_BY_STREAM,
 };
 use crate::deliver::Stream;
-use crate::deliver::kinesis::{Credentials, Kinesis};
+use crate::deliver::kinesis::{KeySources, Kinesis};
 use crate::normalise::{Normaliser, Reject};
-use crate::pipeline::{Sender, Unsent};
+use crate::pipeline::{Sender, Unsent, keep};
 use crate::route::Router;
 
 use super::{list::counted, readable};
@@ -68,10 +71,15 @@ pub(super) fn run(
     }
     directory.check_owner()?;
     let report = runtime()?.block_on(async {
-        let kinesis = Kinesis::connect(&config.stream, Credentials::Environment).await?;
+        let source = KeySources::new(&config.stream);
+        let keys = Keys::from(source.name(), now());
+        let kinesis = Kinesis::connect(&config.stream, keys.clone()).await?;
         let sender = Sender::new(config, &kinesis);
         let replay = Replay { directory, planner, sender, group: Group::default() };
-        replay.run(asked).await
+        tokio::select! {
+            report = replay.run(asked) => report,
+            never = keep(&keys, &source) => match never {},
+        }
     })?;
     writeln!(out, "{} delivered{}", report.delivered, report.rest())?;
     Ok(())

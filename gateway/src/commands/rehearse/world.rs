@@ -11,7 +11,9 @@ use tokio::time::{interval, timeout};
 
 use crate::commands::runtime;
 use crate::config::Config;
-use crate::deliver::kinesis::{Credentials, Kinesis};
+use crate::credentials::keys::Keys;
+use crate::credentials::{Key, KeyId};
+use crate::deliver::kinesis::Kinesis;
 use crate::metrics::{Conservation, Counters};
 use crate::pipeline::{self, Ended, Streams};
 use crate::rehearsal::broker::{self, Broker};
@@ -144,8 +146,9 @@ impl Gateway {
 
 fn run(config: Config, stopped: oneshot::Receiver<()>) -> Result<Ended> {
     runtime()?.block_on(async {
-        let key = Credentials::fixed("REHEARSAL", "rehearsal");
-        let kinesis = Kinesis::connect(&config.stream, key).await?;
+        let (id, secret) = (KeyId::new("REHEARSAL"), "rehearsal".into());
+        let key = Key { id, secret, token: None, good_for: None };
+        let kinesis = Kinesis::connect(&config.stream, Keys::fixed(key)).await?;
         let stop = async { drop(stopped.await) };
         let streams = Streams { records: &kinesis, letters: None };
         pipeline::run(Arc::new(config), streams, Arc::new(Counters::default()), stop).await
