@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::patience::in_time;
-use crate::process::{Process, Signal};
+use crate::process::{self, Process, Signal};
 
 /// What its filter is unless said otherwise.
 pub const FILTER: &str = "sites/+/devices/+/telemetry";
@@ -180,7 +180,7 @@ impl Installation {
 
     fn program(&self, arguments: &[&str]) -> Command {
         let mut words = self.runner.iter().chain([&self.program]);
-        let mut command = Command::new(words.next().expect("the program at least"));
+        let mut command = process::command(words.next().expect("the program at least"));
         command
             .args(words)
             .args(arguments)

@@ -2,6 +2,7 @@
 //! it, and what comes out of it.
 //!
 //! - [`mosquitto`]: the broker. [`certificates`], [`websocket`]: its other doors.
+//! - [`tls`], [`proxy`]: what may stand before a stream.
 //! - [`installation`]: the gateway on its machine, run after run.
 //! - [`small_disk`]: a file system that fills up.
 //! - [`moto`]: somebody else's Kinesis; ours is [`tidegate::rehearsal::stream`].
@@ -27,8 +28,10 @@ pub mod mosquitto;
 pub mod moto;
 pub mod patience;
 pub mod process;
+pub mod proxy;
 pub mod reading;
 pub mod small_disk;
+pub mod tls;
 pub mod websocket;
 
 /// The folder of the whole workspace.

@@ -307,9 +307,8 @@ impl<'a, S: Stream> Flow<'a, S> {
         if self.dispatcher.asks_for_shards(now) {
             self.news.ask_for_shards();
         }
-        let retries = [self.letters.retry_at(), self.numbering.retry_at()];
-        let look_again = [self.custody.wake_at(), self.deadline, self.dispatch(now)];
-        look_again.into_iter().chain(retries).flatten().min()
+        let again = [self.letters.retry_at(), self.numbering.retry_at(), self.custody.wake_at()];
+        again.into_iter().chain([self.deadline, self.dispatch(now)]).flatten().min()
     }
 
     fn dispatch(&mut self, now: Instant) -> Option<Instant> {

@@ -11,6 +11,7 @@ mod doors;
 mod golden;
 mod kills;
 mod metrics;
+mod network;
 mod order;
 mod outages;
 mod payloads;

@@ -58,7 +58,7 @@ impl World {
             "state_dir = '{}'\n\
              [mqtt]\nurl = '{}'\nclient_id = 'rehearsal'\ntopics = ['{}']\n\
              [stream]\nname = 'telemetry'\nregion = 'us-east-1'\nendpoint = '{}'\n\
-             shards = {shards}\n{}{}",
+             proxy.url = 'off'\nshards = {shards}\n{}{}",
             setup.state_dir.display(),
             broker.url(),
             setup.topics,
