@@ -7,6 +7,7 @@
 //! each within its own budget and all by one `deadline`; what the account's answers mean is decided
 //! in `judgement`, pure again, with what to do in `advice`. `names` resolves.
 
+use std::env;
 use std::time::Duration;
 
 use futures_util::future::join;
@@ -27,6 +28,9 @@ pub mod step;
 use deadline::Deadline;
 use report::Report;
 use step::{Class, Finding, Step, Subject};
+
+/// What sends every call to AWS somewhere else, those for a key included.
+const EVERY_ENDPOINT: &str = "AWS_ENDPOINT_URL";
 
 /// What was asked for beyond looking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,5 +81,11 @@ fn configuration(config: &Config) -> Finding {
         config.stream.target.as_str(),
         config.stream.region
     );
-    Finding::ok(said)
+    match env::var(EVERY_ENDPOINT) {
+        Ok(url) if !url.is_empty() => {
+            let fix = "leave it out, and say stream.endpoint if the stream has one of its own";
+            Finding::warning(format!("{said}; {EVERY_ENDPOINT} = {url}, for all of AWS"), fix)
+        }
+        Ok(_) | Err(_) => Finding::ok(said),
+    }
 }

@@ -61,8 +61,8 @@ pub(super) async fn look(config: &Config, wishes: Wishes, deadline: Deadline) ->
         Ok(found) => found,
         Err(no_key) => {
             let NoKey { source_name, why } = no_key;
-            let fix = "put a key there, or see that it can be had: tidegate policy --format cli has \
-                       one made, and [stream.credentials] says where it is";
+            let fix = "see that there is a key, as [stream.credentials] says; the commands of \
+                       tidegate policy --format cli have one made";
             let said = format!("{source_name}: {why}");
             let failed = Finding::failed(Class::Credentials, said, fix);
             steps.push(Step::of(Subject::Credentials, failed, asking));

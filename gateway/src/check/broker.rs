@@ -119,13 +119,10 @@ fn found(mqtt: &Mqtt, client_id: &str, seen: &Seen) -> Finding {
         let fix = "leave mqtt.share_group out, or take another broker";
         return Finding::failed(Class::Broker, "has no shared subscriptions", fix);
     }
-    let subscribed = if mqtt.share_group.is_some() {
-        // In the group we would take publishes away from its members.
-        format!("{filters} filters subscribed, outside of the group")
-    } else {
-        format!("{filters} filters subscribed")
-    };
-    let said = format!("as {client_id}, {subscribed}; {}", window(mqtt, welcome));
+    let filters = if filters == 1 { "1 filter".to_owned() } else { format!("{filters} filters") };
+    // In the group we would take publishes away from its members.
+    let outside = if mqtt.share_group.is_some() { ", outside of the group" } else { "" };
+    let said = format!("{filters} subscribed as {client_id}{outside}; {}", window(mqtt, welcome));
     let wants_qos_1 = mqtt.lanes.iter().flatten().any(|filter| filter.qos == Qos::AtLeastOnce);
     if wants_qos_1 && welcome.qos_max == Qos::AtMostOnce {
         let fix = "have the broker grant QoS 1: at QoS 0 it keeps nothing while the gateway is away \
@@ -212,7 +209,7 @@ mod tests {
         let said = found(&mqtt(""), "edge-1-check", &seen()).said;
         assert_eq!(
             said,
-            "as edge-1-check, 2 filters subscribed; may send 1000 unacknowledged publishes, and itself \
+            "2 filters subscribed as edge-1-check; may send 1000 unacknowledged publishes, and itself \
              takes 20 of a client"
         );
         let said = found(&mqtt("version = 3"), "c", &seen()).said;

@@ -9,6 +9,8 @@ use super::step::{Class, Finding, State};
 
 mod clock;
 mod description;
+#[cfg(test)]
+mod tests;
 
 pub(super) use clock::clock;
 pub(super) use description::description;
@@ -64,7 +66,10 @@ impl Heard<'_> {
 
 /// The key that was found in `source`, and whose it is.
 pub(super) fn credentials(source: &str, found: &Found, heard: &Heard<'_>) -> Finding {
-    let key = format!("key {} from {source}", found.key.id);
+    let key = match &heard.identity {
+        Some(Ok(identity)) => format!("key {} from {source}, of {}", found.key.id, identity.arn),
+        Some(Err(_)) | None => format!("key {} from {source}", found.key.id),
+    };
     if let Some(refusal) = heard.refusal_of_key() {
         let said = format!("{key}: {}", refusal.said);
         let advice = refusal.cause.advice().unwrap_or("give another key");
@@ -72,12 +77,12 @@ pub(super) fn credentials(source: &str, found: &Found, heard: &Heard<'_>) -> Fin
     }
     let whose = match &heard.identity {
         Some(Ok(identity)) if identity.arn.ends_with(":root") => {
-            let said = format!("{key}, of the account's root user, who may do everything");
+            let said = format!("{key}, the account's root user, who may do everything");
             let fix = "have a user made that may put records and nothing else (tidegate policy \
                        --format cli), take its key, and have the root user's key deleted";
             return Finding::warning(said, fix);
         }
-        Some(Ok(identity)) => format!("{key}, of {}", identity.arn),
+        Some(Ok(_)) => key,
         Some(Err(refusal)) => format!("{key}; whose it is was not told: {}", refusal.said),
         None => format!("{key}; nobody was asked whose it is, since stream.endpoint is set"),
     };

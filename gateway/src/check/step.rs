@@ -204,7 +204,7 @@ pub struct Step {
     pub subject: Subject,
     /// What was found.
     pub finding: Finding,
-    /// How long that took.
+    /// How long that took: where several are asked together, all of them.
     pub took: Duration,
 }
 

@@ -11,9 +11,11 @@ use crate::check::{self, Wishes};
 
 use super::{load_whole, read_to_the_end, runtime};
 
-/// Ends with 0 when the connection is available, and otherwise with whose matter the first failure
-/// is: 64 configuration, 10 broker, 11 credentials, 12 stream, 13 disk.
+/// What is asked.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Ends with 0 when the connection is available, and otherwise with whose \
+                        matter the first failure is: 64 configuration, 10 broker, 11 credentials, \
+                        12 stream, 13 disk.")]
 pub struct Arguments {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]

@@ -96,7 +96,7 @@ async fn revoked_key_is_known_no_more() {
 async fn session_that_is_over_is_told_from_a_wrong_key() {
     let world = World::new().await;
     let session = Key {
-        session_token: Some("the token".to_owned()),
+        session_token: Some("the-token".to_owned()),
         expires: Some("2026-01-01T00:00:00Z".parse().expect("a time")),
         ..Key::new(SECRET)
     };
@@ -105,7 +105,7 @@ async fn session_that_is_over_is_told_from_a_wrong_key() {
         "key",
         &format!(
             "aws_access_key_id = ASIAIOSFODNN7EXAMPLE\naws_secret_access_key = {SECRET}\n\
-             aws_session_token = the token\n"
+             aws_session_token = the-token\n"
         ),
     );
     let World { broker, stream, gateway } = world;

@@ -1,6 +1,7 @@
 //! The broker, and that the visit leaves no trace.
 
 use tempfile::TempDir;
+use tests::certificates::Certificates;
 use tests::fleet::Load;
 use tests::mosquitto::{self, Mosquitto, Settings, free_port, password_file};
 use tests::reading::Comparison;
@@ -13,7 +14,7 @@ async fn broker_is_told_with_what_it_grants() {
     for version in ["3", "5"] {
         let world = World::new().await.set("mqtt.version", version);
         let told = world.check().await;
-        told.is_available().says("broker", "ok", &["as edge-1-check, 1 filters subscribed"]);
+        told.is_available().says("broker", "ok", &["1 filter subscribed as edge-1-check"]);
     }
 }
 
@@ -71,6 +72,28 @@ async fn wrong_password_is_told_with_the_keys_to_look_at() {
     world.check().await.fails(10, &["broker"]).says("broker", "failed", &["check mqtt.username"]);
     world.write("password", "right\n");
     world.check().await.is_available();
+}
+
+#[tokio::test]
+async fn authority_of_the_broker_that_is_not_known_is_to_be_named() {
+    let certificates = Certificates::new();
+    let file = |key: &str, path: std::path::PathBuf| format!("{key} {}", path.display());
+    let guarded = vec![
+        "allow_anonymous true".to_owned(),
+        file("certfile", certificates.certificate("broker")),
+        file("keyfile", certificates.key("broker")),
+    ];
+    let mut world = World::new().await;
+    world.broker = Mosquitto::start(Settings { guarded, ..Settings::patient() }).await;
+    let url = format!("\"mqtts://127.0.0.1:{}\"", world.broker.guarded_port);
+    let mut world = world.set("mqtt.url", &url);
+    world.check().await.fails(10, &["broker"]).says(
+        "broker",
+        "failed",
+        &["UnknownIssuer", "in mqtt.tls.ca_file"],
+    );
+    world.gateway = world.gateway.set_path("mqtt.tls.ca_file", &certificates.certificate("ca"));
+    world.check().await.is_available().says("ca_bundle", "ok", &["ca.pem"]);
 }
 
 #[tokio::test]

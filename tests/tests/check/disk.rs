@@ -1,5 +1,7 @@
 //! The disk.
 
+use tests::small_disk::SmallDisk;
+
 use super::world::World;
 
 #[tokio::test]
@@ -12,7 +14,16 @@ async fn directory_that_cannot_be_made_is_a_failure_of_the_disk_alone() {
 
 #[tokio::test]
 async fn spool_that_may_outgrow_the_disk_is_a_warning() {
-    let world = World::new().await.set("spool.bytes_max", "\"900 TiB\"");
+    let disk = SmallDisk::mount(4);
+    let mut world = World::new().await;
+    world.gateway = world.gateway.set_path("spool.dir", &disk.path().join("spool"));
     let told = world.check().await;
-    told.is_available().says("disk", "warning", &["free", "lower dead_letter.bytes_max and spool"]);
+    told.is_available().says(
+        "disk",
+        "warning",
+        &["4 MiB free", "may take 64 MiB more", "lower spool.bytes_max"],
+    );
+    disk.make_read_only();
+    let told = world.check().await;
+    told.fails(13, &["disk"]).says("disk", "failed", &["Read-only file system", "chown"]);
 }

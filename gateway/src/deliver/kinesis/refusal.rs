@@ -164,9 +164,10 @@ impl Cause {
             }
             Self::Kms(Kms::NoSubscription) => "the account of the stream must be subscribed to KMS",
             Self::Kms(Kms::Other) => "check the stream's KMS key, and kms:GenerateDataKey on it",
-            Self::Throttled | Self::Down | Self::Unheard | Self::Invalid | Self::NotAllowed => {
-                return None;
+            Self::Unheard => {
+                "see that nothing on the way, such as a firewall or a proxy, swallows what is said"
             }
+            Self::Throttled | Self::Down | Self::Invalid | Self::NotAllowed => return None,
         })
     }
 }
