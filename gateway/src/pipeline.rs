@@ -29,7 +29,9 @@ use crate::metrics::{Conservation, Counters};
 use crate::source::{self, Lane};
 
 mod bookkeeping;
+mod branch;
 mod clock;
+mod ends;
 mod flow;
 mod forecast;
 mod forwarder;
