@@ -71,7 +71,6 @@ pub struct Custody {
     /// The same in bytes, without what was on the disk before: that has its part of the room of its
     /// stripe.
     exposed_bytes: usize,
-    exposed_bytes_max: usize,
     /// How many of those were on the disk and are not any more.
     adrift: usize,
     /// Records for which the broker alone answers, except those that are to be dead-lettered.
@@ -111,7 +110,6 @@ impl Custody {
             next_order: 0,
             exposed: 0,
             exposed_bytes: 0,
-            exposed_bytes_max: config.intake_bytes_max() * config.mqtt.lanes.len(),
             adrift: 0,
             unlogged: Line::new(),
             writer: Writer::new(config, found),
@@ -265,22 +263,10 @@ impl Custody {
         std::mem::take(&mut self.adrift)
     }
 
-    /// Whether more may be taken in: what is not safe has its part of the memory.
-    #[must_use]
-    pub fn has_room(&self) -> bool {
-        self.exposed_bytes < self.exposed_bytes_max
-    }
-
     /// Bytes of what is not safe, as far as it takes room.
     #[must_use]
     pub fn exposed_bytes(&self) -> usize {
         self.exposed_bytes
-    }
-
-    /// What these may come to before nothing more is taken in.
-    #[must_use]
-    pub fn exposed_bytes_max(&self) -> usize {
-        self.exposed_bytes_max
     }
 
     /// How many records are on the disk and not at their end.

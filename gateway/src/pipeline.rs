@@ -30,6 +30,8 @@ use crate::metrics::{Conservation, Counters};
 use crate::source::{self, Lane};
 
 mod bookkeeping;
+mod branch;
+mod ends;
 mod flow;
 mod forecast;
 mod forwarder;

@@ -150,11 +150,12 @@ async fn call_that_reached_nobody_carried_nothing() {
 }
 
 #[tokio::test]
-async fn wrong_clock_costs_one_call() {
+async fn wrong_clock_costs_one_call_and_no_batch() {
     let ahead = jiff::SignedDuration::from_hours(240);
-    let (_stream, client) = world(|faults| faults.clock = Clock::Checked(ahead)).await;
-    assert_eq!(trouble(&client).await.kind, TroubleKind::NotAllowed);
+    let (stream, client) = world(|faults| faults.clock = Clock::Checked(ahead)).await;
     assert!(all_accepted(&client.put(&records()).await.unwrap()));
+    assert!(all_accepted(&client.put(&records()).await.unwrap()));
+    assert_eq!(stream.counts().requests, 3);
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use shard_estimator::cli::planned_shards;
 use tracing::info;
 
 use super::{EXIT_CONFIGURATION, configuration, read_to_the_end};
-use crate::config::{Config, StreamTarget};
-use crate::policy::arn::{Account, ExternalId, KeyArn, Principal, StreamArn};
+use crate::config::{Config, KeySource, Role, StreamTarget};
+use crate::policy::arn::{Account, ExternalId, KeyArn, Principal, RoleArn, StreamArn};
 use crate::policy::{
     Fault, Grant, Holds, Request, Stream, Trusted, Whom, grant, script, terraform,
 };
@@ -110,16 +110,19 @@ fn answer(arguments: &Arguments, config: &Config) -> Result<Grant, Vec<String>> 
             planned_shards(plan).map_err(|wrong| faults.push(wrong.to_string())).ok()
         }
     };
-    let (streams, unknown) = streams(config, arguments.whom, arguments.account.as_ref());
+    let role = role(arguments.whom, config);
+    let arn = role.and_then(|role| RoleArn::parse(&role.arn));
+    let (streams, unknown) = streams(config, arguments, arn.as_ref().map(|arn| &arn.account));
     faults.extend(unknown.iter().map(Fault::to_string));
     let granted = grant(&Request {
         whom: arguments.whom,
+        name: arn.map(|arn| arn.name),
         streams,
         keys: arguments.kms.clone(),
         with_optional: arguments.optional,
         trusted: Trusted {
             principal: arguments.principal.clone(),
-            external_id: arguments.external_id.clone(),
+            external_id: arguments.external_id.clone().or_else(|| external_id(arguments, role?)),
             without_external_id: arguments.no_external_id,
         },
         shards,
@@ -133,9 +136,40 @@ fn answer(arguments: &Arguments, config: &Config) -> Result<Grant, Vec<String>> 
     }
 }
 
-/// Every configured stream that is theirs, and what is wrong with how they are named. Where something is, the stream
-/// stands for itself with an account that nobody will see.
-fn streams(config: &Config, whom: Whom, account: Option<&Account>) -> (Vec<Stream>, Vec<Fault>) {
+/// The role that the gateway is configured to assume, where the policy is for one: it says what it is
+/// called, in which account it is, and what must be said to assume it.
+fn role(whom: Whom, config: &Config) -> Option<&Role> {
+    match &config.stream.credentials.source {
+        KeySource::Role(role) if whom == Whom::Role => Some(role),
+        KeySource::Role(_)
+        | KeySource::Default
+        | KeySource::Csv { .. }
+        | KeySource::Profile { .. }
+        | KeySource::Environment
+        | KeySource::StaticFile { .. }
+        | KeySource::Systemd { .. }
+        | KeySource::Instance
+        | KeySource::Process { .. }
+        | KeySource::WebIdentity { .. } => None,
+    }
+}
+
+/// What the configuration says to assume the role. A service says nothing.
+fn external_id(arguments: &Arguments, role: &Role) -> Option<ExternalId> {
+    let says =
+        !arguments.no_external_id && !matches!(arguments.principal, Some(Principal::Service(_)));
+    ExternalId::parse(role.external_id.as_deref().filter(|_| says)?).ok()
+}
+
+/// Every configured stream that is theirs, in `account` if nothing else is said, and what is wrong with
+/// how they are named. Where something is, the stream stands for itself with an account that nobody
+/// will see.
+fn streams(
+    config: &Config,
+    arguments: &Arguments,
+    account: Option<&Account>,
+) -> (Vec<Stream>, Vec<Fault>) {
+    let (whom, said) = (arguments.whom, arguments.account.as_ref());
     let region = &config.stream.region;
     let key = match config.stream.target {
         StreamTarget::Name(_) => "stream.name",
@@ -148,7 +182,7 @@ fn streams(config: &Config, whom: Whom, account: Option<&Account>) -> (Vec<Strea
     let mut streams = Vec::new();
     let configured = [Some(records), letters].into_iter().flatten();
     for (key, holds, target) in configured.filter(|(_, holds, _)| whom.gets(*holds)) {
-        let arn = StreamArn::of(key, target, region, account).unwrap_or_else(|fault| {
+        let arn = StreamArn::of(key, target, region, said.or(account)).unwrap_or_else(|fault| {
             faults.push(fault);
             let account = Account::Id("0".repeat(12));
             StreamArn { region: region.clone(), account, name: target.as_str().to_owned() }
@@ -156,6 +190,6 @@ fn streams(config: &Config, whom: Whom, account: Option<&Account>) -> (Vec<Strea
         streams.push(Stream { arn, holds });
     }
     let is_idle = |account: &&Account| !streams.iter().any(|one| one.arn.account == **account);
-    faults.extend(account.filter(is_idle).map(|idle| Fault::AccountIdle(idle.to_string())));
+    faults.extend(said.filter(is_idle).map(|idle| Fault::AccountIdle(idle.to_string())));
     (streams, faults)
 }

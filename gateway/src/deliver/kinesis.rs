@@ -19,6 +19,7 @@ use shard_estimator::{OpenShard, ShardId};
 
 use crate::clock::now;
 use crate::config::{self, StreamTarget};
+use crate::credentials::keeper::Generation;
 use crate::credentials::keys::Keys;
 use crate::queue::Taken;
 use crate::telemetry::causes;
@@ -108,6 +109,9 @@ impl Kinesis {
 
     /// Asks whether the stream is there. A key that may only put cannot know.
     pub async fn presence(&self) -> Presence {
+        if let Err(why) = self.generation().await {
+            return Presence::Unknown(why.detail);
+        }
         let call = self.client.describe_stream_summary();
         let call = match &self.target {
             StreamTarget::Name(name) => call.stream_name(name),
@@ -123,6 +127,7 @@ impl Kinesis {
 
 impl Stream for Kinesis {
     async fn shards(&self) -> Result<Vec<OpenShard>, Trouble> {
+        self.generation().await?;
         list::open_shards(&self.client, &self.target).await
     }
 
@@ -150,14 +155,18 @@ struct Attempt {
 }
 
 impl Kinesis {
+    /// Which key is in use, once it is known whether there is one.
+    async fn generation(&self) -> Result<Generation, Trouble> {
+        self.keys.ready().await.map_err(|why| {
+            let detail = format!("there is no key to sign with: {why}");
+            Trouble { kind: TroubleKind::NotAllowed, detail }
+        })
+    }
+
     async fn attempt(&self, records: &[Taken]) -> Attempt {
-        let generation = match self.keys.ready().await {
+        let generation = match self.generation().await {
             Ok(generation) => generation,
-            Err(why) => {
-                let detail = format!("there is no key to sign with: {why}");
-                let trouble = Trouble { kind: TroubleKind::NotAllowed, detail };
-                return Attempt { answer: Err(trouble), again: false };
-            }
+            Err(trouble) => return Attempt { answer: Err(trouble), again: false },
         };
         let answer = match self.call(records) {
             Ok(call) => call.send().await,

@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{info, warn};
 
+use super::ends::Address;
+use super::joined;
 use crate::dead_letter::{Appended, Letter, Store};
 use crate::limits::DEAD_LETTER_RETRY;
-use crate::record::RecordSlot;
-
-use super::joined;
 
 /// Drops are told at most this often: where the ceiling is reached, every commit may drop some.
 const DROPS_TOLD_EVERY: Duration = Duration::from_secs(60);
@@ -20,7 +19,7 @@ const DROPS_TOLD_EVERY: Duration = Duration::from_secs(60);
 pub(super) struct Letters {
     /// Here unless a commit is running.
     store: Option<Store>,
-    waiting: Vec<(Letter, RecordSlot)>,
+    waiting: Vec<(Letter, Address)>,
     commit: Option<JoinHandle<Commit>>,
     /// Set while commits fail.
     retry_at: Option<Instant>,
@@ -49,7 +48,7 @@ impl Drops {
 #[derive(Debug)]
 pub(super) struct Commit {
     store: Store,
-    letters: Vec<(Letter, RecordSlot)>,
+    letters: Vec<(Letter, Address)>,
     result: io::Result<Appended>,
 }
 
@@ -57,7 +56,7 @@ pub(super) struct Commit {
 #[derive(Debug)]
 pub(super) struct Committed {
     /// The records or publishes that are durable dead letters now.
-    pub(super) kept: Vec<RecordSlot>,
+    pub(super) kept: Vec<Address>,
     /// Older letters that went to make room, even if in vain.
     pub(super) dropped: usize,
 }
@@ -73,8 +72,8 @@ impl Letters {
         }
     }
 
-    pub(super) fn push(&mut self, letter: Letter, slot: RecordSlot) {
-        self.waiting.push((letter, slot));
+    pub(super) fn push(&mut self, letter: Letter, address: Address) {
+        self.waiting.push((letter, address));
     }
 
     /// Whether nothing waits and no commit is running.
@@ -136,7 +135,7 @@ impl Letters {
                 if self.retry_at.take().is_some() {
                     info!("dead letters are kept again");
                 }
-                let kept = letters.drain(..count).map(|(_, slot)| slot).collect();
+                let kept = letters.drain(..count).map(|(_, address)| address).collect();
                 self.wait_again(letters);
                 return Committed { kept, dropped };
             }
@@ -152,7 +151,7 @@ impl Letters {
     }
 
     /// Puts `letters` before those that came meanwhile.
-    fn wait_again(&mut self, mut letters: Vec<(Letter, RecordSlot)>) {
+    fn wait_again(&mut self, mut letters: Vec<(Letter, Address)>) {
         letters.append(&mut self.waiting);
         self.waiting = letters;
     }
@@ -167,8 +166,11 @@ mod tests {
     use super::*;
     use crate::config::{DeadLetter, WhenFull};
     use crate::dead_letter::{Origin, Payload};
+    use crate::record::RecordSlot;
 
-    const SLOT: RecordSlot = RecordSlot(7);
+    fn held(slot: usize) -> Address {
+        Address { branch: 1, slot: RecordSlot(slot) }
+    }
 
     fn letter() -> Letter {
         Letter {
@@ -200,7 +202,7 @@ mod tests {
         fs::write(&dir, "in the way").unwrap();
 
         let failed_at = start();
-        letters.push(letter(), SLOT);
+        letters.push(letter(), held(7));
         letters.start(failed_at);
         let commit = letters.committed().await;
         assert_eq!(letters.finish(commit, failed_at).kept, []);
@@ -210,7 +212,7 @@ mod tests {
         letters.start(retry_at);
         assert_eq!(letters.retry_at(), None, "a commit is running");
         let commit = letters.committed().await;
-        assert_eq!(letters.finish(commit, retry_at).kept, [SLOT]);
+        assert_eq!(letters.finish(commit, retry_at).kept, [held(7)]);
         assert_eq!(letters.retry_at(), None);
     }
 
@@ -222,13 +224,13 @@ mod tests {
             DeadLetter { dir, bytes_max: 1 << 10, when_full: WhenFull::Wait, stream: None };
         let mut letters = Letters::new(Store::open(&settings).unwrap());
         for slot in [1, 2] {
-            letters.push(letter(), RecordSlot(slot));
+            letters.push(letter(), held(slot));
         }
         for slot in 1..=3 {
             letters.start(start());
-            letters.push(letter(), RecordSlot(slot + 2));
+            letters.push(letter(), held(slot + 2));
             let commit = letters.committed().await;
-            assert_eq!(letters.finish(commit, start()).kept, [RecordSlot(slot)]);
+            assert_eq!(letters.finish(commit, start()).kept, [held(slot)]);
         }
     }
 
@@ -242,7 +244,7 @@ mod tests {
         let at = start();
         let mut dropped = 0;
         for _ in 0..9 {
-            letters.push(letter(), SLOT);
+            letters.push(letter(), held(7));
             letters.start(at);
             let commit = letters.committed().await;
             dropped += letters.finish(commit, at).dropped;

@@ -18,11 +18,17 @@ use super::spooling::Spooling;
 pub(super) struct Opened {
     /// Takes dead letters.
     pub(super) store: Store,
+    pub(super) on_disk: OnDisk,
+    pub(super) books: Bookkeeping,
+}
+
+/// What lies there of one branch.
+#[derive(Debug)]
+pub(super) struct OnDisk {
     pub(super) spooling: Spooling,
     /// What the spool holds.
     pub(super) found: Found,
     pub(super) numbering: Numbering,
-    pub(super) books: Bookkeeping,
 }
 
 impl Opened {
@@ -48,6 +54,6 @@ impl Opened {
         let letters = || Directory::new(&config.dead_letter.dir).count();
         let (now, unix_ms) = (clock::now(), clock::unix_ms());
         let books = Bookkeeping::open(&config.state_dir, opening, letters, now, unix_ms);
-        Ok(Self { store, spooling, found, numbering, books })
+        Ok(Self { store, on_disk: OnDisk { spooling, found, numbering }, books })
     }
 }

@@ -211,4 +211,15 @@ mod tests {
             assert_eq!(spooling.is_refusing(), refuses, "{mode}");
         }
     }
+
+    #[cfg(debug_assertions)]
+    #[tokio::test]
+    #[should_panic(expected = "overflow")]
+    async fn panic_of_the_spool_at_its_end_is_not_kept_quiet() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = config(dir.path(), "").spool;
+        let (spooling, _) = Spooling::open(&settings, &Counters::default()).unwrap();
+        // No spool gets as far.
+        spooling.close(vec![Seq(u64::MAX)]).await;
+    }
 }

@@ -86,7 +86,7 @@ fn who_keeps_the_keys_is_woken_when_they_are_refused() {
     let keys = keys();
     keys.load_begins(now());
     keys.loaded(Ok(found(1)), now());
-    assert!(keys.rescheduled().now_or_never().is_some());
+    assert!(keys.rescheduled().now_or_never().is_none());
     assert_eq!(keys.due(), None);
     keys.refused(uses(&keys, 1), now());
     assert!(keys.rescheduled().now_or_never().is_some());

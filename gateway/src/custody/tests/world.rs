@@ -164,7 +164,6 @@ impl World {
         let now = start();
         let requests = config.stream.requests_in_flight * config.batch.bytes_max * REQUEST_COPIES;
         config.memory_bytes_max = requests + 2 * SHARDS * (64 << 10);
-        config.mqtt.packet_bytes_max = 64 << 10;
         let mut custody = Custody::new(&config, SHARDS, NOTHING, now);
         custody.heard(MS);
         Self {

@@ -12,8 +12,8 @@ use crate::limits::{SHARDS_SHOWN_MAX, WATCH_EVERY};
 use crate::metrics::server::Asked;
 use crate::metrics::{Conservation, Held, Shown};
 use crate::pipeline::bookkeeping::Moment;
+use crate::pipeline::branch::Branch;
 use crate::pipeline::clock;
-use crate::pipeline::watching::Backlog;
 use crate::pipeline::{FORECAST_EVERY, FORECASTS_PER_LEDGER};
 
 /// When there is something to tell.
@@ -60,15 +60,15 @@ impl<S: Stream> Flow<'_, S> {
     pub(super) fn tell(&mut self, occasion: Occasion, now: Instant) {
         match occasion {
             Occasion::Report => self.report(now),
-            Occasion::Look => self.look(now),
+            Occasion::Look => self.branches.iter_mut().for_each(|branch| branch.look(now)),
             Occasion::Show(asked) => self.show(asked, now),
         }
     }
 
-    /// Tells the log how the spool drains, which dead letters went, and now and then the books.
+    /// Tells the log how the spools drain, which dead letters went, and now and then the books.
     fn report(&mut self, now: Instant) {
-        self.letters.report(now);
-        self.observer.say(now, self.custody.spooled(), self.spooling.bytes());
+        self.ends.letters.report(now);
+        self.branches.iter_mut().for_each(|branch| branch.report(now));
         self.reports += 1;
         if self.reports.is_multiple_of(FORECASTS_PER_LEDGER) {
             self.counters.log(&self.conservation());
@@ -76,7 +76,8 @@ impl<S: Stream> Flow<'_, S> {
     }
 
     pub(super) fn conservation(&self) -> Conservation {
-        self.counters.conservation(self.custody.exposed(), self.custody.spooled())
+        let exposed = self.branches.iter().map(Branch::exposed).sum();
+        self.counters.conservation(exposed, self.branches.iter().map(Branch::spooled).sum())
     }
 
     pub(super) fn moment(&self) -> Moment {
@@ -100,47 +101,28 @@ impl<S: Stream> Flow<'_, S> {
         }
     }
 
-    /// Looks whether the plan holds.
-    fn look(&mut self, now: Instant) {
-        let load = self.dispatcher.load(0, now);
-        let backlog = Backlog {
-            spooled: self.custody.spooled(),
-            open: self.dispatcher.is_open(),
-            stays: self.spooling.is_refusing(),
-        };
-        self.watching.look(&load, backlog, now);
-    }
-
-    /// Counts how long ago the publishes of accepted records arrived. A clock that was set back
-    /// makes it nothing.
-    pub(super) fn count_delays(&mut self, rx_ts_ms: &[i64]) {
-        let now_ms = clock::unix_ms();
-        for arrived_ms in rx_ts_ms {
-            let delay_ms = u64::try_from(now_ms.saturating_sub(*arrived_ms)).unwrap_or(0);
-            self.delays.add(Duration::from_millis(delay_ms));
-        }
-    }
-
     /// Shows everything to who asks.
     fn show(&self, asked: Asked, now: Instant) {
-        let traffic = self.watching.traffic();
+        let Some(branch) = self.branches.first() else { return };
+        let (spool_bytes, spool_bytes_max) = branch.spool_bytes();
+        let watching = branch.watching();
         let shown = Shown {
-            uptime: self.watching.since_start(now),
+            uptime: now.saturating_duration_since(self.started),
             ledger: self.conservation(),
             beside: self.counters.beside(),
             attempts: self.counters.attempts(),
             held: Held {
-                exposed_bytes: self.custody.exposed_bytes(),
-                exposed_bytes_max: self.custody.exposed_bytes_max(),
-                spool_bytes: self.spooling.bytes(),
-                spool_bytes_max: self.spool_bytes_max,
+                exposed_bytes: self.exposed_bytes(),
+                exposed_bytes_max: self.exposed_bytes_max,
+                spool_bytes,
+                spool_bytes_max,
             },
-            delays: self.delays,
-            sizes: traffic.sizes(),
-            key_bytes: traffic.key_bytes(),
-            plan: self.watching.plan(),
-            load: self.dispatcher.load(SHARDS_SHOWN_MAX, now),
-            hottest_keys: self.watching.hottest_keys(),
+            delays: branch.delays(),
+            sizes: watching.traffic().sizes(),
+            key_bytes: watching.traffic().key_bytes(),
+            plan: watching.plan(),
+            load: branch.load(SHARDS_SHOWN_MAX, now),
+            hottest_keys: watching.hottest_keys(),
         };
         // Who asked may be gone.
         drop(asked.send(shown.page()));
