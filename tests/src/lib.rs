@@ -2,7 +2,7 @@
 //! it, and what comes out of it.
 //!
 //! - [`mosquitto`]: the broker. [`certificates`], [`websocket`]: its other doors.
-//! - [`tls`], [`proxy`]: what may stand before a stream.
+//! - [`tls`], [`proxy`]: what may stand before a stream. [`imds`]: who may lend a key for it.
 //! - [`installation`]: the gateway on its machine, run after run.
 //! - [`small_disk`]: a file system that fills up.
 //! - [`moto`]: somebody else's Kinesis; ours is [`tidegate::rehearsal::stream`].
@@ -24,6 +24,8 @@ pub mod browser;
 pub mod certificates;
 pub mod effort;
 pub mod fleet;
+mod http;
+pub mod imds;
 pub mod installation;
 pub mod metrics;
 pub mod mosquitto;
