@@ -6,14 +6,12 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use data_encoding::BASE64;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::io::{AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use crate::http::Head;
 use crate::patience::until;
-
-/// Longest head of a request that is read, in bytes.
-const HEAD_BYTES_MAX: usize = 8 << 10;
 
 /// A proxy on loopback. Dropping it closes its tunnels.
 #[derive(Debug)]
@@ -97,9 +95,8 @@ impl Proxy {
 
 /// One client's way; an error is only the end of it. Whatever host is asked for is this machine.
 async fn serve(mut client: TcpStream, books: Arc<Mutex<Books>>) -> io::Result<()> {
-    let head = head(&mut client).await?;
-    let mut words = head.split_whitespace();
-    let (Some("CONNECT"), Some(target)) = (words.next(), words.next()) else {
+    let head = Head::read(&mut client).await?;
+    let ("CONNECT", target) = head.asks() else {
         return client.write_all(answer(405).as_bytes()).await;
     };
     let manner = {
@@ -109,7 +106,7 @@ async fn serve(mut client: TcpStream, books: Arc<Mutex<Books>>) -> io::Result<()
     };
     let refusal = match manner {
         Manner::Obliging => None,
-        Manner::Guarded(login) => (!says(&head, login)).then_some(407),
+        Manner::Guarded(login) => (!proves(&head, login)).then_some(407),
         Manner::Refusing(status) => Some(status),
         Manner::Silent => pending().await,
     };
@@ -123,23 +120,8 @@ async fn serve(mut client: TcpStream, books: Arc<Mutex<Books>>) -> io::Result<()
     copy_bidirectional(&mut client, &mut server).await.map(|_| ())
 }
 
-/// The head of a request, and nothing behind it: that is the tunnel's.
-async fn head(client: &mut TcpStream) -> io::Result<String> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        if head.len() >= HEAD_BYTES_MAX {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        head.push(client.read_u8().await?);
-    }
-    String::from_utf8(head).map_err(io::Error::other)
-}
-
-fn says(head: &str, login: &str) -> bool {
-    let expected = format!("Basic {}", BASE64.encode(login.as_bytes()));
-    let mut fields = head.lines().filter_map(|line| line.split_once(": "));
-    fields
-        .any(|(name, value)| name.eq_ignore_ascii_case("Proxy-Authorization") && value == expected)
+fn proves(head: &Head, login: &str) -> bool {
+    head.says("Proxy-Authorization", &format!("Basic {}", BASE64.encode(login.as_bytes())))
 }
 
 fn answer(status: u16) -> String {

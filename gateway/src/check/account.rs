@@ -232,7 +232,7 @@ impl<'c> Asked<'c> {
             probe: self.probe,
             identity: match whose {
                 Some(Ok(told)) => told.map(|told| told.answer),
-                Some(Err(error)) => Some(Err(unasked(&error))),
+                Some(Err(why)) => Some(Err(unasked(why.to_string()))),
                 None => Some(Err(Refusal::unheard(CALL_MAX))),
             },
             put,
@@ -278,7 +278,7 @@ impl<'c> Asked<'c> {
 
     /// What is heard where nothing can be asked.
     fn deaf(&self, error: &anyhow::Error) -> Heard<'c> {
-        let refusal = unasked(error);
+        let refusal = unasked(format!("{error:#}"));
         let letters = self.config.dead_letter.stream.as_ref();
         Heard {
             stream: &self.config.stream,
@@ -302,8 +302,8 @@ fn unheard<T>() -> Probed<T> {
     Probed::refused(Refusal::unheard(CALL_MAX))
 }
 
-fn unasked(error: &anyhow::Error) -> Refusal {
-    Refusal { cause: Cause::NotAllowed, said: format!("{error:#}") }
+fn unasked(said: String) -> Refusal {
+    Refusal { cause: Cause::NotAllowed, said }
 }
 
 /// A record that nobody takes for a reading.

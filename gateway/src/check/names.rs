@@ -24,7 +24,7 @@ pub(super) async fn resolve(
             let addresses: Vec<_> = addresses.map(|address| address.ip().to_string()).collect();
             match addresses.split_first() {
                 Some((one, _)) if one == host => {
-                    return Ok(Finding::ok(format!("{host} as it is")));
+                    return Ok(Finding::ok(format!("{host} is an address")));
                 }
                 Some((one, [])) => return Ok(Finding::ok(format!("{host} is {one}"))),
                 Some((one, more)) => {

@@ -24,17 +24,15 @@ use super::{Stream, Trouble, TroubleKind, Verdict};
 use signing::{Current, Signed};
 
 mod http;
-mod identity;
 mod list;
 mod probe;
 mod refusal;
 mod signing;
 mod sources;
 
-pub use identity::{Identity, identity};
 pub use probe::{Outcome, Place, Probe, Probed, Summary};
 pub use refusal::{Cause, Kms, Refusal};
-pub use sources::KeySources;
+pub use sources::{Identity, KeySources, identity};
 
 /// Calls for one batch that are refused for how they were signed: by a clock that is wrong until the
 /// answer, with a key that is replaced meanwhile, with one that is not known everywhere yet.

@@ -9,6 +9,7 @@ mod dead_letters;
 mod directories;
 mod doors;
 mod golden;
+mod key_sources;
 mod kills;
 mod metrics;
 mod network;

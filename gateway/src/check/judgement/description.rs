@@ -15,6 +15,7 @@ pub(in crate::check) fn description(heard: &Heard<'_>) -> Finding {
             );
         }
         Err(refusal) if refusal.cause.is_the_key() => return Finding::skipped("needs credentials"),
+        Err(_) if heard.put.is_err() => return Finding::skipped("needs the stream"),
         Err(refusal) => return Finding::skipped(refusal.said.clone()),
     };
     let said = said(summary);

@@ -1,27 +1,20 @@
 //! Whose key it is, by the token service.
 
 use std::env;
-use std::time::Duration;
 
-use anyhow::Result;
-use aws_config::{BehaviorVersion, Region};
-use aws_sdk_kinesis::config::retry::RetryConfig;
-use aws_sdk_kinesis::config::timeout::TimeoutConfig;
+use aws_sdk_sts::Client;
+use aws_sdk_sts::config::Builder;
 
 use crate::config::{self, KeySource};
-use crate::credentials::Key;
+use crate::credentials::{Key, Why};
+use crate::deliver::kinesis::probe::Probed;
+use crate::deliver::kinesis::refusal::{Cause, Refusal};
 
-use super::http;
-use super::probe::Probed;
-use super::refusal::{Cause, Refusal};
-use super::signing::credentials;
+use super::way::Way;
 
 /// How the environment names another token service than the region's own, for one service and for
 /// all.
 const ENDPOINTS: [&str; 2] = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"];
-
-/// Longest wait for one attempt, of two: a wrong clock is corrected by the first.
-const ATTEMPT_MAX: Duration = Duration::from_secs(4);
 
 /// Whom a key stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +31,7 @@ pub struct Identity {
 ///
 /// # Errors
 /// When the authorities to trust, or the proxy's password, cannot be read.
-pub async fn identity(config: &config::Stream, key: &Key) -> Result<Option<Probed<Identity>>> {
-    let network = &config.network;
+pub async fn identity(config: &config::Stream, key: &Key) -> Result<Option<Probed<Identity>>, Why> {
     let own = match &config.credentials.source {
         KeySource::Role(role) => role.sts_endpoint.clone(),
         KeySource::Default
@@ -53,29 +45,16 @@ pub async fn identity(config: &config::Stream, key: &Key) -> Result<Option<Probe
         | KeySource::WebIdentity { .. } => None,
     };
     let is_named = own.is_some() || ENDPOINTS.iter().any(|name| env::var_os(name).is_some());
-    if network.endpoint.is_some() && !is_named {
+    if config.network.endpoint.is_some() && !is_named {
         return Ok(None);
     }
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(config.connect_timeout)
-        .operation_attempt_timeout(ATTEMPT_MAX)
-        .build();
-    let shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .region(Region::new(config.region.clone()))
-        .use_fips(network.fips)
-        .use_dual_stack(network.dual_stack)
-        .http_client(http::client(network, 1)?)
-        .credentials_provider(credentials(key))
-        .retry_config(RetryConfig::standard().with_max_attempts(2))
-        .timeout_config(timeouts)
-        .load()
-        .await;
-    let mut settings = aws_sdk_sts::config::Builder::from(&shared);
+    let mut settings = Builder::from(&Way::new(config).shared(Some(key)).await?);
     if let Some(endpoint) = own {
-        settings = settings.endpoint_url(endpoint);
+        // It stands for the one that these would choose.
+        settings = settings.endpoint_url(endpoint).use_fips(false).use_dual_stack(false);
     }
-    let client = aws_sdk_sts::Client::from_conf(settings.build());
-    Ok(Some(match client.get_caller_identity().send().await {
+    let call = Client::from_conf(settings.build()).get_caller_identity();
+    Ok(Some(match Box::pin(call.send()).await {
         Ok(told) => {
             let said = "the answer does not name anybody".to_owned();
             let nobody = Refusal { cause: Cause::Down, said };
