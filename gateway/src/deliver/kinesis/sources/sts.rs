@@ -105,13 +105,7 @@ fn why<E>(error: &SdkError<E, HttpResponse>, advice: impl Fn(&str) -> Option<Str
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    let Some(code) = error.code() else {
-        let cause = causes(error);
-        return Why::Service(format!(
-            "STS is not reached ({cause}): check the proxy, the firewall and, where there is one, \
-             sts_endpoint"
-        ));
-    };
+    let Some(code) = error.code() else { return why_without_code(error) };
     let message = error.message().unwrap_or_default().trim_end_matches('.');
     let advice = if is_about_time(message) {
         Some("the clock of this machine is wrong: set it".to_owned())
@@ -120,6 +114,19 @@ where
     };
     let advice = advice.map(|advice| format!("; {advice}")).unwrap_or_default();
     Why::Service(format!("{code}: {message}{advice}"))
+}
+
+fn why_without_code<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> Why {
+    let what = match error.raw_response() {
+        None => format!("STS is not reached ({})", causes(error)),
+        Some(answer) => {
+            let status = answer.status().as_u16();
+            format!("STS, or who stands before it, answered HTTP {status} without a reason")
+        }
+    };
+    Why::Service(format!(
+        "{what}: check the proxy, the firewall and, where there is one, sts_endpoint"
+    ))
 }
 
 /// Whether a refusal of a signature is for its time.
