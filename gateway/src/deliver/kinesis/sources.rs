@@ -16,6 +16,7 @@ use crate::credentials::{Found, Key, NoKey, Source, Why};
 
 use chain::Chain;
 use disk::Disk;
+use looked::Looked;
 use sts::WebIdentity;
 use way::Way;
 
@@ -24,6 +25,7 @@ mod disk;
 mod environment;
 mod instance;
 mod lent;
+mod looked;
 mod profile;
 mod sts;
 mod way;
@@ -35,6 +37,7 @@ pub struct KeySources {
     strict: bool,
     way: Way,
     disk: Disk,
+    looked: Looked,
     chain: Chain,
 }
 
@@ -49,6 +52,7 @@ impl KeySources {
             strict: strict_permissions,
             way,
             disk: Disk::default(),
+            looked: Looked::default(),
             chain: Chain::default(),
         }
     }
@@ -118,7 +122,13 @@ impl Source for KeySources {
         paths(&self.source)
     }
 
+    async fn has_changed(&self) -> bool {
+        self.looked.anew(self.paths(), &self.disk).await
+    }
+
     async fn load(&self) -> Result<Found, NoKey> {
+        // Before they are read: what changes meanwhile is a change.
+        self.looked.anew(self.paths(), &self.disk).await;
         // It is as large as all the calls that it may make.
         Box::pin(self.ask(&self.source)).await
     }
@@ -185,4 +195,38 @@ const SESSION_NAME_CHARS_MAX: usize = 64;
 /// The time as this machine knows it.
 fn wall_clock() -> Timestamp {
     Timestamp::from_millisecond(clock::unix_ms()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_has_a_name_that_sts_takes() {
+        let name = session_name();
+        let is_fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+        assert!(name.starts_with("tidegate-") && name.chars().all(is_fit), "{name}");
+        assert!(name.len() <= SESSION_NAME_CHARS_MAX);
+    }
+
+    #[test]
+    fn a_source_is_named_without_the_arguments_of_its_program_and_watched_by_its_files() {
+        let process = KeySource::Process {
+            command: vec!["/bin/key".to_owned(), "secret".to_owned()],
+            timeout: std::time::Duration::from_secs(1),
+        };
+        assert_eq!((name(&process), paths(&process)), ("process /bin/key".to_owned(), vec![]));
+        let base = KeySource::StaticFile { file: "/k".into() };
+        let role = KeySource::Role(Box::new(Role {
+            arn: "arn".to_owned(),
+            external_id: None,
+            session_name: None,
+            duration: std::time::Duration::from_secs(3_600),
+            base,
+            sts_endpoint: None,
+        }));
+        assert_eq!((name(&role), paths(&role)), ("arn".to_owned(), vec![PathBuf::from("/k")]));
+        let profile = KeySource::Profile { path: Some("/p".into()), profile: Some("x".into()) };
+        assert_eq!(name(&profile), "profile x in /p");
+    }
 }

@@ -190,3 +190,74 @@ fn advice_on_token(code: &str) -> Option<String> {
     };
     Some(advice.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sts::error::ErrorMetadata;
+    use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+    use aws_smithy_runtime_api::http::StatusCode;
+
+    use super::*;
+    use crate::config::KeySource;
+
+    fn role(external_id: Option<&str>) -> Role {
+        Role {
+            arn: "arn:aws:iam::123456789012:role/writer".to_owned(),
+            external_id: external_id.map(str::to_owned),
+            session_name: None,
+            duration: WEB_IDENTITY_SESSION,
+            base: KeySource::Default,
+            sts_endpoint: None,
+        }
+    }
+
+    fn said(code: Option<&str>, message: &str) -> String {
+        let mut metadata = ErrorMetadata::builder().message(message);
+        if let Some(code) = code {
+            metadata = metadata.code(code);
+        }
+        let answer = HttpResponse::new(StatusCode::try_from(403).unwrap(), "body".into());
+        let error = SdkError::service_error(AssumeRoleError::generic(metadata.build()), answer);
+        why(&error, |code| advice(code, &role(None))).to_string()
+    }
+
+    #[test]
+    fn a_wrong_clock_is_told_from_a_wrong_secret() {
+        let code = Some("SignatureDoesNotMatch");
+        for time in ["Signature expired: 2026 is now earlier", "Signature not yet current: 2027"] {
+            assert!(said(code, time).ends_with("; the clock of this machine is wrong: set it"));
+        }
+        let secret = said(code, "The signature does not match.");
+        assert!(
+            secret.starts_with("SignatureDoesNotMatch: The signature does not match; the secret")
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_told_as_it_is_and_an_answer_without_a_code_by_its_status() {
+        assert_eq!(said(Some("New"), "Something."), "New: Something");
+        let without = said(None, "");
+        assert!(
+            without.contains("answered HTTP 403 without a reason: check the proxy"),
+            "{without}"
+        );
+        assert!(!without.contains("body"), "{without}");
+    }
+
+    #[test]
+    fn a_refusal_to_assume_names_the_external_id_as_it_is_configured() {
+        let advice = |external_id| advice("AccessDenied", &role(external_id)).unwrap();
+        assert!(advice(Some("agreed")).contains("external_id must be the one that it demands"));
+        assert!(advice(None).contains("if it demands an external id, set external_id"));
+        assert!(!advice(Some("agreed")).contains("agreed"));
+    }
+
+    #[test]
+    fn a_token_is_one_word() {
+        assert_eq!(token_of(b" eyJ.x\n").unwrap().as_str(), "eyJ.x");
+        for wrong in [&b""[..], b"\n", b"two words", b"\xff"] {
+            let fault = token_of(wrong).unwrap_err().to_string();
+            assert_eq!(fault, "the file of the token holds no token");
+        }
+    }
+}
