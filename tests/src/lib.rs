@@ -7,6 +7,7 @@
 //! - [`small_disk`]: a file system that fills up.
 //! - [`moto`]: somebody else's Kinesis; ours is [`tidegate::rehearsal::stream`].
 //! - [`fleet`]: devices that publish. [`reading`]: what they publish, and what arrived of it.
+//! - [`aws`]: whoever types commands in the account.
 //! - [`metrics`]: what the gateway shows.
 //! - [`browser`]: who reads a page.
 //! - [`process`], [`patience`]: how the parts are watched, and how long. [`effort`]: how hard they are
@@ -18,6 +19,7 @@
 
 use std::path::Path;
 
+pub mod aws;
 pub mod browser;
 pub mod certificates;
 pub mod effort;

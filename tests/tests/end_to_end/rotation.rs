@@ -75,14 +75,18 @@ impl Rotation {
         fs::rename(&new, &self.file).expect("on the same file system");
     }
 
-    /// The longest that nothing was stored, between the first record and the last.
+    /// The longest that nothing was stored, between the first record and the last; `--nocapture` shows
+    /// it.
+    #[expect(clippy::print_stderr, reason = "a figure for who asks for it")]
     fn longest_pause(&self) -> Duration {
         let records = self.world.stream.records();
         let pauses = records.windows(2).map(|two| match two {
             [one, other] => other.arrival.instant.saturating_duration_since(one.arrival.instant),
             _ => Duration::ZERO,
         });
-        pauses.max().unwrap_or_default()
+        let longest = pauses.max().unwrap_or_default();
+        eprintln!("the longest pause is {} ms", longest.as_millis());
+        longest
     }
 
     /// All of `published` is in the stream, once and in order.

@@ -14,6 +14,8 @@ use crate::credentials::file::{Format, KeyFile};
 use crate::credentials::process::Program;
 use crate::credentials::{Found, Key, NoKey, Source, Why};
 
+pub use identity::{Identity, identity};
+
 use chain::Chain;
 use disk::Disk;
 use looked::Looked;
@@ -23,6 +25,7 @@ use way::Way;
 mod chain;
 mod disk;
 mod environment;
+mod identity;
 mod instance;
 mod lent;
 mod looked;

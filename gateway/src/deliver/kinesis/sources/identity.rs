@@ -1,0 +1,70 @@
+//! Whose key it is, by the token service.
+
+use std::env;
+
+use aws_sdk_sts::Client;
+use aws_sdk_sts::config::Builder;
+
+use crate::config::{self, KeySource};
+use crate::credentials::{Key, Why};
+use crate::deliver::kinesis::probe::Probed;
+use crate::deliver::kinesis::refusal::{Cause, Refusal};
+
+use super::way::Way;
+
+/// How the environment names another token service than the region's own, for one service and for
+/// all.
+const ENDPOINTS: [&str; 2] = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"];
+
+/// Whom a key stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Their ARN.
+    pub arn: String,
+    /// Their account.
+    pub account: String,
+}
+
+/// Asks whom `key` stands for. No policy can forbid that, but a firewall can. `None`, and nobody is
+/// asked, where the stream has an endpoint of its own and nothing names a token service beside it:
+/// then the region's may be somebody else's.
+///
+/// # Errors
+/// When the authorities to trust, or the proxy's password, cannot be read.
+pub async fn identity(config: &config::Stream, key: &Key) -> Result<Option<Probed<Identity>>, Why> {
+    let own = match &config.credentials.source {
+        KeySource::Role(role) => role.sts_endpoint.clone(),
+        KeySource::Default
+        | KeySource::Csv { .. }
+        | KeySource::Profile { .. }
+        | KeySource::Environment
+        | KeySource::StaticFile { .. }
+        | KeySource::Systemd { .. }
+        | KeySource::Instance
+        | KeySource::Process { .. }
+        | KeySource::WebIdentity { .. } => None,
+    };
+    let is_named = own.is_some() || ENDPOINTS.iter().any(|name| env::var_os(name).is_some());
+    if config.network.endpoint.is_some() && !is_named {
+        return Ok(None);
+    }
+    let mut settings = Builder::from(&Way::new(config).shared(Some(key)).await?);
+    if let Some(endpoint) = own {
+        // It stands for the one that these would choose.
+        settings = settings.endpoint_url(endpoint).use_fips(false).use_dual_stack(false);
+    }
+    let call = Client::from_conf(settings.build()).get_caller_identity();
+    Ok(Some(match Box::pin(call.send()).await {
+        Ok(told) => {
+            let said = "the answer does not name anybody".to_owned();
+            let nobody = Refusal { cause: Cause::Down, said };
+            let named = told.arn().zip(told.account());
+            let owned = |(arn, account): (&str, &str)| Identity {
+                arn: arn.to_owned(),
+                account: account.to_owned(),
+            };
+            Probed { answer: named.map(owned).ok_or(nobody), date: None }
+        }
+        Err(error) => Probed::of(&error),
+    }))
+}

@@ -1,0 +1,9 @@
+//! `tidegate check` as a program, between a real broker and a local stream with its account.
+
+mod account;
+mod broker;
+mod disk;
+mod report;
+mod speed;
+mod way;
+mod world;
