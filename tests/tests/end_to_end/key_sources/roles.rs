@@ -173,3 +173,8 @@ async fn web_identity_is_a_token_that_is_read_again() {
     };
     account.waits_until(&["InvalidIdentityToken", "identity provider"], "ASIA", mend).await;
 }
+
+#[tokio::test]
+async fn role_keeps_the_secrets_of_its_base_and_its_sessions() {
+    keeps_its_secrets(Account::new().await.assuming().with_role(|_| {})).await;
+}
