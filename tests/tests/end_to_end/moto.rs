@@ -54,7 +54,7 @@ impl Place {
         let why = run.field("no key can be had", "why").await;
         let why = why.as_str().expect("a text");
         // It says why in a form of its own, which is not that of AWS.
-        assert!(why.contains("answered HTTP 403"), "{why}");
+        assert!(why.contains("STS: HTTP 403"), "{why}");
         run.kill().await;
         published
     }

@@ -153,7 +153,7 @@ fn name(source: &KeySource) -> String {
         KeySource::Environment => "environment".to_owned(),
         KeySource::StaticFile { file } => format!("static_file {}", file.display()),
         KeySource::Systemd { id } => format!("systemd credential {id}"),
-        KeySource::Role(role) => role.arn.clone(),
+        KeySource::Role(role) => format!("{} by {}", role.arn, name(&role.base)),
         KeySource::Instance => "instance".to_owned(),
         // The arguments may be secrets.
         KeySource::Process { command, .. } => {
@@ -228,7 +228,10 @@ mod tests {
             base,
             sts_endpoint: None,
         }));
-        assert_eq!((name(&role), paths(&role)), ("arn".to_owned(), vec![PathBuf::from("/k")]));
+        assert_eq!(
+            (name(&role), paths(&role)),
+            ("arn by static_file /k".to_owned(), vec![PathBuf::from("/k")])
+        );
         let profile = KeySource::Profile { path: Some("/p".into()), profile: Some("x".into()) };
         assert_eq!(name(&profile), "profile x in /p");
     }

@@ -4,8 +4,6 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
-use aws_sdk_sts::Client;
-use aws_sdk_sts::config::Builder;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::types::Credentials;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -13,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::config::Role;
 use crate::credentials::{Fault, Key, KeyId, Why, file};
-use crate::telemetry::causes;
+use crate::deliver::kinesis::refusal::Refusal;
 
 use super::disk::Disk;
 use super::session_name;
@@ -27,13 +25,9 @@ const WEB_IDENTITY_SESSION: Duration = Duration::from_secs(3_600);
 /// # Errors
 /// When STS is not reached, or refuses.
 pub(super) async fn assume(role: &Role, base: &Key, way: &Way) -> Result<Key, Why> {
-    let shared = way.shared(Some(base)).await?;
-    let mut settings = Builder::from(&shared);
-    if let Some(endpoint) = &role.sts_endpoint {
-        // It stands for the one that these would choose.
-        settings = settings.endpoint_url(endpoint).use_fips(false).use_dual_stack(false);
-    }
-    let call = Client::from_conf(settings.build())
+    let call = way
+        .sts(Some(base), role.sts_endpoint.as_deref())
+        .await?
         .assume_role()
         .role_arn(&role.arn)
         .role_session_name(role.session_name.clone().unwrap_or_else(session_name))
@@ -64,7 +58,9 @@ impl WebIdentity<'_> {
         let path = self.token_file.to_owned();
         let token = disk.read(move || file::contents_of(&path)).await?;
         let token = token_of(&token.bytes)?;
-        let call = Client::new(&way.shared(None).await?)
+        let call = way
+            .sts(None, None)
+            .await?
             .assume_role_with_web_identity()
             .role_arn(self.role_arn)
             .role_session_name(self.session_name.map_or_else(session_name, str::to_owned))
@@ -100,38 +96,18 @@ fn whole_seconds(duration: Duration) -> i32 {
     i32::try_from(duration.as_secs()).unwrap_or(i32::MAX)
 }
 
-/// What STS said, or why it said nothing, and what to do.
+/// Why STS gave no key. What its codes mean here, `advice` knows; what they mean everywhere, they say
+/// themselves.
 fn why<E>(error: &SdkError<E, HttpResponse>, advice: impl Fn(&str) -> Option<String>) -> Why
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    let Some(code) = error.code() else { return why_without_code(error) };
-    let message = error.message().unwrap_or_default().trim_end_matches('.');
-    let advice = if is_about_time(message) {
-        Some("the clock of this machine is wrong: set it".to_owned())
-    } else {
-        advice(code)
-    };
-    let advice = advice.map(|advice| format!("; {advice}")).unwrap_or_default();
-    Why::Service(format!("{code}: {message}{advice}"))
-}
-
-fn why_without_code<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> Why {
-    let what = match error.raw_response() {
-        None => format!("STS is not reached ({})", causes(error)),
-        Some(answer) => {
-            let status = answer.status().as_u16();
-            format!("STS, or who stands before it, answered HTTP {status} without a reason")
-        }
-    };
-    Why::Service(format!(
-        "{what}: check the proxy, the firewall and, where there is one, sts_endpoint"
-    ))
-}
-
-/// Whether a refusal of a signature is for its time.
-fn is_about_time(message: &str) -> bool {
-    ["Signature expired", "Signature not yet current"].iter().any(|text| message.contains(text))
+    let refusal = Refusal::of(error);
+    let meant_here = error.code().and_then(advice);
+    Why::Service(match meant_here {
+        Some(advice) => format!("STS: {}; {advice}", refusal.said),
+        None => format!("STS: {refusal}"),
+    })
 }
 
 /// What to do about a refusal to let a key assume `role`.
@@ -154,18 +130,6 @@ fn advice(code: &str, role: &Role) -> Option<String> {
         }
         "RegionDisabledException" => {
             "activate STS for this region in the account of the key, or set sts_endpoint".to_owned()
-        }
-        "InvalidClientTokenId" => {
-            "the key of the base is not known to AWS: it was revoked, or is of another partition"
-                .to_owned()
-        }
-        "SignatureDoesNotMatch" => {
-            "the secret of the base does not belong to its access key: take both from the same \
-             place again"
-                .to_owned()
-        }
-        "ExpiredToken" | "ExpiredTokenException" => {
-            "the session of the base has expired: give a fresh one".to_owned()
         }
         _ => return None,
     })
@@ -222,26 +186,26 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_clock_is_told_from_a_wrong_secret() {
-        let code = Some("SignatureDoesNotMatch");
-        for time in ["Signature expired: 2026 is now earlier", "Signature not yet current: 2027"] {
-            assert!(said(code, time).ends_with("; the clock of this machine is wrong: set it"));
+    fn a_refusal_is_told_with_what_to_do_about_it_here_or_else_anywhere() {
+        for (code, message, told) in [
+            ("AccessDenied", "User: x", "STS: AccessDenied: User: x; the trust policy of the role"),
+            ("SignatureDoesNotMatch", "Signature expired: 2026", "set the clock of this machine"),
+            (
+                "SignatureDoesNotMatch",
+                "It does not.",
+                "the secret is not the one of this access key",
+            ),
+            ("InvalidClientTokenId", "", "the access key was deleted or deactivated"),
+            ("New", "Something", "STS: New: Something"),
+        ] {
+            let said = said(Some(code), message);
+            assert!(said.contains(told), "{said}");
         }
-        let secret = said(code, "The signature does not match.");
-        assert!(
-            secret.starts_with("SignatureDoesNotMatch: The signature does not match; the secret")
-        );
     }
 
     #[test]
-    fn what_is_not_known_is_told_as_it_is_and_an_answer_without_a_code_by_its_status() {
-        assert_eq!(said(Some("New"), "Something."), "New: Something");
-        let without = said(None, "");
-        assert!(
-            without.contains("answered HTTP 403 without a reason: check the proxy"),
-            "{without}"
-        );
-        assert!(!without.contains("body"), "{without}");
+    fn an_answer_of_another_form_is_told_by_its_status_and_not_repeated() {
+        assert_eq!(said(None, ""), "STS: HTTP 403");
     }
 
     #[test]
