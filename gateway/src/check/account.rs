@@ -92,13 +92,10 @@ pub(super) async fn look(config: &Config, wishes: Wishes, deadline: Deadline) ->
     steps
 }
 
-/// The same stream, for who does not wait for long.
+/// The same stream, for who does not wait for long. Calls are bounded one by one.
 fn bounded(stream: &config::Stream) -> config::Stream {
-    config::Stream {
-        connect_timeout: stream.connect_timeout.min(CONNECT_MAX),
-        request_timeout: stream.request_timeout.min(CALL_MAX),
-        ..stream.clone()
-    }
+    let connect_timeout = stream.connect_timeout.min(CONNECT_MAX);
+    config::Stream { connect_timeout, ..stream.clone() }
 }
 
 /// Steps that cannot be taken.

@@ -1,7 +1,8 @@
 //! What a check looks at, and what it says.
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tests::installation::Installation;
@@ -11,6 +12,9 @@ use tidegate::rehearsal::stream::{self, Key, LocalStream, Permissions};
 /// The user's key.
 pub(super) const ID: &str = "AKIAIOSFODNN7EXAMPLE";
 pub(super) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+/// The console's file of it.
+const CSV: &str = "accessKeys.csv";
 
 /// A broker, a stream with an account and one key, and a gateway that has the console's file of it.
 pub(super) struct World {
@@ -35,14 +39,30 @@ impl World {
     }
 
     /// The gateway has this file of the console.
-    pub(super) fn with_csv(mut self, text: &str) -> Self {
-        let path = self.write("accessKeys.csv", text);
-        self.gateway = self.gateway.set_path("stream.credentials.file", &path);
-        self.set("stream.credentials.kind", "\"csv\"")
+    pub(super) fn with_csv(self, text: &str) -> Self {
+        self.write(CSV, text);
+        let path = self.csv_path();
+        self.with_source("csv").set_path("stream.credentials.file", &path)
+    }
+
+    /// Where that is.
+    pub(super) fn csv_path(&self) -> PathBuf {
+        self.gateway.dir().join(CSV)
+    }
+
+    /// The gateway's key comes from a source of this kind, of which nothing more is said.
+    pub(super) fn with_source(mut self, kind: &str) -> Self {
+        self.gateway = self.gateway.unset("stream.credentials.file");
+        self.set("stream.credentials.kind", &format!("{kind:?}"))
     }
 
     pub(super) fn set(mut self, key: &str, value: &str) -> Self {
         self.gateway = self.gateway.set(key, value);
+        self
+    }
+
+    pub(super) fn set_path(mut self, key: &str, path: &Path) -> Self {
+        self.gateway = self.gateway.set_path(key, path);
         self
     }
 
@@ -61,7 +81,6 @@ impl World {
 
     /// A file of the gateway's, for its eyes alone.
     pub(super) fn write(&self, name: &str, text: &str) -> PathBuf {
-        use std::os::unix::fs::PermissionsExt;
         let path = self.gateway.dir().join(name);
         fs::write(&path, text).expect("a writable directory");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("our own file");
