@@ -25,6 +25,7 @@ mod names;
 pub mod report;
 pub mod step;
 
+use account::Account;
 use deadline::Deadline;
 use report::Report;
 use step::{Class, Finding, Step, Subject};
@@ -45,8 +46,9 @@ pub struct Wishes {
 pub async fn check(config: &Config, wishes: Wishes) -> Report {
     let deadline = Deadline::from(now());
     let broker = Box::pin(broker::look(&config.mqtt, deadline));
-    let account = Box::pin(account::look(config, wishes, deadline));
-    let (broker, account) = join(broker, account).await;
+    let (stream, letters) = (&config.stream, config.dead_letter.stream.as_ref());
+    let account = Account { config, stream, letters };
+    let (broker, account) = join(broker, Box::pin(account.look(wishes, deadline))).await;
     let begun = now();
     let disk = Step::of(Subject::Disk, disk::look(config), now() - begun);
     let mut steps = vec![Step::of(Subject::Configuration, configuration(config), Duration::ZERO)];
