@@ -20,6 +20,10 @@ pub struct Arguments {
     /// The configuration file, which says the streams.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// The label of the one stream that it is for, where several are of several owners; all when not
+    /// said. The stream of the dead letters goes with the first.
+    #[arg(long, value_name = "LABEL")]
+    stream: Option<String>,
     /// Who is allowed.
     #[arg(long = "for", id = "whom", value_name = "WHOM", value_enum, default_value_t)]
     whom: Whom,
@@ -110,7 +114,12 @@ fn answer(arguments: &Arguments, config: &Config) -> Result<Grant, Vec<String>> 
             planned_shards(plan).map_err(|wrong| faults.push(wrong.to_string())).ok()
         }
     };
-    let (streams, unknown) = streams(config, arguments.whom, arguments.account.as_ref());
+    if let Some(label) = arguments.stream.as_deref()
+        && config.streams.labelled(label).is_none()
+    {
+        return Err(vec![format!("--stream {label}: there is no such stream")]);
+    }
+    let (streams, unknown) = streams(arguments, config);
     faults.extend(unknown.iter().map(Fault::to_string));
     let granted = grant(&Request {
         whom: arguments.whom,
@@ -135,20 +144,30 @@ fn answer(arguments: &Arguments, config: &Config) -> Result<Grant, Vec<String>> 
 
 /// Every configured stream that is theirs, and what is wrong with how they are named. Where something is, the stream
 /// stands for itself with an account that nobody will see.
-fn streams(config: &Config, whom: Whom, account: Option<&Account>) -> (Vec<Stream>, Vec<Fault>) {
-    let region = &config.stream.region;
-    let key = match config.stream.target {
-        StreamTarget::Name(_) => "stream.name",
-        StreamTarget::Arn(_) => "stream.arn",
-    };
-    let records = (key, Holds::Records, &config.stream.target);
+fn streams(arguments: &Arguments, config: &Config) -> (Vec<Stream>, Vec<Fault>) {
+    let Arguments { whom, account, stream: label, .. } = arguments;
+    let (account, label) = (account.as_ref(), label.as_deref());
+    let asked =
+        config.streams.iter().filter(|stream| label.is_none_or(|label| stream.label == label));
+    let records = asked.map(|stream| {
+        let key = match stream.target {
+            StreamTarget::Name(_) => "name",
+            StreamTarget::Arn(_) => "arn",
+        };
+        let key = format!("{}.{key}", stream.called());
+        (key, Holds::Records, &stream.target, &stream.region)
+    });
+    // They go with the key of the first stream, into its region.
+    let first = config.streams.first();
     let letters = config.dead_letter.stream.as_ref();
-    let letters = letters.map(|target| ("dead_letter.stream", Holds::DeadLetters, target));
+    let letters = letters.filter(|_| label.is_none_or(|label| first.label == label));
+    let letters = letters
+        .map(|target| ("dead_letter.stream".to_owned(), Holds::DeadLetters, target, &first.region));
     let mut faults = Vec::new();
     let mut streams = Vec::new();
-    let configured = [Some(records), letters].into_iter().flatten();
-    for (key, holds, target) in configured.filter(|(_, holds, _)| whom.gets(*holds)) {
-        let arn = StreamArn::of(key, target, region, account).unwrap_or_else(|fault| {
+    let configured = records.chain(letters).filter(|(_, holds, ..)| whom.gets(*holds));
+    for (key, holds, target, region) in configured {
+        let arn = StreamArn::of(&key, target, region, account).unwrap_or_else(|fault| {
             faults.push(fault);
             let account = Account::Id("0".repeat(12));
             StreamArn { region: region.clone(), account, name: target.as_str().to_owned() }

@@ -49,12 +49,16 @@ async fn gateway(config: Arc<Config>) -> Result<pipeline::Ended> {
         broker = config.mqtt.broker.host,
         port = config.mqtt.broker.port,
         client_id = config.mqtt.client_id,
-        stream = config.stream.target.as_str(),
-        region = config.stream.region,
         "tidegate starts"
     );
-    let kinesis = Kinesis::connect(&config.stream, Credentials::Environment).await?;
-    let letters = config.dead_letter.stream.as_ref().map(|target| kinesis.beside(target));
+    let mut kinesis = Vec::new();
+    for stream in config.streams.iter() {
+        let (label, name, region) = (&stream.label, stream.target.as_str(), &stream.region);
+        info!(label, stream = name, region, "records go to this stream");
+        kinesis.push(Kinesis::connect(stream, Credentials::Environment).await?);
+    }
+    let letters = config.dead_letter.stream.as_ref().zip(kinesis.first());
+    let letters = letters.map(|(target, first)| first.beside(target));
     let streams = Streams { records: &kinesis, letters: letters.as_ref() };
     let (stop, stopped) = oneshot::channel::<()>();
     let twice = async {

@@ -145,7 +145,7 @@ impl Gateway {
 fn run(config: Config, stopped: oneshot::Receiver<()>) -> Result<Ended> {
     runtime()?.block_on(async {
         let key = Credentials::fixed("REHEARSAL", "rehearsal");
-        let kinesis = Kinesis::connect(&config.stream, key).await?;
+        let kinesis = [Kinesis::connect(config.streams.first(), key).await?];
         let stop = async { drop(stopped.await) };
         let streams = Streams { records: &kinesis, letters: None };
         pipeline::run(Arc::new(config), streams, Arc::new(Counters::default()), stop).await

@@ -21,15 +21,16 @@ impl Config {
             Password::File(path) => Some(path),
             Password::Env(_) => None,
         });
-        let key_file = self.stream.credentials.source.file();
-        let key_file = key_file.map(|(key, path)| (format!("stream.credentials.{key}"), path));
         let files = [
             ("mqtt.tls.ca_file", tls.and_then(|tls| tls.ca_file.as_ref())),
             ("mqtt.tls.cert_file", client.map(|(cert, _)| cert)),
             ("mqtt.tls.key_file", client.map(|(_, key)| key)),
             ("mqtt.password_file", password_file),
         ];
-        let no_key = key_file.and_then(|(key, path)| unreadable(&key, path));
+        let no_key = self.streams.iter().filter_map(|stream| {
+            let (key, path) = stream.credentials.source.file()?;
+            unreadable(&format!("{}.credentials.{key}", stream.called()), path)
+        });
         let unreadable =
             files.into_iter().filter_map(|(key, path)| path.and_then(|path| unreadable(key, path)));
         let unset = match password {
