@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands;
+use crate::hardening;
 use crate::telemetry::{self, LogFormat};
 
 /// The whole program: reads the arguments, does what they say, and says how it went.
@@ -13,6 +14,9 @@ use crate::telemetry::{self, LogFormat};
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     telemetry::init(arguments.log_format);
+    if let Err(error) = hardening::no_core_dumps() {
+        tracing::warn!(%error, "a core dump of this process could hold secrets");
+    }
     let done = match arguments.command {
         Command::Run { config } => commands::run::run(&config),
         Command::DeadLetters(command) => commands::dead_letters::run(&command),

@@ -3,27 +3,46 @@
 //! A key can be replaced while the gateway runs. [`watch`] notices that a file may have changed,
 //! [`file`](mod@file) and [`process`] read it, [`csv`], [`pair`] and [`answer`] understand what it
 //! says, and [`keeper`] decides which key is in use, when to read again, and what is worth saying.
+//! [`keys`] stands between it and who signs; the pipeline asks the [`Source`] when that is due.
 //!
 //! Nothing here repeats what a source says: a [`Fault`] is made of constants and a line, and a
 //! [`KeyId`] writes itself masked.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
 pub use fault::{Fault, NoKey, Why};
+pub use file::Found;
 
 pub mod answer;
 pub mod csv;
 mod fault;
 pub mod file;
 pub mod keeper;
+pub mod keys;
 pub mod pair;
 pub mod process;
 mod shape;
 mod text;
 pub mod watch;
+
+/// Where a key comes from.
+pub trait Source {
+    /// What the log calls it.
+    fn name(&self) -> String;
+
+    /// The files of which a change may mean another key.
+    fn paths(&self) -> Vec<PathBuf>;
+
+    /// Asks for a key. Bounded in time, and not for a thread that may not wait for a disk.
+    ///
+    /// # Errors
+    /// When there is none; with the fix.
+    fn load(&self) -> impl Future<Output = Result<Found, NoKey>>;
+}
 
 /// An access key. Its secret and its token are wiped from memory with it, and written nowhere.
 #[derive(Debug, Clone)]

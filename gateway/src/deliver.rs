@@ -66,6 +66,11 @@ pub trait Stream {
         std::future::ready(Err(Trouble { kind: TroubleKind::NotAllowed, detail }))
     }
 
+    /// Waits until calls are signed with another key: what was not allowed may be now.
+    fn key_changed(&self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
+
     /// Sends `records` in one call and answers one verdict for each, in the order given.
     fn put(&self, records: &[Taken]) -> impl Future<Output = Result<Vec<Verdict>, Trouble>> + Send;
 }

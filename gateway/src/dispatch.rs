@@ -150,6 +150,14 @@ impl Dispatcher {
         self.failures == 0
     }
 
+    /// Another key signs from now on. If the one before was refused, that is no reason to wait any
+    /// more.
+    pub fn key_changed(&mut self, now: Instant) {
+        if self.said == Some(TroubleKind::NotAllowed) {
+            self.closed_until = self.closed_until.min(now);
+        }
+    }
+
     /// Lets what waits leave without lingering: the broker sends nothing more until it is
     /// acknowledged, or the program stops.
     pub fn hurry(&mut self) {

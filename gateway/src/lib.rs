@@ -25,6 +25,7 @@ pub mod authorities;
 pub mod backoff;
 pub mod books;
 pub mod cli;
+mod clock;
 pub mod commands;
 pub mod config;
 pub mod credentials;

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tracing::{Instrument, info, info_span};
 
+use crate::clock;
 use crate::config::Config;
 use crate::deliver::Stream;
 use crate::limits::{INTAKE_BATCHES_MAX, METRICS_ASKED_MAX, SETTLED_BATCHES_MAX};
@@ -30,14 +31,14 @@ use crate::source::{self, Lane};
 
 mod bookkeeping;
 mod branch;
-mod clock;
 mod ends;
 mod flow;
 mod forecast;
 mod forwarder;
+mod keys;
 mod left;
 mod letters;
-mod listing;
+mod news;
 mod numbering;
 mod opened;
 mod sender;
@@ -47,6 +48,7 @@ mod spooling;
 mod tests;
 mod watching;
 
+pub use keys::keep;
 pub use sender::{Sender, Sent, Unsent};
 
 use flow::{Flow, Occasions};

@@ -3,7 +3,13 @@
 
 use std::error::Error;
 
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata, Span, info_span};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, registry};
+
+use crate::config;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -15,22 +21,36 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging to standard error. `RUST_LOG` chooses what; by default, `info`.
+/// Starts logging to standard error. `RUST_LOG` chooses what; by default, `info`. Never what the AWS
+/// SDK says at its loudest: whole requests and answers, in which there may be a session's key.
 pub fn init(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+    let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
         // What the libraries say, we say once and shorter.
         EnvFilter::new("info,rumqttc=error,aws=error,hyper=error")
     });
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A second start, in a test, keeps the first.
-    let started = match format {
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match format {
         LogFormat::Text => {
             let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-            logs.with_ansi(colours).with_target(false).try_init()
+            lines.with_ansi(colours).with_target(false).boxed()
         }
-        LogFormat::Json => logs.json().flatten_event(true).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    drop(started);
+    // A second start, in a test, keeps the first.
+    drop(registry().with(asked).with(filter_fn(may_be_said)).with(lines).try_init());
+}
+
+fn may_be_said(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() != Level::TRACE || !metadata.target().starts_with("aws_")
+}
+
+/// Tells lines of this stream apart from those of others, if there may be some.
+#[must_use]
+pub fn of_stream(stream: &config::Stream) -> Span {
+    match stream.is_apart {
+        true => info_span!("stream", label = stream.label),
+        false => Span::none(),
+    }
 }
 
 /// An error with its causes, in one line, none said twice.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::patience::in_time;
-use crate::process::{Process, Signal};
+use crate::process::{self, Process, Signal};
 
 /// What its filter is unless said otherwise.
 pub const FILTER: &str = "sites/+/devices/+/telemetry";
@@ -22,6 +22,8 @@ pub struct Installation {
     dir: TempDir,
     /// Keys and values of each table, as TOML.
     tables: BTreeMap<String, BTreeMap<String, String>>,
+    /// The lines of each `[[stream]]`, if there are several.
+    streams: Vec<String>,
     environment: BTreeMap<String, String>,
     /// What runs the program, with its arguments, if not the kernel at once.
     runner: &'static [&'static str],
@@ -83,6 +85,7 @@ impl Installation {
             program,
             dir,
             tables: BTreeMap::new(),
+            streams: Vec::new(),
             environment: environment.into(),
             runner: &[],
         };
@@ -115,6 +118,28 @@ impl Installation {
     pub fn unset(mut self, key: &str) -> Self {
         let (table, key) = key.rsplit_once('.').unwrap_or(("", key));
         self.tables.entry(table.to_owned()).or_default().remove(key);
+        self
+    }
+
+    /// Instead of the one stream there are several: the lines of each `[[stream]]`.
+    #[must_use]
+    pub fn with_streams(mut self, streams: &[String]) -> Self {
+        self.tables.retain(|table, _| table != "stream" && !table.starts_with("stream."));
+        self.streams = streams.to_vec();
+        self
+    }
+
+    /// Sets a variable of its environment.
+    #[must_use]
+    pub fn set_variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Takes back every variable of its environment that was set, its key with them.
+    #[must_use]
+    pub fn without_variables(mut self) -> Self {
+        self.environment.clear();
         self
     }
 
@@ -166,13 +191,13 @@ impl Installation {
 
     fn program(&self, arguments: &[&str]) -> Command {
         let mut words = self.runner.iter().chain([&self.program]);
-        let mut command = Command::new(words.next().expect("the program at least"));
+        let mut command = process::command(words.next().expect("the program at least"));
         command
             .args(words)
             .args(arguments)
             .current_dir(self.dir.path())
-            .envs(&self.environment)
-            .env_remove("RUST_LOG");
+            .env_remove("RUST_LOG")
+            .envs(&self.environment);
         command
     }
 
@@ -223,6 +248,7 @@ impl Installation {
             }
             lines.extend(keys.iter().map(|(key, value)| format!("{key} = {value}")));
         }
+        lines.extend(self.streams.iter().map(|stream| format!("[[stream]]\n{stream}")));
         lines.join("\n")
     }
 

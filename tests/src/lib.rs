@@ -2,10 +2,12 @@
 //! it, and what comes out of it.
 //!
 //! - [`mosquitto`]: the broker. [`certificates`], [`websocket`]: its other doors.
+//! - [`tls`], [`proxy`]: what may stand before a stream. [`imds`]: who may lend a key for it.
 //! - [`installation`]: the gateway on its machine, run after run.
 //! - [`small_disk`]: a file system that fills up.
 //! - [`moto`]: somebody else's Kinesis; ours is [`tidegate::rehearsal::stream`].
 //! - [`fleet`]: devices that publish. [`reading`]: what they publish, and what arrived of it.
+//! - [`aws`]: whoever types commands in the account.
 //! - [`metrics`]: what the gateway shows.
 //! - [`browser`]: who reads a page.
 //! - [`process`], [`patience`]: how the parts are watched, and how long. [`effort`]: how hard they are
@@ -17,18 +19,23 @@
 
 use std::path::Path;
 
+pub mod aws;
 pub mod browser;
 pub mod certificates;
 pub mod effort;
 pub mod fleet;
+mod http;
+pub mod imds;
 pub mod installation;
 pub mod metrics;
 pub mod mosquitto;
 pub mod moto;
 pub mod patience;
 pub mod process;
+pub mod proxy;
 pub mod reading;
 pub mod small_disk;
+pub mod tls;
 pub mod websocket;
 
 /// The folder of the whole workspace.

@@ -9,6 +9,21 @@ use crate::patience::until;
 /// So many of a process's last lines are shown when a test fails.
 const LAST_WORDS: usize = 60;
 
+/// A command that knows nothing of who runs the tests: neither their proxies nor their account.
+#[must_use]
+pub fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        let of_developer = name.to_str().is_some_and(|name| {
+            name.starts_with("AWS_") || name.to_ascii_lowercase().ends_with("_proxy")
+        });
+        if of_developer {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 /// A running process. Dropping it kills it; if the test is failing, its last words are shown.
 #[derive(Debug)]
 pub struct Process {

@@ -8,8 +8,8 @@ use shard_estimator::cli::planned_shards;
 use tracing::info;
 
 use super::{EXIT_CONFIGURATION, configuration, read_to_the_end};
-use crate::config::{Config, StreamTarget};
-use crate::policy::arn::{Account, ExternalId, KeyArn, Principal, StreamArn};
+use crate::config::{self, Config, KeySource, Role, StreamTarget};
+use crate::policy::arn::{Account, ExternalId, KeyArn, Principal, RoleArn, StreamArn};
 use crate::policy::{
     Fault, Grant, Holds, Request, Stream, Trusted, Whom, grant, script, terraform,
 };
@@ -114,21 +114,23 @@ fn answer(arguments: &Arguments, config: &Config) -> Result<Grant, Vec<String>> 
             planned_shards(plan).map_err(|wrong| faults.push(wrong.to_string())).ok()
         }
     };
-    if let Some(label) = arguments.stream.as_deref()
-        && config.streams.labelled(label).is_none()
-    {
-        return Err(vec![format!("--stream {label}: there is no such stream")]);
-    }
-    let (streams, unknown) = streams(arguments, config);
+    let asked = asked(config, arguments.stream.as_deref()).map_err(|unknown| vec![unknown])?;
+    let role = role(arguments.whom, &asked).unwrap_or_else(|several| {
+        faults.push(several);
+        None
+    });
+    let arn = role.and_then(|role| RoleArn::parse(&role.arn));
+    let (streams, unknown) = streams(config, arguments, &asked);
     faults.extend(unknown.iter().map(Fault::to_string));
     let granted = grant(&Request {
         whom: arguments.whom,
+        name: arn.map(|arn| arn.name),
         streams,
         keys: arguments.kms.clone(),
         with_optional: arguments.optional,
         trusted: Trusted {
             principal: arguments.principal.clone(),
-            external_id: arguments.external_id.clone(),
+            external_id: arguments.external_id.clone().or_else(|| external_id(arguments, role?)),
             without_external_id: arguments.no_external_id,
         },
         shards,
@@ -142,31 +144,77 @@ fn answer(arguments: &Arguments, config: &Config) -> Result<Grant, Vec<String>> 
     }
 }
 
-/// Every configured stream that is theirs, and what is wrong with how they are named. Where something is, the stream
-/// stands for itself with an account that nobody will see.
-fn streams(arguments: &Arguments, config: &Config) -> (Vec<Stream>, Vec<Fault>) {
-    let Arguments { whom, account, stream: label, .. } = arguments;
-    let (account, label) = (account.as_ref(), label.as_deref());
-    let asked =
-        config.streams.iter().filter(|stream| label.is_none_or(|label| stream.label == label));
-    let records = asked.map(|stream| {
+/// The streams that it is for: the one of this label, or all.
+fn asked<'c>(config: &'c Config, label: Option<&str>) -> Result<Vec<&'c config::Stream>, String> {
+    let Some(label) = label else { return Ok(config.streams.iter().collect()) };
+    let stream = config.streams.labelled(label);
+    stream.map(|one| vec![one]).ok_or_else(|| format!("--stream {label}: there is no such stream"))
+}
+
+/// The role that the gateway is configured to assume, where the policy is for one: it says what it is
+/// called, in which account it is, and what must be said to assume it.
+fn role<'c>(whom: Whom, asked: &[&'c config::Stream]) -> Result<Option<&'c Role>, String> {
+    let mut roles = asked.iter().map(|stream| role_of(whom, stream));
+    let first = roles.next().flatten();
+    if roles.any(|other| other.map(|role| &role.arn) != first.map(|role| &role.arn)) {
+        return Err(
+            "--for role: the streams are not all for the same role: say --stream".to_owned()
+        );
+    }
+    Ok(first)
+}
+
+fn role_of(whom: Whom, stream: &config::Stream) -> Option<&Role> {
+    match &stream.credentials.source {
+        KeySource::Role(role) if whom == Whom::Role => Some(role),
+        KeySource::Role(_)
+        | KeySource::Default
+        | KeySource::Csv { .. }
+        | KeySource::Profile { .. }
+        | KeySource::Environment
+        | KeySource::StaticFile { .. }
+        | KeySource::Systemd { .. }
+        | KeySource::Instance
+        | KeySource::Process { .. }
+        | KeySource::WebIdentity { .. } => None,
+    }
+}
+
+/// What the configuration says to assume the role. A service says nothing.
+fn external_id(arguments: &Arguments, role: &Role) -> Option<ExternalId> {
+    let says =
+        !arguments.no_external_id && !matches!(arguments.principal, Some(Principal::Service(_)));
+    ExternalId::parse(role.external_id.as_deref().filter(|_| says)?).ok()
+}
+
+/// Every stream of those `asked` for that is theirs, in the account of its role if nothing else is
+/// said, and what is wrong with how they are named. Where something is, the stream stands for itself
+/// with an account that nobody will see.
+fn streams(
+    config: &Config,
+    arguments: &Arguments,
+    asked: &[&config::Stream],
+) -> (Vec<Stream>, Vec<Fault>) {
+    let (whom, said) = (arguments.whom, arguments.account.as_ref());
+    let records = asked.iter().map(|stream| {
         let key = match stream.target {
             StreamTarget::Name(_) => "name",
             StreamTarget::Arn(_) => "arn",
         };
-        let key = format!("{}.{key}", stream.called());
-        (key, Holds::Records, &stream.target, &stream.region)
+        (format!("{}.{key}", stream.called()), Holds::Records, *stream, &stream.target)
     });
     // They go with the key of the first stream, into its region.
-    let first = config.streams.first();
-    let letters = config.dead_letter.stream.as_ref();
-    let letters = letters.filter(|_| label.is_none_or(|label| first.label == label));
-    let letters = letters
-        .map(|target| ("dead_letter.stream".to_owned(), Holds::DeadLetters, target, &first.region));
+    let first = asked.iter().find(|stream| stream.label == config.streams.first().label);
+    let letters = first.zip(config.dead_letter.stream.as_ref()).map(|(first, target)| {
+        ("dead_letter.stream".to_owned(), Holds::DeadLetters, *first, target)
+    });
     let mut faults = Vec::new();
     let mut streams = Vec::new();
     let configured = records.chain(letters).filter(|(_, holds, ..)| whom.gets(*holds));
-    for (key, holds, target, region) in configured {
+    for (key, holds, with, target) in configured {
+        let region = &with.region;
+        let role = role_of(whom, with).and_then(|role| RoleArn::parse(&role.arn));
+        let account = said.or(role.as_ref().map(|role| &role.account));
         let arn = StreamArn::of(&key, target, region, account).unwrap_or_else(|fault| {
             faults.push(fault);
             let account = Account::Id("0".repeat(12));
@@ -175,6 +223,6 @@ fn streams(arguments: &Arguments, config: &Config) -> (Vec<Stream>, Vec<Fault>) 
         streams.push(Stream { arn, holds });
     }
     let is_idle = |account: &&Account| !streams.iter().any(|one| one.arn.account == **account);
-    faults.extend(account.filter(is_idle).map(|idle| Fault::AccountIdle(idle.to_string())));
+    faults.extend(said.filter(is_idle).map(|idle| Fault::AccountIdle(idle.to_string())));
     (streams, faults)
 }

@@ -10,11 +10,12 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use crate::config::Config;
-use crate::deliver::kinesis::{Credentials, Kinesis, Presence};
+use crate::deliver::kinesis::{Kinesis, Presence};
 use crate::metrics::Counters;
 use crate::pipeline::{self, Drained, Streams};
 
 use super::signals::Signals;
+use super::streams::Connected;
 use super::{configuration, load_whole, runtime};
 
 /// Stopped before everything was settled; the broker will send the rest again.
@@ -51,15 +52,14 @@ async fn gateway(config: Arc<Config>) -> Result<pipeline::Ended> {
         client_id = config.mqtt.client_id,
         "tidegate starts"
     );
-    let mut kinesis = Vec::new();
     for stream in config.streams.iter() {
         let (label, name, region) = (&stream.label, stream.target.as_str(), &stream.region);
         info!(label, stream = name, region, "records go to this stream");
-        kinesis.push(Kinesis::connect(stream, Credentials::Environment).await?);
     }
-    let letters = config.dead_letter.stream.as_ref().zip(kinesis.first());
+    let connected = Connected::of(&config).await?;
+    let letters = config.dead_letter.stream.as_ref().zip(connected.kinesis.first());
     let letters = letters.map(|(target, first)| first.beside(target));
-    let streams = Streams { records: &kinesis, letters: letters.as_ref() };
+    let streams = Streams { records: &connected.kinesis, letters: letters.as_ref() };
     let (stop, stopped) = oneshot::channel::<()>();
     let twice = async {
         signals.next().await;
@@ -68,8 +68,9 @@ async fn gateway(config: Arc<Config>) -> Result<pipeline::Ended> {
     };
     let counters = Arc::new(Counters::default());
     let ended = tokio::select! {
-        ended = pipeline::run(config, streams, counters, async { drop(stopped.await) }) => ended?,
+        ended = pipeline::run(Arc::clone(&config), streams, counters, async { drop(stopped.await) }) => ended?,
         never = look(letters.as_ref()) => match never {},
+        never = connected.keep_keys() => match never {},
         () = twice => std::process::exit(EXIT_INTERRUPTED),
     };
     match ended.drained {

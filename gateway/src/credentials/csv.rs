@@ -28,9 +28,7 @@ struct Columns {
 /// What is wrong with them, with line and column.
 pub fn parse(bytes: &[u8], user: Option<&str>) -> Result<Key, Fault> {
     let rows = table::rows(decode(bytes)?)?;
-    let Some((header, rows)) = rows.split_first() else {
-        return Err(Fault::whole("has no line with names of columns: use the file as downloaded"));
-    };
+    let (header, rows) = rows.split_first().ok_or(Fault::whole(NO_ROW))?;
     let columns = columns(header)?;
     let row = choose(rows, &columns, user)?;
     if row.cells.len() <= columns.id.max(columns.secret) {
@@ -93,21 +91,20 @@ fn choose<'r, 't>(
 ) -> Result<&'r Row<'t>, Fault> {
     let first = rows.first().ok_or(Fault::whole(NO_ROW))?;
     let Some(user) = user else {
-        return match rows.get(1) {
-            None => Ok(first),
-            Some(second) if columns.user.is_some() => {
-                Err(Fault::line(second.line, "is a second key: say which user's, by user"))
-            }
-            Some(second) => {
-                Err(Fault::line(second.line, "is a second key: leave one of them in the file"))
-            }
+        let Some(second) = rows.get(1) else { return Ok(first) };
+        let what = match columns.user {
+            Some(_) => "is a second key: say whose is meant, with user = \"…\"",
+            None => "is a second key: leave one of them in the file",
         };
+        return Err(Fault::line(second.line, what));
     };
     let Some(column) = columns.user else {
         return Err(Fault::whole("names no users: take user away from the configuration"));
     };
     let mut of_user = rows.iter().filter(|row| row.cell(column) == user);
-    let row = of_user.next().ok_or(Fault::whole("has no key of the user that user names"))?;
+    let row = of_user
+        .next()
+        .ok_or(Fault::whole("has no key of the user that the configuration names"))?;
     match of_user.next() {
         None => Ok(row),
         Some(another) => {

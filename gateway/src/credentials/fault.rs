@@ -86,4 +86,7 @@ pub enum Why {
     /// shown: it may be a secret.
     #[error("{0}")]
     Program(String),
+    /// A service of AWS gives no key, or is not reached; with what it said and what to do.
+    #[error("{0}")]
+    Service(String),
 }

@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 use super::{Fault, Key, NoKey, Why, csv, pair};
 
 /// Longest file that is read. The console's file of one key has 100 bytes, a session token some
-/// thousands.
-const FILE_BYTES_MAX: u64 = 64 << 10;
+/// thousands, a file with hundreds of profiles some ten thousands.
+const FILE_BYTES_MAX: u64 = 256 << 10;
 
 /// The permission bits of group and others.
 const OTHERS: u32 = 0o077;
@@ -72,7 +72,7 @@ impl KeyFile {
         Ok(Self { path, format: Format::Either, strict: false })
     }
 
-    /// Reads the file: whole, and at most 64 KiB of it.
+    /// Reads the file: whole, and at most 256 KiB of it.
     ///
     /// # Errors
     /// When it is not there, is not for us, is for others too while `strict`, was written to
@@ -81,20 +81,45 @@ impl KeyFile {
         self.find().map_err(|why| NoKey { source_name: self.path.display().to_string(), why })
     }
 
-    fn find(&self) -> Result<Found, Why> {
-        let mut file = open(&self.path).map_err(Why::Unreadable)?;
-        // Of what was opened: the name may stand for another file by now.
-        let before = file.metadata().map_err(Why::Unreadable)?;
-        let exposed = Some(before.permissions().mode() & 0o777).filter(|mode| mode & OTHERS != 0);
-        if let Some(mode) = exposed
-            && self.strict
-        {
-            return Err(Why::Exposed { mode });
-        }
-        let bytes = contents(&mut file, &before)?;
+    /// The same, without the name of the file.
+    pub(crate) fn find(&self) -> Result<Found, Why> {
+        let Contents { bytes, exposed } = contents_of(&self.path)?.kept_to_owner(self.strict)?;
         let key = self.format.parse(&bytes)?;
         Ok(Found { key, exposed })
     }
+}
+
+/// What is in a file that holds secrets. It cannot be written out.
+pub(crate) struct Contents {
+    /// All of it.
+    pub(crate) bytes: Zeroizing<Vec<u8>>,
+    /// The permission bits of the file, if others than its owner may read or write it.
+    pub(crate) exposed: Option<u32>,
+}
+
+impl Contents {
+    /// The same, unless others than the owner of the file may read or write it, and it is `strict`.
+    ///
+    /// # Errors
+    /// [`Why::Exposed`].
+    pub(crate) fn kept_to_owner(self, strict: bool) -> Result<Self, Why> {
+        match self.exposed {
+            Some(mode) if strict => Err(Why::Exposed { mode }),
+            Some(_) | None => Ok(self),
+        }
+    }
+}
+
+/// Reads the file at `path`: whole, and at most 256 KiB of it.
+///
+/// # Errors
+/// When it is not there, is not for us, is too large, or was written to meanwhile.
+pub(crate) fn contents_of(path: &Path) -> Result<Contents, Why> {
+    let mut file = open(path).map_err(Why::Unreadable)?;
+    // Of what was opened: the name may stand for another file by now.
+    let before = file.metadata().map_err(Why::Unreadable)?;
+    let exposed = Some(before.permissions().mode() & 0o777).filter(|mode| mode & OTHERS != 0);
+    Ok(Contents { bytes: contents(&mut file, &before)?, exposed })
 }
 
 /// Opens a file, and waits for nobody: a pipe without a writer would keep us.
@@ -111,7 +136,7 @@ fn open(path: &Path) -> io::Result<File> {
 /// growing.
 fn contents(file: &mut File, before: &Metadata) -> Result<Zeroizing<Vec<u8>>, Why> {
     if before.len() > FILE_BYTES_MAX {
-        return Err(Fault::whole("is larger than 64 KiB: this is no file with a key").into());
+        return Err(Fault::whole("is larger than 256 KiB: this is no file with a key").into());
     }
     // One more, to see whether it has grown.
     let room = before.len() + 1;
@@ -185,10 +210,10 @@ mod tests {
 
     #[test]
     fn what_is_no_file_or_not_there_or_too_large_is_told_and_keeps_nobody_waiting() {
-        let (dir, file) = directory_with(&"x".repeat(65_537), 0o600);
+        let (dir, file) = directory_with(&"x".repeat((256 << 10) + 1), 0o600);
         let said = |path: PathBuf| KeyFile { path, ..file.clone() }.read().unwrap_err().to_string();
         assert!(
-            said(file.path.clone()).ends_with("is larger than 64 KiB: this is no file with a key")
+            said(file.path.clone()).ends_with("is larger than 256 KiB: this is no file with a key")
         );
         assert!(said(dir.path().join("none")).contains("cannot be read: No such file"));
         assert!(said(dir.path().to_owned()).contains("cannot be read: is no file"));

@@ -120,10 +120,22 @@ impl Keeper {
         Self { load_at: Some(now), ..Self::default() }
     }
 
+    /// With a key that is used until somebody gives another one.
+    #[must_use]
+    pub fn holding(key: Key) -> Self {
+        Self { newest: Some(Candidate::new(key)), ..Self::default() }
+    }
+
     /// The key in use, if there is one, and its generation.
     #[must_use]
     pub fn current(&self) -> Option<(&Key, Generation)> {
         self.in_use().map(|candidate| (&candidate.key, self.generation))
+    }
+
+    /// Why the source gave no key when it was asked last, if it gave none.
+    #[must_use]
+    pub fn why_not(&self) -> Option<&str> {
+        self.failures.told.as_deref()
     }
 
     /// What is due next, and when; `None` when nothing is before the next event.

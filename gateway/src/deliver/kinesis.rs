@@ -8,40 +8,35 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::config::timeout::TimeoutConfig;
-use aws_sdk_kinesis::config::{Region, SharedCredentialsProvider, StalledStreamProtectionConfig};
+use aws_sdk_kinesis::config::{IdentityCache, Region, StalledStreamProtectionConfig};
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::operation::put_records::PutRecordsOutput;
+use aws_sdk_kinesis::operation::put_records::builders::PutRecordsFluentBuilder;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use shard_estimator::{OpenShard, ShardId};
 
+use crate::clock::now;
 use crate::config::{self, StreamTarget};
+use crate::credentials::keeper::Generation;
+use crate::credentials::keys::Keys;
 use crate::queue::Taken;
 use crate::telemetry::causes;
 
 use super::{Stream, Trouble, TroubleKind, Verdict};
+use signing::{Current, Signed};
 
 mod http;
 mod list;
+mod signing;
+mod sources;
 
-/// Whose key signs the calls.
-#[derive(Debug)]
-pub enum Credentials {
-    /// Whatever the SDK finds: environment, profile files, web identity, container, instance.
-    Environment,
-    /// This key.
-    Fixed(SharedCredentialsProvider),
-}
+pub use sources::KeySources;
 
-impl Credentials {
-    /// A key that is known, as for a local stream.
-    #[must_use]
-    pub fn fixed(key_id: &str, secret: &str) -> Self {
-        let key = aws_sdk_kinesis::config::Credentials::new(key_id, secret, None, None, "fixed");
-        Self::Fixed(SharedCredentialsProvider::new(key))
-    }
-}
+/// Calls for one batch that are refused for how they were signed: by a clock that is wrong until the
+/// answer, with a key that is replaced meanwhile, with one that is not known everywhere yet.
+const SIGNED_MAX: usize = 4;
 
 /// Whether a stream is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,28 +53,30 @@ pub enum Presence {
 #[derive(Debug, Clone)]
 pub struct Kinesis {
     client: Client,
+    keys: Keys,
     target: StreamTarget,
 }
 
 impl Kinesis {
-    /// A client. Nothing is sent yet.
+    /// A client whose calls are signed with `keys`. Nothing is sent yet.
     ///
     /// The clock may be wrong: the SDK learns its skew from the `Date` of every answer and signs
     /// the next call with it.
     ///
     /// # Errors
     /// When the authorities to trust, or the proxy's password, cannot be read.
-    pub async fn connect(config: &config::Stream, credentials: Credentials) -> Result<Self> {
+    pub async fn connect(config: &config::Stream, keys: Keys) -> Result<Self> {
         let http = http::client(&config.network, config.requests_in_flight)?;
-        let mut shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        let shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .region(Region::new(config.region.clone()))
             .use_fips(config.network.fips)
             .use_dual_stack(config.network.dual_stack)
-            .http_client(http.clone());
-        if let Credentials::Fixed(key) = credentials {
-            shared = shared.credentials_provider(key);
-        }
-        let shared = shared.load().await;
+            .http_client(http.clone())
+            .credentials_provider(Current(keys.clone()))
+            // The SDK's own cache would go on with a key for a quarter of an hour.
+            .identity_cache(IdentityCache::no_cache())
+            .load()
+            .await;
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(config.connect_timeout)
             .operation_attempt_timeout(config.request_timeout)
@@ -94,13 +91,14 @@ impl Kinesis {
         if let Some(endpoint) = &config.network.endpoint {
             settings = settings.endpoint_url(endpoint);
         }
-        Ok(Self { client: Client::from_conf(settings.build()), target: config.target.clone() })
+        let client = Client::from_conf(settings.build());
+        Ok(Self { client, keys, target: config.target.clone() })
     }
 
     /// Another stream, through the same client.
     #[must_use]
     pub fn beside(&self, target: &StreamTarget) -> Self {
-        Self { client: self.client.clone(), target: target.clone() }
+        Self { target: target.clone(), ..self.clone() }
     }
 
     /// Which stream it is.
@@ -111,6 +109,9 @@ impl Kinesis {
 
     /// Asks whether the stream is there. A key that may only put cannot know.
     pub async fn presence(&self) -> Presence {
+        if let Err(why) = self.generation().await {
+            return Presence::Unknown(why.detail);
+        }
         let call = self.client.describe_stream_summary();
         let call = match &self.target {
             StreamTarget::Name(name) => call.stream_name(name),
@@ -126,10 +127,71 @@ impl Kinesis {
 
 impl Stream for Kinesis {
     async fn shards(&self) -> Result<Vec<OpenShard>, Trouble> {
+        self.generation().await?;
         list::open_shards(&self.client, &self.target).await
     }
 
+    async fn key_changed(&self) {
+        self.keys.changed().await;
+    }
+
     async fn put(&self, records: &[Taken]) -> Result<Vec<Verdict>, Trouble> {
+        for _ in 1..SIGNED_MAX {
+            let attempt = self.attempt(records).await;
+            if attempt.again {
+                continue;
+            }
+            return attempt.answer;
+        }
+        self.attempt(records).await.answer
+    }
+}
+
+/// One call.
+struct Attempt {
+    answer: Result<Vec<Verdict>, Trouble>,
+    /// It was refused for how it was signed, and the next one is signed otherwise.
+    again: bool,
+}
+
+impl Kinesis {
+    /// Which key is in use, once it is known whether there is one.
+    async fn generation(&self) -> Result<Generation, Trouble> {
+        self.keys.ready().await.map_err(|why| {
+            let detail = format!("there is no key to sign with: {why}");
+            Trouble { kind: TroubleKind::NotAllowed, detail }
+        })
+    }
+
+    async fn attempt(&self, records: &[Taken]) -> Attempt {
+        let generation = match self.generation().await {
+            Ok(generation) => generation,
+            Err(trouble) => return Attempt { answer: Err(trouble), again: false },
+        };
+        let answer = match self.call(records) {
+            Ok(call) => call.send().await,
+            Err(trouble) => return Attempt { answer: Err(trouble), again: false },
+        };
+        let error = match answer {
+            Ok(output) => {
+                self.keys.accepted(generation, now());
+                return Attempt { answer: verdicts(&output, records.len()), again: false };
+            }
+            Err(error) => error,
+        };
+        let (code, said) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
+        let again = match Signed::of(code, said) {
+            Signed::Well => false,
+            Signed::AtTheWrongTime => true,
+            Signed::WithABadKey => {
+                self.keys.refused(generation, now());
+                self.keys.are_past(generation)
+            }
+        };
+        Attempt { answer: Err(trouble(&error)), again }
+    }
+
+    fn call(&self, records: &[Taken]) -> Result<PutRecordsFluentBuilder, Trouble> {
         let entries = records
             .iter()
             .map(|taken| {
@@ -142,14 +204,10 @@ impl Stream for Kinesis {
             })
             .collect::<Result<Vec<_>, _>>()?;
         let call = self.client.put_records().set_records(Some(entries));
-        let call = match &self.target {
+        Ok(match &self.target {
             StreamTarget::Name(name) => call.stream_name(name),
             StreamTarget::Arn(arn) => call.stream_arn(arn),
-        };
-        match call.send().await {
-            Ok(output) => verdicts(&output, records.len()),
-            Err(error) => Err(trouble(&error)),
-        }
+        })
     }
 }
 
@@ -265,9 +323,7 @@ where
         (_, None) => causes(error),
     };
     let advice = if without_credentials(error) {
-        Some(
-            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or another source that the AWS SDK knows",
-        )
+        Some("say in [stream.credentials] where one is")
     } else {
         advice(code)
     };
@@ -286,11 +342,11 @@ fn advice(code: &str) -> Option<&'static str> {
             "check stream.name (or dead_letter.stream), stream.region and the account of the key"
         }
         "UnrecognizedClientException" | "InvalidClientTokenId" => {
-            "the access key is not known in this region: check AWS_ACCESS_KEY_ID"
+            "the access key is not known in this region: check stream.credentials"
         }
         "ExpiredTokenException" | "ExpiredToken" => "the session has expired: give a fresh one",
         "InvalidSignatureException" | "SignatureDoesNotMatch" => {
-            "check AWS_SECRET_ACCESS_KEY; a wrong clock is corrected by the next call"
+            "the secret does not belong to the access key: take both from the same place again"
         }
         kms if kms.starts_with("KMS") => "check the stream's KMS key and kms:GenerateDataKey on it",
         _ => return None,

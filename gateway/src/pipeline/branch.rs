@@ -6,27 +6,27 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use futures_util::future::{LocalBoxFuture, select_all};
 use futures_util::stream::FuturesUnordered;
-use shard_estimator::OpenShard;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
-use tracing::{Span, info_span};
+use tracing::Span;
 
 use crate::ack::Receipt;
 use crate::config::{self, Config};
 use crate::custody::{Custody, Situation, Striping};
 use crate::dead_letter::{Letter, Origin, Payload, REFUSED_BY_STREAM};
-use crate::deliver::{Answer, Stream, Trouble, deliver};
+use crate::deliver::{Answer, Stream, deliver};
 use crate::dispatch::{Dispatcher, Next};
 use crate::limits::SPOOL_CLOSE_MAX;
 use crate::metrics::{Delays, StreamCounts};
 use crate::queue::Incoming;
 use crate::record::{Record, RecordSlot};
 use crate::route::{Routed, Router};
+use crate::telemetry::of_stream;
 
 use super::clock;
 use super::ends::{Address, Ends};
 use super::forecast::Observer;
-use super::listing::Listing;
+use super::news::{News, Told};
 use super::numbering::{Numbering, Written};
 use super::opened::OnDisk;
 use super::settlement::Settlement;
@@ -47,7 +47,7 @@ pub(super) struct Branch<'a, S> {
     stream: &'a S,
     /// Calls under way, with the instant at which each began.
     requests: FuturesUnordered<LocalBoxFuture<'a, (Instant, Answer)>>,
-    listing: Listing<'a>,
+    news: News<'a, S>,
     spooling: Spooling,
     counts: StreamCounts,
     observer: Observer,
@@ -79,17 +79,9 @@ pub(super) struct Arrived<'p> {
 /// What happened on a branch.
 pub(super) enum Event {
     Answered(Instant, Answer),
-    Listed(Result<Vec<OpenShard>, Trouble>),
+    Told(Told),
     Spooled(Box<Done>),
     Numbered(Written),
-}
-
-/// Says in the log which stream it is, if there may be others.
-pub(super) fn span(settings: &config::Stream) -> Span {
-    match settings.is_apart {
-        true => info_span!("stream", label = settings.label),
-        false => Span::none(),
-    }
 }
 
 /// Waits for what happens next on one of `branches`, at least one, and says on which. Of several
@@ -124,7 +116,7 @@ impl<'a, S: Stream> Branch<'a, S> {
             dispatcher: Dispatcher::new(config, settings, now),
             stream,
             requests: FuturesUnordered::new(),
-            listing: Listing::none(),
+            news: News::of(stream),
             spooling,
             counts,
             observer: Observer::new(now, found.unsettled),
@@ -132,7 +124,7 @@ impl<'a, S: Stream> Branch<'a, S> {
             delays: Delays::default(),
             spool_bytes_max: config.spool_of(settings).bytes_max,
             label: settings.is_apart.then(|| settings.label.clone()),
-            span: span(settings),
+            span: of_stream(settings),
         }
     }
 
@@ -143,7 +135,7 @@ impl<'a, S: Stream> Branch<'a, S> {
             Some((began, answer)) = self.requests.next(), if !self.requests.is_empty() => {
                 Event::Answered(began, answer)
             }
-            list = self.listing.answer() => Event::Listed(list),
+            told = self.news.next() => Event::Told(told),
             done = self.spooling.done() => Event::Spooled(Box::new(done)),
             written = self.numbering.written() => Event::Numbered(written),
         };
@@ -155,7 +147,8 @@ impl<'a, S: Stream> Branch<'a, S> {
         let _within = self.span.clone().entered();
         match event {
             Event::Answered(began, answer) => self.answered(began, answer, ends),
-            Event::Listed(list) => self.dispatcher.listed(list, clock::now()),
+            Event::Told(Told::Shards(list)) => self.dispatcher.listed(list, clock::now()),
+            Event::Told(Told::KeyChanged) => self.dispatcher.key_changed(clock::now()),
             Event::Spooled(done) => self.disk_did(*done, &mut ends.settlement),
             Event::Numbered(written) => self.numbered(written),
         }
@@ -233,7 +226,7 @@ impl<'a, S: Stream> Branch<'a, S> {
             self.spooling.start(job);
         }
         if self.dispatcher.asks_for_shards(now) {
-            self.listing.start(self.stream);
+            self.news.ask_for_shards();
         }
         let sent = self.dispatch(now, stopping);
         [self.custody.wake_at(), sent, self.numbering.retry_at()].into_iter().flatten().min()

@@ -8,11 +8,12 @@ use crate::custody::Found;
 use crate::dead_letter::{Directory, Store};
 use crate::metrics::StreamCounts;
 use crate::state_dir;
+use crate::telemetry::of_stream;
 
 use super::bookkeeping::Bookkeeping;
 use super::numbering::Numbering;
 use super::spooling::Spooling;
-use super::{branch, clock, left};
+use super::{clock, left};
 
 /// The state, in use by this run.
 #[derive(Debug)]
@@ -65,7 +66,7 @@ impl Opened {
 
 impl OnDisk {
     fn open(config: &Config, stream: &Stream) -> Result<Self> {
-        let _within = branch::span(stream).entered();
+        let _within = of_stream(stream).entered();
         let (spooling, found, counts) = Spooling::open(&config.spool_of(stream))?;
         Ok(Self { spooling, found, numbering: Numbering::open(config, stream)?, counts })
     }

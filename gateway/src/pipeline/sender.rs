@@ -65,6 +65,7 @@ impl<'a, S: Stream> Sender<'a, S> {
             self.dispatcher.push(Incoming { slot, key, data, rx_ts_ms: 0, since });
         }
         let mut requests: FuturesUnordered<LocalBoxFuture<'_, Answer>> = FuturesUnordered::new();
+        let mut key_changed: LocalBoxFuture<'_, ()> = Box::pin(self.stream.key_changed());
         while self.dispatcher.held() > 0 {
             // They are all here: lingering would bring no more.
             self.dispatcher.hurry();
@@ -77,6 +78,10 @@ impl<'a, S: Stream> Sender<'a, S> {
             };
             tokio::select! {
                 Some(answer) = requests.next(), if !requests.is_empty() => self.note(answer, &mut sent),
+                () = &mut key_changed => {
+                    key_changed = Box::pin(self.stream.key_changed());
+                    self.dispatcher.key_changed(now());
+                }
                 () = woken(wake) => {}
             }
         }

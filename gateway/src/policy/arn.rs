@@ -139,6 +139,26 @@ impl fmt::Display for StreamArn {
     }
 }
 
+/// A role by its ARN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleArn {
+    /// Its account.
+    pub account: Account,
+    /// Its name.
+    pub name: String,
+}
+
+impl RoleArn {
+    /// Reads `arn:aws:iam::123456789012:role/name`, in any partition; `None` for anything else, and for
+    /// a role with a path.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (account, name) = text.split_once(":iam::")?.1.split_once(":role/")?;
+        let is_role = is_account(account) && !name.is_empty() && !name.contains('/');
+        is_role.then(|| Self { account: Account::Id(account.to_owned()), name: name.to_owned() })
+    }
+}
+
 /// Region, account and resource of an ARN of `service`, if its partition is the region's.
 fn of_region<'t>(text: &'t str, service: &str) -> Option<(&'t str, &'t str, &'t str)> {
     let mut parts = text.splitn(6, ':');

@@ -86,7 +86,7 @@ pub fn grant(request: &Request) -> Result<Grant, Vec<Fault>> {
     match trust(request, account.as_deref()) {
         Ok(trust) if faults.is_empty() => Ok(Grant {
             whom: *whom,
-            name: name(*whom, streams),
+            name: request.name.clone().unwrap_or_else(|| name(*whom, streams)),
             region: region(streams).to_owned(),
             notes: notes(request, account.as_deref()),
             account,

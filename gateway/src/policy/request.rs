@@ -76,6 +76,8 @@ pub struct Trusted {
 pub struct Request {
     /// Who gets the policy.
     pub whom: Whom,
+    /// What the user, role or policy is called; after the first stream when not said.
+    pub name: Option<String>,
     /// Every configured stream that is theirs, at least one.
     pub streams: Vec<Stream>,
     /// The customer's keys that streams are encrypted with, each for all streams of its region.

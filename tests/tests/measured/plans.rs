@@ -19,37 +19,20 @@ use tidegate::rehearsal::plan::{Asked, Figure, Part, THROTTLED_MAX};
 use super::STAGE;
 use super::world::PROGRAM;
 
-fn example(name: &str) -> PathBuf {
+pub(super) fn example(name: &str) -> PathBuf {
     root().join("configs").join(format!("plan-{name}.toml"))
 }
 
 /// A file in a folder of its own, which lives as long as the folder.
-fn file(text: &str) -> (TempDir, PathBuf) {
+pub(super) fn file(text: &str) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plan.toml");
     fs::write(&path, text).unwrap();
     (folder, path)
 }
 
-fn planned(name: &str) -> Estimator {
+pub(super) fn planned(name: &str) -> Estimator {
     read_plan(&example(name)).unwrap().estimator
-}
-
-/// An example with other words in it.
-fn changed(name: &str, changes: &[(&str, &str)]) -> Estimator {
-    let mut text = fs::read_to_string(example(name)).unwrap();
-    for (from, to) in changes {
-        assert!(text.contains(from), "{from:?} is not in {name}");
-        text = text.replace(from, to);
-    }
-    let (_folder, path) = file(&text);
-    read_plan(&path).unwrap().estimator
-}
-
-/// A building needs a single shard, of which none can be taken away; five of them need three.
-fn five_buildings() -> Estimator {
-    let many = ("\ndevices = 800\n", "\ndevices = 4000\n");
-    changed("building", &[many, ("outage = \"4h\"\ndrain = \"1h\"\n", "")])
 }
 
 /// A machine that is too busy to report in time measures itself: that is no rehearsal.
@@ -87,7 +70,7 @@ async fn played(plan: &Estimator, shards: NonZeroU32) -> Played {
     performed(&part).await
 }
 
-async fn holds(plan: &Estimator) {
+pub(super) async fn holds(plan: &Estimator) {
     let played = played(plan, plan.plan().unwrap().shards).await;
     let measured = &played.comparison.measured;
     assert!(played.is_as_predicted(), "{played}");
@@ -98,7 +81,7 @@ async fn holds(plan: &Estimator) {
 
 /// With two shards less, `constraint` is predicted and measured to break. What else is measured may
 /// differ: a shard that is nearly full has no time to spare for what else the machine does.
-async fn breaks(plan: &Estimator, constraint: Figure) {
+pub(super) async fn breaks(plan: &Estimator, constraint: Figure) {
     let shards = NonZeroU32::new(plan.plan().unwrap().shards.get() - 2).unwrap();
     let played = played(plan, shards).await;
     let comparison = &played.comparison;
@@ -115,16 +98,6 @@ async fn building_holds_at_the_planned_shard() {
 }
 
 #[tokio::test]
-async fn five_buildings_hold_at_the_planned_shards() {
-    holds(&five_buildings()).await;
-}
-
-#[tokio::test]
-async fn five_buildings_wait_too_long_with_two_shards_less() {
-    breaks(&five_buildings(), Figure::P99).await;
-}
-
-#[tokio::test]
 async fn fleet_holds_at_the_planned_shards() {
     holds(&planned("fleet")).await;
 }
@@ -132,17 +105,6 @@ async fn fleet_holds_at_the_planned_shards() {
 #[tokio::test]
 async fn fleet_does_not_catch_up_in_time_with_two_shards_less() {
     breaks(&planned("fleet"), Figure::Drain).await;
-}
-
-#[tokio::test]
-async fn factory_holds_at_the_planned_shards() {
-    holds(&planned("factory")).await;
-}
-
-#[tokio::test]
-async fn factory_is_too_much_for_two_shards_less() {
-    let no_outage = ("outage = \"30min\"\ndrain = \"4h\"\n", "");
-    breaks(&changed("factory", &[no_outage]), Figure::Records).await;
 }
 
 /// Twice what its shard takes.

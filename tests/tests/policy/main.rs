@@ -13,6 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tests::root;
 
+mod configured;
 mod faults;
 mod grammar;
 mod script;

@@ -1,30 +1,17 @@
 //! The commands, read by shells, run with a stand-in for the AWS CLI, and played to moto.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::root;
+use tests::{aws, root};
 
 use super::{BY_NAME, KEY, asked, policies, python, written};
 
 const ACCOUNT: [&str; 2] = ["--account", "123456789012"];
-
-/// Notes how it is called, and answers like an account with the number `$ACCOUNT`. Fails on `$FAILS`.
-const AWS: &str = r#"#!/usr/bin/env python3
-import json, os, sys
-with open("called", "a") as called:
-    print(json.dumps(sys.argv[1:]), file=called)
-if sys.argv[2] == os.environ.get("FAILS"):
-    sys.exit("An error occurred (EntityAlreadyExists)")
-if sys.argv[2] == "get-caller-identity":
-    print(os.environ["ACCOUNT"])
-if sys.argv[2] == "create-access-key":
-    print("AKIAIOSFODNN7EXAMPLE\twJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
-"#;
 
 /// A place where a script is run.
 struct Place {
@@ -35,9 +22,7 @@ struct Place {
 impl Place {
     fn new(config: &str, flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let aws = dir.path().join("aws");
-        fs::write(&aws, AWS).expect("a writable directory");
-        fs::set_permissions(&aws, fs::Permissions::from_mode(0o755)).expect("ours");
+        aws::install(dir.path());
         let script = written(config, &[flags, &["--format", "cli"]].concat());
         Self { dir, script }
     }

@@ -8,12 +8,12 @@ use anyhow::{Context, Result};
 use futures_util::future::join_all;
 
 use crate::commands::runtime;
+use crate::commands::streams::Connected;
 use crate::config::Config;
 use crate::dead_letter::{
     Directory, Edits, Entry, Fingerprint, Letter, Origin, Payload, REFUSED_BY_STREAM,
 };
 use crate::deliver::Stream;
-use crate::deliver::kinesis::{Credentials, Kinesis};
 use crate::pipeline::{Sender, Unsent};
 
 use super::{list::counted, readable};
@@ -67,11 +67,12 @@ pub(super) fn run(
     }
     directory.check_owner()?;
     let report = runtime()?.block_on(async {
-        let mut kinesis = Vec::new();
-        for stream in config.streams.iter() {
-            kinesis.push(Kinesis::connect(stream, Credentials::Environment).await?);
+        let connected = Connected::of(config).await?;
+        let replay = Replay::new(directory, planner, config, &connected.kinesis);
+        tokio::select! {
+            report = replay.run(asked) => report,
+            never = connected.keep_keys() => match never {},
         }
-        Replay::new(directory, planner, config, &kinesis).run(asked).await
     })?;
     writeln!(out, "{} delivered{}", report.delivered, report.rest())?;
     Ok(())

@@ -11,7 +11,9 @@ use tokio::time::{interval, timeout};
 
 use crate::commands::runtime;
 use crate::config::Config;
-use crate::deliver::kinesis::{Credentials, Kinesis};
+use crate::credentials::keys::Keys;
+use crate::credentials::{Key, KeyId};
+use crate::deliver::kinesis::Kinesis;
 use crate::metrics::{Conservation, Counters};
 use crate::pipeline::{self, Ended, Streams};
 use crate::rehearsal::broker::{self, Broker};
@@ -56,7 +58,7 @@ impl World {
             "state_dir = '{}'\n\
              [mqtt]\nurl = '{}'\nclient_id = 'rehearsal'\ntopics = ['{}']\n\
              [stream]\nname = 'telemetry'\nregion = 'us-east-1'\nendpoint = '{}'\n\
-             shards = {shards}\n{}{}",
+             proxy.url = 'off'\nshards = {shards}\n{}{}",
             setup.state_dir.display(),
             broker.url(),
             setup.topics,
@@ -144,8 +146,9 @@ impl Gateway {
 
 fn run(config: Config, stopped: oneshot::Receiver<()>) -> Result<Ended> {
     runtime()?.block_on(async {
-        let key = Credentials::fixed("REHEARSAL", "rehearsal");
-        let kinesis = [Kinesis::connect(config.streams.first(), key).await?];
+        let (id, secret) = (KeyId::new("REHEARSAL"), "rehearsal".into());
+        let key = Key { id, secret, token: None, good_for: None };
+        let kinesis = [Kinesis::connect(config.streams.first(), Keys::fixed(key)).await?];
         let stop = async { drop(stopped.await) };
         let streams = Streams { records: &kinesis, letters: None };
         pipeline::run(Arc::new(config), streams, Arc::new(Counters::default()), stop).await

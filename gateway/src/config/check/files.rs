@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use crate::config::{Config, Fault, Faults, Password};
+use crate::config::{Config, Fault, Faults, Login, Password, Proxy, Stream};
 
 impl Config {
     /// Looks whether the files that this configuration, read from the file `name`, refers to can
@@ -13,31 +13,41 @@ impl Config {
     /// # Errors
     /// Every file that cannot be read, and every variable that is not set, in one go.
     pub fn check_files(&self, name: &str) -> Result<(), Faults> {
-        let mqtt = &self.mqtt;
-        let tls = mqtt.broker.tls.as_ref();
+        let tls = self.mqtt.broker.tls.as_ref();
         let client = tls.and_then(|tls| tls.client.as_ref());
-        let password = mqtt.login.as_ref().and_then(|login| login.password.as_ref());
-        let password_file = password.and_then(|password| match password {
-            Password::File(path) => Some(path),
-            Password::Env(_) => None,
-        });
         let files = [
             ("mqtt.tls.ca_file", tls.and_then(|tls| tls.ca_file.as_ref())),
             ("mqtt.tls.cert_file", client.map(|(cert, _)| cert)),
             ("mqtt.tls.key_file", client.map(|(_, key)| key)),
-            ("mqtt.password_file", password_file),
         ];
-        let no_key = self.streams.iter().filter_map(|stream| {
-            let (key, path) = stream.credentials.source.file()?;
-            unreadable(&format!("{}.credentials.{key}", stream.called()), path)
-        });
-        let unreadable =
+        let files =
             files.into_iter().filter_map(|(key, path)| path.and_then(|path| unreadable(key, path)));
-        let unset = match password {
-            Some(Password::Env(variable)) => unset("mqtt.password_env", variable),
-            Some(Password::File(_)) | None => None,
-        };
-        Faults::new(name, unreadable.chain(no_key).chain(unset).collect()).or(())
+        let login = self.mqtt.login.as_ref().and_then(|login| no_password("mqtt", login));
+        let of_streams = self.streams.iter().flat_map(of_stream);
+        Faults::new(name, files.chain(login).chain(of_streams).collect()).or(())
+    }
+}
+
+fn of_stream(stream: &Stream) -> impl Iterator<Item = Fault> {
+    let table = stream.called();
+    let login = match &stream.network.proxy {
+        Proxy::At(server) => server.login.as_ref(),
+        Proxy::Environment | Proxy::Off => None,
+    };
+    let ca_file = stream.network.ca_file.as_ref();
+    let key_file = stream.credentials.source.file();
+    let faults = [
+        ca_file.and_then(|path| unreadable(&format!("{table}.ca_file"), path)),
+        login.and_then(|login| no_password(&format!("{table}.proxy"), login)),
+        key_file.and_then(|(key, path)| unreadable(&format!("{table}.credentials.{key}"), path)),
+    ];
+    faults.into_iter().flatten()
+}
+
+fn no_password(table: &str, login: &Login) -> Option<Fault> {
+    match login.password.as_ref()? {
+        Password::File(path) => unreadable(&format!("{table}.password_file"), path),
+        Password::Env(variable) => unset(&format!("{table}.password_env"), variable),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::config::{Config, Stream};
 
 mod credentials;
 mod faults;
+mod network;
 mod relations;
 mod streams;
 mod watching;
@@ -56,4 +57,13 @@ fn said(case: &str) -> Vec<String> {
 #[track_caller]
 fn check(case: &str, expected: &[&str]) {
     assert_eq!(said(case), expected, "in\n{}", with(case));
+}
+
+/// Each row is the only line of its case, and the only fault; none if that is empty.
+#[track_caller]
+fn check_lines(rows: &[(&str, &str)]) {
+    for (line, fault) in rows {
+        let fault = if fault.is_empty() { vec![] } else { vec![format!("6: {fault}")] };
+        check(line, &fault.iter().map(String::as_str).collect::<Vec<_>>());
+    }
 }

@@ -49,8 +49,8 @@ fn the_user_says_which_of_several_keys() {
         "User name,Access key ID,Secret access key\nann,{other},{SECRET}\n\"b \"\"o\"\" b\",{ID},{SECRET}"
     );
     is_read(&text, Some("b \"o\" b"));
-    assert_eq!(said(&text, None), "line 3: is a second key: say which user's, by user");
-    assert_eq!(said(&text, Some("eve")), "has no key of the user that user names");
+    assert_eq!(said(&text, None), "line 3: is a second key: say whose is meant, with user = \"…\"");
+    assert_eq!(said(&text, Some("eve")), "has no key of the user that the configuration names");
     let twice = format!("{text}\nann,{other},{SECRET}");
     assert_eq!(
         said(&twice, Some("ann")),

@@ -44,8 +44,8 @@ pub(super) fn client(network: &Network, idle_max: usize) -> Result<SharedHttpCli
     }))
 }
 
-/// Whom to trust. The SDK takes a file for granted and ends the process over a bad one, so it is
-/// read before.
+/// Whom to trust. The SDK takes what it is given for granted and ends the process over a bad file, so
+/// it gets what was looked at.
 fn trust_store(ca_file: Option<&Path>) -> Result<TrustStore> {
     let bundle = env::var_os(CA_BUNDLE).filter(|path| !path.is_empty());
     let (path, key) = match (ca_file, &bundle) {
@@ -53,8 +53,7 @@ fn trust_store(ca_file: Option<&Path>) -> Result<TrustStore> {
         (None, Some(path)) => (Path::new(path), CA_BUNDLE),
         (None, None) => return Ok(TrustStore::default()),
     };
-    authorities::trusted(path, key)?;
-    Ok(TrustStore::empty().with_pem_certificate(authorities::read(path, key)?))
+    Ok(TrustStore::empty().with_pem_certificate(authorities::read_trusted(path, key)?))
 }
 
 fn proxy(proxy: &Proxy) -> Result<ProxyConfig> {
@@ -68,7 +67,17 @@ fn proxy(proxy: &Proxy) -> Result<ProxyConfig> {
         .no_proxy(except.join(","));
     if let Some(login) = login {
         let (username, password) = login::read(login, "stream.proxy")?;
-        config = config.with_basic_auth(username, password);
+        config = config.with_basic_auth(escaped(&username), escaped(&password));
     }
     Ok(config)
+}
+
+/// `text` for the user information of a URL, where the SDK puts it as it is. A URL that cannot be
+/// read is no proxy, and the stream would be asked without one.
+fn escaped(text: &str) -> String {
+    let escape = |byte: u8| match byte {
+        plain if plain.is_ascii_alphanumeric() => char::from(plain).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(escape).collect()
 }

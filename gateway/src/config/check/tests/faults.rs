@@ -1,15 +1,6 @@
 //! One setting at a time.
 
-use super::check;
-
-/// Each row is the only line of its case, and the only fault.
-#[track_caller]
-fn check_lines(rows: &[(&str, &str)]) {
-    for (line, fault) in rows {
-        let fault = if fault.is_empty() { vec![] } else { vec![format!("6: {fault}")] };
-        check(line, &fault.iter().map(String::as_str).collect::<Vec<_>>());
-    }
-}
+use super::{check, check_lines};
 
 #[test]
 fn a_number_out_of_range_or_no_whole_number_is_a_fault() {

@@ -1,0 +1,76 @@
+//! Where AWS tools look for a key when nobody says where it is.
+
+use std::env;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use tracing::info;
+
+use crate::credentials::{Found, Why};
+
+use super::disk::Disk;
+use super::profile::Files;
+use super::sts::WebIdentity;
+use super::way::Way;
+use super::{environment, found, instance, profile};
+
+/// The chain of the SDK, in its order: the environment, profiles, a web identity, a container, an
+/// instance.
+#[derive(Debug, Default)]
+pub(super) struct Chain {
+    /// Who gave the last key.
+    told: Mutex<Option<&'static str>>,
+}
+
+impl Chain {
+    /// The key of the first who has one, and a line in the log when that is another than last time.
+    ///
+    /// # Errors
+    /// When nobody has one, or who should have one does not give it.
+    pub(super) async fn find(&self, strict: bool, disk: &Disk, way: &Way) -> Result<Found, Why> {
+        let (provider, found) = ask(strict, disk, way).await?;
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.replace(provider) != Some(provider) {
+            info!(provider, key = %found.key.id, "a key was found where AWS tools look");
+        }
+        Ok(found)
+    }
+}
+
+async fn ask(strict: bool, disk: &Disk, way: &Way) -> Result<(&'static str, Found), Why> {
+    if let Some(key) = environment::find() {
+        return Ok(("environment", found(key)));
+    }
+    if let Some(found) = profile::find(&Files::of(None), None, strict, disk, way).await? {
+        return Ok(("profile", found));
+    }
+    if let Some(key) = web_identity(disk, way).await {
+        return Ok(("web identity", found(key?)));
+    }
+    let provider = if instance::is_container() { "container" } else { "instance" };
+    match instance::key(way).await {
+        Ok(key) => Ok((provider, found(key))),
+        Err(why) => Err(Why::Service(format!(
+            "there is no key in the environment (AWS_ACCESS_KEY_ID), none in a profile, no web \
+             identity (AWS_WEB_IDENTITY_TOKEN_FILE), and {why}; say in [stream.credentials] where \
+             the key is"
+        ))),
+    }
+}
+
+/// The key for the token that the environment names, as that of an EKS pod with a service account
+/// does; `None` when it names none.
+async fn web_identity(disk: &Disk, way: &Way) -> Option<Result<crate::credentials::Key, Why>> {
+    let token_file = env::var_os("AWS_WEB_IDENTITY_TOKEN_FILE")?;
+    let Ok(role_arn) = env::var("AWS_ROLE_ARN") else {
+        let what = "AWS_WEB_IDENTITY_TOKEN_FILE is set, and AWS_ROLE_ARN is not";
+        return Some(Err(Why::Service(what.to_owned())));
+    };
+    let session_name = env::var("AWS_ROLE_SESSION_NAME").ok();
+    let identity = WebIdentity {
+        token_file: Path::new(&token_file),
+        role_arn: &role_arn,
+        session_name: session_name.as_deref(),
+    };
+    Some(identity.assume(disk, way).await)
+}

@@ -1,0 +1,185 @@
+//! Keys of sessions, from AWS's token service.
+
+use std::error::Error;
+use std::path::Path;
+use std::time::Duration;
+
+use aws_sdk_sts::Client;
+use aws_sdk_sts::config::Builder;
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::types::Credentials;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use zeroize::Zeroizing;
+
+use crate::config::Role;
+use crate::credentials::{Fault, Key, KeyId, Why, file};
+use crate::telemetry::causes;
+
+use super::disk::Disk;
+use super::session_name;
+use super::way::Way;
+
+/// How long a session for a token lasts: what every role allows.
+const WEB_IDENTITY_SESSION: Duration = Duration::from_secs(3_600);
+
+/// The key of a session of `role`, which `base` assumes.
+///
+/// # Errors
+/// When STS is not reached, or refuses.
+pub(super) async fn assume(role: &Role, base: &Key, way: &Way) -> Result<Key, Why> {
+    let shared = way.shared(Some(base)).await?;
+    let mut settings = Builder::from(&shared);
+    if let Some(endpoint) = &role.sts_endpoint {
+        // It stands for the one that these would choose.
+        settings = settings.endpoint_url(endpoint).use_fips(false).use_dual_stack(false);
+    }
+    let call = Client::from_conf(settings.build())
+        .assume_role()
+        .role_arn(&role.arn)
+        .role_session_name(role.session_name.clone().unwrap_or_else(session_name))
+        .set_external_id(role.external_id.clone())
+        .duration_seconds(whole_seconds(role.duration));
+    let answer = Box::pin(call.send()).await;
+    let answer = answer.map_err(|error| why(&error, |code| advice(code, role)))?;
+    session(answer.credentials, role.duration)
+}
+
+/// Somebody whom another identity provider vouches for.
+#[derive(Debug)]
+pub(super) struct WebIdentity<'a> {
+    /// The file of the token.
+    pub(super) token_file: &'a Path,
+    /// The role that it may assume.
+    pub(super) role_arn: &'a str,
+    /// What the session is called, when said.
+    pub(super) session_name: Option<&'a str>,
+}
+
+impl WebIdentity<'_> {
+    /// The key of a session, for the token as it is now.
+    ///
+    /// # Errors
+    /// When the token cannot be read, or STS is not reached, or refuses.
+    pub(super) async fn assume(&self, disk: &Disk, way: &Way) -> Result<Key, Why> {
+        let path = self.token_file.to_owned();
+        let token = disk.read(move || file::contents_of(&path)).await?;
+        let token = token_of(&token.bytes)?;
+        let call = Client::new(&way.shared(None).await?)
+            .assume_role_with_web_identity()
+            .role_arn(self.role_arn)
+            .role_session_name(self.session_name.map_or_else(session_name, str::to_owned))
+            .duration_seconds(whole_seconds(WEB_IDENTITY_SESSION))
+            .web_identity_token(token.as_str());
+        let answer = Box::pin(call.send()).await;
+        let answer = answer.map_err(|error| why(&error, advice_on_token))?;
+        session(answer.credentials, WEB_IDENTITY_SESSION)
+    }
+}
+
+fn token_of(bytes: &[u8]) -> Result<Zeroizing<String>, Fault> {
+    let text = str::from_utf8(bytes).unwrap_or_default().trim();
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Fault::whole("the file of the token holds no token"));
+    }
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// The key of a session that was asked for so long. Counted from now: the clock of this machine may be
+/// wrong.
+fn session(given: Option<Credentials>, good_for: Duration) -> Result<Key, Why> {
+    let given = given.ok_or(Fault::whole("STS granted the role and gave no key"))?;
+    Ok(Key {
+        id: KeyId::new(given.access_key_id),
+        secret: given.secret_access_key.into(),
+        token: Some(given.session_token.into()),
+        good_for: Some(good_for),
+    })
+}
+
+fn whole_seconds(duration: Duration) -> i32 {
+    i32::try_from(duration.as_secs()).unwrap_or(i32::MAX)
+}
+
+/// What STS said, or why it said nothing, and what to do.
+fn why<E>(error: &SdkError<E, HttpResponse>, advice: impl Fn(&str) -> Option<String>) -> Why
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let Some(code) = error.code() else {
+        let cause = causes(error);
+        return Why::Service(format!(
+            "STS is not reached ({cause}): check the proxy, the firewall and, where there is one, \
+             sts_endpoint"
+        ));
+    };
+    let message = error.message().unwrap_or_default().trim_end_matches('.');
+    let advice = if is_about_time(message) {
+        Some("the clock of this machine is wrong: set it".to_owned())
+    } else {
+        advice(code)
+    };
+    let advice = advice.map(|advice| format!("; {advice}")).unwrap_or_default();
+    Why::Service(format!("{code}: {message}{advice}"))
+}
+
+/// Whether a refusal of a signature is for its time.
+fn is_about_time(message: &str) -> bool {
+    ["Signature expired", "Signature not yet current"].iter().any(|text| message.contains(text))
+}
+
+/// What to do about a refusal to let a key assume `role`.
+fn advice(code: &str, role: &Role) -> Option<String> {
+    Some(match code {
+        // Both are answered alike, on purpose.
+        "AccessDenied" => {
+            let external_id = match role.external_id {
+                Some(_) => "external_id must be the one that it demands",
+                None => "if it demands an external id, set external_id",
+            };
+            format!(
+                "the trust policy of the role must name whose key this is, and {external_id}; and \
+                 the key must be allowed sts:AssumeRole on the role"
+            )
+        }
+        "ValidationError" => {
+            "check role_arn and session_name, and that duration_s is no longer than the role allows"
+                .to_owned()
+        }
+        "RegionDisabledException" => {
+            "activate STS for this region in the account of the key, or set sts_endpoint".to_owned()
+        }
+        "InvalidClientTokenId" => {
+            "the key of the base is not known to AWS: it was revoked, or is of another partition"
+                .to_owned()
+        }
+        "SignatureDoesNotMatch" => {
+            "the secret of the base does not belong to its access key: take both from the same \
+             place again"
+                .to_owned()
+        }
+        "ExpiredToken" | "ExpiredTokenException" => {
+            "the session of the base has expired: give a fresh one".to_owned()
+        }
+        _ => return None,
+    })
+}
+
+/// What to do about a refusal of a token.
+fn advice_on_token(code: &str) -> Option<String> {
+    let advice = match code {
+        "AccessDenied" => {
+            "the trust policy of the role must name the identity provider, and the audience and the \
+             subject of the token"
+        }
+        "InvalidIdentityToken" => {
+            "the token is none that STS can verify: check the identity provider in IAM, and \
+             token_file"
+        }
+        "ExpiredTokenException" | "ExpiredToken" => {
+            "whoever writes token_file must write a fresh one"
+        }
+        "IDPCommunicationError" => "STS could not ask the identity provider: it is tried again",
+        _ => return None,
+    };
+    Some(advice.to_owned())
+}

@@ -1,0 +1,112 @@
+//! The way to the services that lend keys.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_kinesis::config::retry::RetryConfig;
+use aws_sdk_kinesis::config::timeout::TimeoutConfig;
+use aws_sdk_kinesis::config::{Credentials, IdentityCache, Region};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use secrecy::ExposeSecret;
+
+use crate::config::{self, Network, Proxy};
+use crate::credentials::{Key, Why};
+use crate::deliver::kinesis::http;
+
+/// Longest waits for STS: for a connection, one attempt, and all of them.
+const CONNECT_MAX: Duration = Duration::from_secs(3);
+const ATTEMPT_MAX: Duration = Duration::from_secs(5);
+const CALL_MAX: Duration = Duration::from_secs(8);
+
+/// The first one may be signed by a wrong clock, which its answer corrects.
+const ATTEMPTS: u32 = 2;
+
+/// The way to the services that lend keys. What it is made of is read anew for each of them, so that
+/// authorities and passwords can change.
+#[derive(Debug)]
+pub(super) struct Way {
+    region: String,
+    network: Network,
+}
+
+impl Way {
+    /// As that to the stream.
+    pub(super) fn new(config: &config::Stream) -> Self {
+        Self { region: config.region.clone(), network: config.network.clone() }
+    }
+
+    /// To STS; calls are signed with `key`, or not at all.
+    ///
+    /// # Errors
+    /// When the authorities to trust, or the proxy's password, cannot be read.
+    pub(super) async fn shared(&self, key: Option<&Key>) -> Result<SdkConfig, Why> {
+        let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .region(self.region())
+            .use_fips(self.network.fips)
+            .use_dual_stack(self.network.dual_stack)
+            .http_client(client(&self.network)?)
+            .timeout_config(timeouts())
+            .retry_config(retries())
+            .identity_cache(IdentityCache::no_cache());
+        let loader = match key {
+            Some(key) => loader.credentials_provider(signing(key)),
+            None => loader.no_credentials(),
+        };
+        Ok(loader.load().await)
+    }
+
+    /// For a source of the SDK's that asks STS.
+    ///
+    /// # Errors
+    /// As [`Self::shared`].
+    pub(super) fn provider(&self) -> Result<ProviderConfig, Why> {
+        Ok(self.provider_over(client(&self.network)?))
+    }
+
+    /// For a source of the SDK's that asks this machine, of which no proxy knows.
+    ///
+    /// # Errors
+    /// As [`Self::shared`].
+    pub(super) fn local(&self) -> Result<ProviderConfig, Why> {
+        let direct = Network { proxy: Proxy::Off, ..self.network.clone() };
+        Ok(self.provider_over(client(&direct)?))
+    }
+
+    fn provider_over(&self, http: SharedHttpClient) -> ProviderConfig {
+        ProviderConfig::without_region()
+            .with_behavior_version(Some(BehaviorVersion::v2026_01_12()))
+            .with_region(Some(self.region()))
+            .with_use_fips(Some(self.network.fips))
+            .with_use_dual_stack(Some(self.network.dual_stack))
+            .with_http_client(http)
+            .with_timeout_config(timeouts())
+            .with_retry_config(retries())
+    }
+
+    fn region(&self) -> Region {
+        Region::new(self.region.clone())
+    }
+}
+
+fn client(network: &Network) -> Result<SharedHttpClient, Why> {
+    http::client(network, 1).map_err(|error| Why::Service(format!("{error:#}")))
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_MAX)
+        .operation_attempt_timeout(ATTEMPT_MAX)
+        .operation_timeout(CALL_MAX)
+        .build()
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(ATTEMPTS)
+}
+
+fn signing(key: &Key) -> Credentials {
+    let token = key.token.as_ref().map(|token| token.expose_secret().to_owned());
+    Credentials::new(key.id.whole(), key.secret.expose_secret(), token, None, "tidegate")
+}

@@ -1,0 +1,31 @@
+//! A stand-in for the AWS CLI.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// The access key that it creates.
+pub const KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
+
+/// And its secret.
+pub const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+
+/// Notes how it is called, and answers like an account with the number `$ACCOUNT`. Fails on `$FAILS`.
+const PROGRAM: &str = r#"#!/usr/bin/env python3
+import json, os, sys
+with open("called", "a") as called:
+    print(json.dumps(sys.argv[1:]), file=called)
+if sys.argv[2] == os.environ.get("FAILS"):
+    sys.exit("An error occurred (EntityAlreadyExists)")
+if sys.argv[2] == "get-caller-identity":
+    print(os.environ["ACCOUNT"])
+if sys.argv[2] == "create-access-key":
+    print("AKIAIOSFODNN7EXAMPLE\twJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+"#;
+
+/// Puts it into `dir`, as `aws`.
+pub fn install(dir: &Path) {
+    let path = dir.join("aws");
+    fs::write(&path, PROGRAM).expect("a writable directory");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("ours");
+}

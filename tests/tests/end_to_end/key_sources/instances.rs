@@ -1,0 +1,143 @@
+//! Keys that instances and containers are lent, and the places where AWS tools look.
+
+use tests::certificates::Certificates;
+use tests::imds::{Lent, Manner, Metadata};
+use tests::tls::Door;
+
+use super::*;
+
+impl Account {
+    /// A key that metadata may lend.
+    fn lent(&self) -> Lent {
+        let (id, token) = ("ASIAIOSFODNN7EXAMPLE", "a/token+of=a/session");
+        let session = Key { session_token: Some(token.to_owned()), ..Key::new(SECRET) };
+        self.world.stream.account(|account| account.enter(id, session));
+        Lent {
+            id: id.to_owned(),
+            secret: SECRET.to_owned(),
+            token: token.to_owned(),
+            lasts: SignedDuration::from_hours(1),
+        }
+    }
+}
+
+/// A gateway on an instance with such metadata.
+fn on_instance(account: Account, metadata: &Metadata) -> Account {
+    account
+        .set("kind", "instance")
+        .set_variable("AWS_EC2_METADATA_SERVICE_ENDPOINT", &metadata.endpoint())
+}
+
+#[tokio::test]
+async fn instance_lends_the_key_of_its_role() {
+    let account = Account::new().await;
+    let metadata = Metadata::start(account.lent(), Manner::Obliging).await;
+    on_instance(account, &metadata).signs_with("ASIA").await;
+    assert_eq!(metadata.given(), 1);
+}
+
+#[tokio::test]
+async fn instance_metadata_is_asked_without_the_proxy_which_knows_nothing_of_it() {
+    let account = Account::new().await;
+    let metadata = Metadata::start(account.lent(), Manner::Obliging).await;
+    let certificates = Certificates::new();
+    let door = Door::open(&certificates, "broker", account.world.stream.address().port()).await;
+    let account = on_instance(account, &metadata)
+        .with(|gateway| {
+            gateway
+                .set("stream.endpoint", &quoted(&format!("https://127.0.0.1:{}", door.port)))
+                .set_path("stream.ca_file", &certificates.certificate("ca"))
+        })
+        // Nobody is there.
+        .set_variable("HTTP_PROXY", "http://127.0.0.1:9");
+    account.signs_with("ASIA").await;
+}
+
+#[tokio::test]
+async fn instance_metadata_that_is_not_there_keeps_nobody_from_starting() {
+    let account = Account::new().await;
+    let mut metadata = Metadata::absent(account.lent());
+    let account = on_instance(account, &metadata);
+    let texts = ["instance metadata gives no key", "hop limit"];
+    account.waits_until(&texts, "ASIA", async || metadata.open().await).await;
+}
+
+/// Metadata behaves like this, which the log tells with `texts`, until it obliges.
+async fn metadata_behaves(manner: Manner, texts: &[&str]) {
+    let account = Account::new().await;
+    let metadata = Metadata::start(account.lent(), manner).await;
+    let account = on_instance(account, &metadata);
+    account.waits_until(texts, "ASIA", async || metadata.behave(Manner::Obliging)).await;
+}
+
+#[tokio::test]
+async fn instance_metadata_that_hangs_is_given_up_in_time() {
+    metadata_behaves(Manner::Silent, &["instance metadata gives no key", "hop limit"]).await;
+}
+
+#[tokio::test]
+async fn instance_metadata_that_fails_is_asked_again() {
+    metadata_behaves(Manner::Failing, &["instance metadata gives no key"]).await;
+}
+
+#[tokio::test]
+async fn instance_metadata_of_version_1_is_told() {
+    metadata_behaves(Manner::WithoutTokens, &["instance metadata gives no key", "IMDSv2"]).await;
+}
+
+#[tokio::test]
+async fn instance_without_a_role_is_told() {
+    metadata_behaves(Manner::WithoutRole, &["no role is attached", "instance profile"]).await;
+}
+
+#[tokio::test]
+async fn container_lends_the_key_of_its_role_and_instance_metadata_is_not_asked() {
+    let account = Account::new().await;
+    let metadata = Metadata::start(account.lent(), Manner::Silent).await;
+    let account = account
+        .set("kind", "instance")
+        .set_variable("AWS_CONTAINER_CREDENTIALS_FULL_URI", &metadata.container_uri());
+    let mend = async || metadata.behave(Manner::Obliging);
+    account.waits_until(&["the container gives no key"], "ASIA", mend).await;
+}
+
+#[tokio::test]
+async fn without_a_word_keys_are_found_where_aws_tools_look_in_their_order() {
+    let account = Account::new().await;
+    let metadata = Metadata::start(account.lent(), Manner::Obliging).await;
+    let account = account.set_variable("AWS_EC2_METADATA_SERVICE_ENDPOINT", &metadata.endpoint());
+    let found = async |account: &Account, provider: &str, key: &str| {
+        let run = account.world.gateway.start().await;
+        let text = "a key was found where AWS tools look";
+        assert_eq!(run.field(text, "provider").await, provider);
+        assert_eq!(run.field("calls are signed with this key", "key").await, key);
+        run.kill().await;
+    };
+    found(&account, "instance", "ASIA…MPLE").await;
+    let account =
+        account.set_variable("AWS_CONTAINER_CREDENTIALS_FULL_URI", &metadata.container_uri());
+    found(&account, "container", "ASIA…MPLE").await;
+    let profiles = account.write("profiles", &format!("[default]\n{}", settings()));
+    let account =
+        account.set_variable("AWS_SHARED_CREDENTIALS_FILE", &profiles.display().to_string());
+    found(&account, "profile", "AKIA…MPLE").await;
+    let account =
+        account.set_variable("AWS_ACCESS_KEY_ID", ID).set_variable("AWS_SECRET_ACCESS_KEY", SECRET);
+    found(&account, "environment", "AKIA…MPLE").await;
+    account.signs_with(ID).await;
+}
+
+#[tokio::test]
+async fn without_a_word_and_without_a_key_every_place_is_named_until_one_has_it() {
+    let account = Account::new().await;
+    let mut metadata = Metadata::absent(account.lent());
+    let account = account.set_variable("AWS_EC2_METADATA_SERVICE_ENDPOINT", &metadata.endpoint());
+    let texts = [
+        "where AWS tools look: ",
+        "AWS_ACCESS_KEY_ID",
+        "profile",
+        "hop limit",
+        "[stream.credentials]",
+    ];
+    account.waits_until(&texts, "ASIA", async || metadata.open().await).await;
+}
