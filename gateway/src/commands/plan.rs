@@ -121,19 +121,20 @@ mod tests {
     #[test]
     fn the_settings_of_a_plan_are_read_by_the_gateway() {
         let config = configured("--limiter 0.85 --linger 70ms --gateways 4");
-        assert_eq!(config.stream.shards, Some(29));
-        assert_eq!((config.pace.mode, config.pace.instances), (PaceMode::Shards, Some(4)));
-        assert!((config.pace.fraction - 0.85).abs() < 1e-9);
+        assert_eq!(config.streams.first().shards, Some(29));
+        let pace = &config.streams.first().pace;
+        assert_eq!((pace.mode, pace.instances), (PaceMode::Shards, Some(4)));
+        assert!((pace.fraction - 0.85).abs() < 1e-9);
         assert_eq!(config.batch.linger.as_millis(), 70);
-        assert_eq!(config.stream.partitioning, Partitioning::Md5);
+        assert_eq!(config.streams.first().partitioning, Partitioning::Md5);
         assert!((config.plan.target - 0.8).abs() < 1e-9);
     }
 
     #[test]
     fn a_plan_with_golden_places_and_another_target_is_carried_out_with_both() {
         let config = configured("--placement golden --target-util 0.6");
-        assert_eq!(config.stream.partitioning, Partitioning::Golden);
+        assert_eq!(config.streams.first().partitioning, Partitioning::Golden);
         assert!((config.plan.target - 0.6).abs() < 1e-9);
-        assert_eq!(config.stream.shards.map(|shards| shards > 33), Some(true));
+        assert_eq!(config.streams.first().shards.map(|shards| shards > 33), Some(true));
     }
 }

@@ -31,7 +31,7 @@ pub(super) async fn watch(
 ) -> Result<Observed> {
     let mut counting = Counting {
         normaliser: Normaliser::new(&config.records).context("records")?,
-        router: Router::new(config.stream.partition_key.as_deref()),
+        router: Router::new(config.streams.first().partition_key.as_deref()),
         observed: Observed::new(Seen::AtBroker),
         publishes: 0,
     };

@@ -58,10 +58,11 @@ impl Scene {
 
     /// A flow that settles receipts through `settled`.
     fn open(&self, settled: mpsc::Sender<Vec<Receipt>>) -> Flow<'_, Picky> {
-        let opened = Opened::open(&self.config, &self.counters).unwrap();
+        let opened = Opened::open(&self.config).unwrap();
         let settlement = Settlement::new(vec![settled]);
         let counters = Arc::clone(&self.counters);
-        Flow::new(&self.config, &self.stream, opened, settlement, counters).unwrap()
+        let streams = std::slice::from_ref(&self.stream);
+        Flow::new(&self.config, streams, opened, settlement, counters).unwrap()
     }
 
     /// Runs a flow, and beside it `story`.
