@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join;
 
-use crate::config::{self, Config, StreamTarget};
+use crate::config::{self, Config};
 use crate::credentials::{Fault, NoKey, Source};
 use crate::deliver::kinesis::KeySources;
 
@@ -29,13 +29,26 @@ pub(super) struct Account<'c> {
     pub(super) config: &'c Config,
     /// The stream.
     pub(super) stream: &'c config::Stream,
-    /// The stream of the dead letters, if it has the same key.
-    pub(super) letters: Option<&'c StreamTarget>,
+    /// Whether it is the first, whose key is that of the dead letters' stream, too.
+    pub(super) is_first: bool,
 }
 
 impl Account<'_> {
     /// Looks at it.
     pub(super) async fn look(self, wishes: Wishes, deadline: Deadline) -> Vec<Step> {
+        let of_letters = |step: &Step| step.subject == Subject::DeadLetterStream;
+        let (are_several, label) = (self.config.streams.count() > 1, &self.stream.label);
+        let steps = Box::pin(self.steps(wishes, deadline)).await.into_iter();
+        let ours = steps.filter(|step| self.is_first || !of_letters(step));
+        let labelled = |step: Step| match are_several && !of_letters(&step) {
+            true => step.of_stream(label),
+            false => step,
+        };
+        ours.map(labelled).collect()
+    }
+
+    async fn steps(self, wishes: Wishes, deadline: Deadline) -> Vec<Step> {
+        let letters = self.config.dead_letter.stream.as_ref().filter(|_| self.is_first);
         let stream = &bounded(self.stream);
         let source = KeySources::new(stream);
         let asked = deadline.within(KEY_MAX, source.load());
@@ -54,7 +67,7 @@ impl Account<'_> {
         if let Some(needs) = way.needs {
             return cut_short(way.steps, unasked(needs), needs);
         }
-        let (key, probe, letters) = (&found.key, way.probe(wishes), self.letters);
+        let (key, probe) = (&found.key, way.probe(wishes));
         let asking = Asking { stream, letters, key, probe, deadline };
         let data = marked(self.config);
         let (heard, calling) = timed(Box::pin(asking.hear(&data, wishes))).await;

@@ -5,5 +5,6 @@ mod broker;
 mod disk;
 mod report;
 mod speed;
+mod streams;
 mod way;
 mod world;

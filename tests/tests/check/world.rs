@@ -71,6 +71,22 @@ impl World {
         self
     }
 
+    /// Records go to streams of these names, by their site, with the same key.
+    pub(super) fn with_streams(mut self, names: &[&str]) -> Self {
+        let (endpoint, csv) = (self.stream.endpoint(), self.csv_path());
+        let table = |name: &&str| {
+            format!(
+                "name = '{name}'\nregion = 'us-east-1'\nendpoint = '{endpoint}'\nshards = 4\n\
+                 route.topics = ['sites/{name}/#']\n\
+                 credentials = {{ kind = 'csv', file = '{}' }}\n",
+                csv.display()
+            )
+        };
+        let tables: Vec<_> = names.iter().map(table).collect();
+        self.gateway = self.gateway.with_streams(&tables);
+        self
+    }
+
     /// The key may do this and no more.
     pub(super) fn permitting(self, permissions: Permissions) -> Self {
         self.stream.account(|account| {
@@ -127,7 +143,9 @@ impl Told {
 
     /// Every step is there, and says what to do if it should.
     fn is_complete(&self) {
-        let names: Vec<_> = self.steps().iter().map(|step| text(step, "name")).collect();
+        let mut names: Vec<_> = self.steps().iter().map(|step| text(step, "name")).collect();
+        // Of several streams, each has its own.
+        names.dedup();
         let expected = [
             "configuration",
             "clock",
@@ -156,7 +174,7 @@ impl Told {
     /// `name` is in this state, and says all of `texts`, in what it says and in its fix.
     #[track_caller]
     pub(super) fn says(&self, name: &str, state: &str, texts: &[&str]) -> &Self {
-        let step = self.steps().iter().find(|step| text(step, "name") == name).expect("a step");
+        let step = self.steps().iter().find(|step| title(step) == name).expect("a step");
         assert_eq!(text(step, "state"), state, "{}", self.text);
         let words = format!("{}\n{}", text(step, "said"), text(step, "fix"));
         for text in texts {
@@ -182,10 +200,17 @@ impl Told {
     #[track_caller]
     pub(super) fn fails(&self, code: i32, names: &[&str]) -> &Self {
         let failed = self.steps().iter().filter(|step| text(step, "state") == "failed");
-        let failed: Vec<_> = failed.map(|step| text(step, "name")).collect();
-        assert_eq!((self.code, &failed[..]), (Some(code), names), "{}", self.text);
+        let failed: Vec<_> = failed.map(title).collect();
+        assert_eq!(failed, names, "{}", self.text);
+        assert_eq!(self.code, Some(code), "{}", self.text);
         self
     }
+}
+
+/// Its name, with the label of its stream where there are several.
+fn title(step: &Value) -> String {
+    let (name, stream) = (text(step, "name"), text(step, "stream"));
+    if stream.is_empty() { name.to_owned() } else { format!("{name}[{stream}]") }
 }
 
 fn text<'s>(step: &'s Value, field: &str) -> &'s str {
