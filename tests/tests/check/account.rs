@@ -58,7 +58,7 @@ async fn key_that_may_describe_and_not_put_is_told_the_statement_to_add() {
     let told = world.check().await;
     let statement = statement::put(&[arn()]).json();
     told.fails(12, &["stream"])
-        .says("stream", "failed", &["AccessDeniedException", &statement])
+        .says("stream", "failed", &["AccessDeniedException", "check the name", &statement])
         .says("description", "ok", &["4 shards"]);
 }
 

@@ -3,6 +3,7 @@
 mod account;
 mod broker;
 mod disk;
+mod handover;
 mod report;
 mod speed;
 mod streams;

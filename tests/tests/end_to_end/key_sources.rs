@@ -13,6 +13,7 @@ use tests::reading::Comparison;
 use tidegate::rehearsal::stream::Key;
 use tokio::time::timeout;
 
+use super::secrets::pieces;
 use super::world::World;
 
 mod instances;
@@ -227,4 +228,33 @@ async fn session_that_ends_is_replaced_before_it_does() {
     assert_eq!(account.world.stream.counts().requests_refused, 0);
     assert!((0..4).all(|number| account.uses(&session(number)) > 0));
     run.stop().await.books();
+}
+
+#[tokio::test]
+async fn profile_keeps_its_secrets() {
+    let account = Account::new().await.set("kind", "file");
+    let path = account.write("profiles", &format!("[default]\n{}", settings()));
+    keeps_its_secrets(account.set("path", &path.display().to_string())).await;
+}
+
+/// However loud the log is, it holds no piece of a secret.
+async fn keeps_its_secrets(account: Account) {
+    let account = account
+        .set_variable("RUST_LOG", "trace")
+        // What an operator might try, to see more.
+        .set_variable("LOG_SENSITIVE_BODIES", "true");
+    let run = account.world.gateway.start().await;
+    let published = Load::new(100, 1_000).publish(account.world.broker.port).await;
+    account.world.all_arrive(&published).await;
+    let log = run.stop().await.log.join("\n");
+    assert!(log.contains("TRACE"), "it is as loud as it can be");
+    let secrets: Vec<String> = account.world.stream.account(|account| {
+        let keys = account.keys.iter().flatten();
+        let secrets =
+            keys.flat_map(|(_, key)| [Some(key.secret.clone()), key.session_token.clone()]);
+        secrets.flatten().collect()
+    });
+    for piece in secrets.iter().flat_map(|secret| pieces(secret)) {
+        assert!(!log.contains(&piece), "the log holds {piece:?} of a secret");
+    }
 }

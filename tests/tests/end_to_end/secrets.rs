@@ -15,7 +15,7 @@ const TOKEN: &str = "IQoJb3JpZ2luX2VjEXAMPLE/TOKEN//////////+of/a/session=";
 
 /// Pieces of a secret that must not be found: any eight characters of it, as they are, in base64, in
 /// a URL, and in quotes.
-fn pieces(secret: &str) -> Vec<String> {
+pub(super) fn pieces(secret: &str) -> Vec<String> {
     let letters: Vec<_> = secret.chars().collect();
     let plain = letters.windows(8).map(|piece| piece.iter().collect::<String>());
     let base64: String = data_encoding::BASE64.encode(secret.as_bytes()).chars().take(16).collect();

@@ -141,3 +141,10 @@ async fn without_a_word_and_without_a_key_every_place_is_named_until_one_has_it(
     ];
     account.waits_until(&texts, "ASIA", async || metadata.open().await).await;
 }
+
+#[tokio::test]
+async fn instance_keeps_the_secrets_of_its_role() {
+    let account = Account::new().await;
+    let metadata = Metadata::start(account.lent(), Manner::Obliging).await;
+    keeps_its_secrets(on_instance(account, &metadata)).await;
+}

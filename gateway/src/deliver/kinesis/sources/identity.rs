@@ -2,9 +2,6 @@
 
 use std::env;
 
-use aws_sdk_sts::Client;
-use aws_sdk_sts::config::Builder;
-
 use crate::config::{self, KeySource};
 use crate::credentials::{Key, Why};
 use crate::deliver::kinesis::probe::Probed;
@@ -48,12 +45,8 @@ pub async fn identity(config: &config::Stream, key: &Key) -> Result<Option<Probe
     if config.network.endpoint.is_some() && !is_named {
         return Ok(None);
     }
-    let mut settings = Builder::from(&Way::new(config).shared(Some(key)).await?);
-    if let Some(endpoint) = own {
-        // It stands for the one that these would choose.
-        settings = settings.endpoint_url(endpoint).use_fips(false).use_dual_stack(false);
-    }
-    let call = Client::from_conf(settings.build()).get_caller_identity();
+    let client = Way::new(config).sts(Some(key), own.as_deref()).await?;
+    let call = client.get_caller_identity();
     Ok(Some(match Box::pin(call.send()).await {
         Ok(told) => {
             let said = "the answer does not name anybody".to_owned();

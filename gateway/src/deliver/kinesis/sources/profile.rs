@@ -3,11 +3,13 @@
 use std::env;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
+use tokio::time::timeout;
 
 use crate::credentials::file::{self, Contents};
 use crate::credentials::{Fault, Found, Why};
@@ -15,6 +17,9 @@ use crate::credentials::{Fault, Found, Why};
 use super::disk::Disk;
 use super::way::Way;
 use super::{instance, lent, wall_clock};
+
+/// Longest wait for what a profile says: somebody who lends a key, and roles for it, one for the other.
+const ASKED_MAX: Duration = Duration::from_secs(20);
 
 /// The files that profiles are in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,7 +149,9 @@ pub(super) async fn find(
         provider = provider.profile_name(profile);
     }
     let provider = provider.build();
-    match Box::pin(provider.provide_credentials()).await {
+    let asked = Box::pin(timeout(ASKED_MAX, provider.provide_credentials())).await;
+    let late = |_elapsed| CredentialsError::provider_timed_out(ASKED_MAX);
+    match asked.map_err(late).flatten() {
         Ok(found) => Ok(Some(Found { key: lent::key(&found, wall_clock()), exposed })),
         Err(CredentialsError::CredentialsNotLoaded(_)) => Ok(None),
         Err(error) => Err(why(&error)),

@@ -8,6 +8,8 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::config::timeout::TimeoutConfig;
 use aws_sdk_kinesis::config::{Credentials, IdentityCache, Region};
+use aws_sdk_sts::Client;
+use aws_sdk_sts::config::Builder;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use secrecy::ExposeSecret;
 
@@ -37,11 +39,25 @@ impl Way {
         Self { region: config.region.clone(), network: config.network.clone() }
     }
 
-    /// To STS; calls are signed with `key`, or not at all.
+    /// To STS, at the region's endpoint unless another is said. Calls are signed with `key`, or not at
+    /// all.
     ///
     /// # Errors
     /// When the authorities to trust, or the proxy's password, cannot be read.
-    pub(super) async fn shared(&self, key: Option<&Key>) -> Result<SdkConfig, Why> {
+    pub(super) async fn sts(
+        &self,
+        key: Option<&Key>,
+        endpoint: Option<&str>,
+    ) -> Result<Client, Why> {
+        let mut settings = Builder::from(&self.shared(key).await?);
+        if let Some(endpoint) = endpoint {
+            // It stands for the one that these would choose.
+            settings = settings.endpoint_url(endpoint).use_fips(false).use_dual_stack(false);
+        }
+        Ok(Client::from_conf(settings.build()))
+    }
+
+    async fn shared(&self, key: Option<&Key>) -> Result<SdkConfig, Why> {
         let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .region(self.region())
             .use_fips(self.network.fips)
@@ -60,7 +76,7 @@ impl Way {
     /// For a source of the SDK's that asks STS.
     ///
     /// # Errors
-    /// As [`Self::shared`].
+    /// As [`Self::sts`].
     pub(super) fn provider(&self) -> Result<ProviderConfig, Why> {
         Ok(self.provider_over(client(&self.network)?))
     }
@@ -68,7 +84,7 @@ impl Way {
     /// For a source of the SDK's that asks this machine, of which no proxy knows.
     ///
     /// # Errors
-    /// As [`Self::shared`].
+    /// As [`Self::sts`].
     pub(super) fn local(&self) -> Result<ProviderConfig, Why> {
         let direct = Network { proxy: Proxy::Off, ..self.network.clone() };
         Ok(self.provider_over(client(&direct)?))
