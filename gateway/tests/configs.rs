@@ -142,6 +142,16 @@ fn the_fleet_gateway_shares_its_subscriptions() {
 }
 
 #[test]
+fn the_two_streams_have_each_their_own() {
+    let config = parsed(&read("two-streams.toml"));
+    let [customer, own] = config.streams.iter().collect::<Vec<_>>()[..] else { panic!("two") };
+    assert_eq!((customer.label.as_str(), customer.pace.instances), ("customer", Some(4)));
+    assert_eq!((own.label.as_str(), own.pace.instances), ("telemetry", None));
+    assert_eq!(customer.route.tenants, ["acme"]);
+    assert_eq!(config.spool_of(own).bytes_max, 2 << 30);
+}
+
+#[test]
 fn a_file_is_named_in_its_faults_and_what_it_refers_to_is_looked_for() {
     let config = Config::load(&path("edge-box.toml")).expect("no fault");
     let faults = config.check_files("edge-box.toml").expect_err("no such files here").to_string();

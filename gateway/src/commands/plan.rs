@@ -37,6 +37,9 @@ pub struct Arguments {
     /// still enough.
     #[arg(long, value_name = "URL", group = "watched", conflicts_with = "trace")]
     from_metrics: Option<String>,
+    /// The label of the stream to plan for, where the gateway has several.
+    #[arg(long, value_name = "LABEL", requires = "watched")]
+    stream: Option<String>,
     /// Watches for so long; SIGINT ends it early, and what was seen until then counts.
     #[arg(long = "for", id = "lasts", value_name = "TIME", value_parser = cli::time, requires = "watched")]
     lasts: Option<Duration>,
@@ -47,10 +50,13 @@ pub struct Arguments {
 /// # Errors
 /// When a broker cannot be watched. What is wrong with the question goes to standard error.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let Arguments { question, config, from_metrics, lasts } = arguments;
+    let Arguments { question, config, from_metrics, stream, lasts } = arguments;
+    let stream = stream.as_deref();
     match (config, from_metrics, lasts) {
-        (Some(path), _, Some(lasts)) => checked(question, || watch_broker(question, path, *lasts)),
-        (_, Some(url), lasts) => checked(question, || ask_gateway(question, url, *lasts)),
+        (Some(path), _, Some(lasts)) => {
+            checked(question, || watch_broker(question, (path, stream), *lasts))
+        }
+        (_, Some(url), lasts) => checked(question, || ask_gateway(question, (url, stream), *lasts)),
         _ => Ok(cli::run(question)),
     }
 }
@@ -66,17 +72,25 @@ fn checked(
     }
 }
 
-fn watch_broker(question: &cli::Arguments, path: &Path, lasts: Duration) -> Result<ExitCode> {
+fn watch_broker(
+    question: &cli::Arguments,
+    (path, stream): (&Path, Option<&str>),
+    lasts: Duration,
+) -> Result<ExitCode> {
     let config = match configuration(load_whole(path))? {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
-    let observed = runtime()?.block_on(watch::watch(config, over(lasts)))?;
+    let observed = runtime()?.block_on(watch::watch(config, stream, over(lasts)))?;
     Ok(cli::run_observed(question, observed))
 }
 
-fn ask_gateway(question: &cli::Arguments, url: &str, lasts: Option<Duration>) -> Result<ExitCode> {
-    let running = runtime()?.block_on(metrics::ask(url, lasts.map(over)))?;
+fn ask_gateway(
+    question: &cli::Arguments,
+    (url, stream): (&str, Option<&str>),
+    lasts: Option<Duration>,
+) -> Result<ExitCode> {
+    let running = runtime()?.block_on(metrics::ask(url, stream, lasts.map(over)))?;
     Ok(cli::run_observed(question, running))
 }
 

@@ -36,8 +36,9 @@ fn delays(records: &[StoredRecord], load: &Load, phase: Duration) -> Vec<Vec<Dur
     let start: Instant = start.expect("something was stored");
     let mut delays = vec![Vec::new(); usize::try_from(PHASES).expect("few")];
     for (at, due) in stored {
-        let phase = usize::try_from(due.as_millis() / phase.as_millis()).expect("few");
-        delays[phase.min(delays.len() - 1)].push(at - (start + due));
+        let phase = u64::try_from(due.as_millis() / phase.as_millis()).expect("few");
+        let phase = usize::try_from(phase.min(PHASES - 1)).expect("few");
+        delays[phase].push(at - (start + due));
     }
     delays
 }
