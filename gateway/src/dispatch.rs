@@ -7,7 +7,7 @@ use shard_estimator::OpenShard;
 use tracing::{info, warn};
 
 use crate::backoff::Backoff;
-use crate::config::{Batch, Config};
+use crate::config::{self, Batch, Config};
 use crate::deliver::{Answer, Trouble, TroubleKind, Verdict};
 use crate::limits::{NEW_KEY_FOR, NEW_KEY_PAUSE_MAX, NOT_ALLOWED_PAUSE_MAX};
 use crate::metrics::StreamLoad;
@@ -96,13 +96,12 @@ const KEY_PAUSES: u32 = 3;
 const FAILURES_SAID: u32 = 3;
 
 impl Dispatcher {
-    /// Nothing waits, nothing is in flight. `now` starts the pace.
+    /// Nothing waits for `stream`, nothing is in flight. `now` starts the pace.
     #[must_use]
-    pub fn new(config: &Config, now: Instant) -> Self {
-        let stream = &config.stream;
+    pub fn new(config: &Config, stream: &config::Stream, now: Instant) -> Self {
         Self {
             queues: Queues::new(config.order),
-            pace: Pace::new(config, now),
+            pace: Pace::new(config, stream, now),
             batch: config.batch.clone(),
             requests_in_flight_max: stream.requests_in_flight,
             record_age_max: stream.record_age_max,

@@ -78,6 +78,11 @@ pub const NAME_BYTES_MAX: usize = 128;
 
 // The stream.
 
+/// Streams of one gateway: as many as it may have connections. Each has its part of the memory and of
+/// the disk, and [`SPOOL_BYTES`] by default has room for so many.
+pub const STREAMS_MAX: usize = 64;
+const _: () = assert!(SPOOL_BYTES.default / STREAMS_MAX as u64 >= SPOOL_BYTES.range.min);
+
 /// Shards of the stream.
 pub const SHARDS: Range = Range::new(1, SHARDS_MAX as u64, "shards");
 

@@ -6,5 +6,6 @@ mod disk;
 mod handover;
 mod report;
 mod speed;
+mod streams;
 mod way;
 mod world;
