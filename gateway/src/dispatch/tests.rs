@@ -191,7 +191,7 @@ fn record_over_its_age_is_dropped_even_while_the_stream_is_away() {
 fn new_key_is_tried_at_once_and_every_second_until_it_is_known_however_long_the_old_one_was_refused()
  {
     let mut now = start();
-    let mut dispatcher = Dispatcher::new(&config(|_| {}), now);
+    let mut dispatcher = dispatcher(&config(|_| {}), now);
     push(&mut dispatcher, "a", 1, 100, now);
     let mut refuse = |dispatcher: &mut Dispatcher| {
         let mut next = dispatcher.next(now);
