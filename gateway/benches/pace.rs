@@ -33,9 +33,14 @@ fn names() -> Vec<String> {
     (0..DEVICES).map(|device| format!("acme/devices/{device:07}")).collect()
 }
 
+fn pace_of(text: &str, now: Instant) -> Pace {
+    let config = Config::parse(text).expect("complete");
+    Pace::new(&config, config.streams.first(), now)
+}
+
 /// A pace that has learned 29 shards.
 fn pace(now: Instant) -> Pace {
-    let mut pace = Pace::new(&Config::parse(CONFIG).expect("complete"), now);
+    let mut pace = pace_of(CONFIG, now);
     let mut queues = Queues::new(Order::None);
     for (number, name) in names().iter().enumerate() {
         let (slot, key, data) = (RecordSlot(number), PartitionKey::new(name), Bytes::new());
@@ -43,7 +48,7 @@ fn pace(now: Instant) -> Pace {
     }
     // All at once.
     let unpaced = format!("{CONFIG}[pace]\nmode = \"off\"");
-    let mut open = Pace::new(&Config::parse(&unpaced).expect("complete"), now);
+    let mut open = pace_of(&unpaced, now);
     let ranges = ShardRanges::equal(SHARDS.try_into().expect("not zero"));
     let accepted = |taken: Taken| {
         let shard = ShardId(ranges.shard_of(taken.key.hash_key()).into());

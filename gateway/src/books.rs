@@ -52,6 +52,15 @@ pub struct Books {
     pub running: Option<Running>,
 }
 
+/// What a run finds in the spools, in records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spooled {
+    /// In those that it uses, and takes over.
+    pub taken: u64,
+    /// In those that it does not; `None` if that is not known.
+    pub left: Option<u64>,
+}
+
 /// How the runs ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Runs {
@@ -140,16 +149,15 @@ impl Books {
         }
     }
 
-    /// Begins a run that may receive `headroom` records before its first checkpoint. `found` is what
-    /// the spool holds; nothing if the run does not use it.
-    pub fn begin(&mut self, now_ms: i64, found: Option<u64>, headroom: u64) {
+    /// Begins a run that may receive `headroom` records before its first checkpoint.
+    pub fn begin(&mut self, now_ms: i64, found: Spooled, headroom: u64) {
         self.end_crashed();
-        if let Some(found) = found {
-            self.find(found);
-            self.spooled = Span::default();
+        let Spooled { taken, left } = found;
+        if let Some(left) = left {
+            self.find(taken.saturating_add(left));
         }
-        let found = found.unwrap_or(0);
-        let ledger = Conservation { recovered: found, spooled: found, ..Conservation::default() };
+        self.spooled = self.spooled.without(taken);
+        let ledger = Conservation { recovered: taken, spooled: taken, ..Conservation::default() };
         let beside = Beside::default();
         self.running = Some(Running { since_ms: now_ms, at_ms: now_ms, ledger, beside, headroom });
     }

@@ -10,7 +10,7 @@
 use std::env;
 use std::time::Duration;
 
-use futures_util::future::join;
+use futures_util::future::{join, join_all};
 
 use crate::clock::now;
 use crate::config::{Config, Faults};
@@ -25,6 +25,7 @@ mod names;
 pub mod report;
 pub mod step;
 
+use account::Account;
 use deadline::Deadline;
 use report::Report;
 use step::{Class, Finding, Step, Subject};
@@ -45,15 +46,21 @@ pub struct Wishes {
 pub async fn check(config: &Config, wishes: Wishes) -> Report {
     let deadline = Deadline::from(now());
     let broker = Box::pin(broker::look(&config.mqtt, deadline));
-    let account = Box::pin(account::look(config, wishes, deadline));
-    let (broker, account) = join(broker, account).await;
+    let accounts = join_all(accounts(config).map(|account| account.look(wishes, deadline)));
+    let (broker, accounts) = join(broker, accounts).await;
     let begun = now();
     let disk = Step::of(Subject::Disk, disk::look(config), now() - begun);
     let mut steps = vec![Step::of(Subject::Configuration, configuration(config), Duration::ZERO)];
     steps.extend(broker);
-    steps.extend(account);
+    steps.extend(accounts.into_iter().flatten());
     steps.push(disk);
     Report::of(steps)
+}
+
+/// Every stream with its key. The first one's is that of the dead letters' stream, too.
+fn accounts(config: &Config) -> impl Iterator<Item = Account<'_>> {
+    let streams = config.streams.iter().enumerate();
+    streams.map(move |(place, stream)| Account { config, stream, is_first: place == 0 })
 }
 
 /// The report on a configuration at fault: nothing else can be looked at.
@@ -74,13 +81,10 @@ pub fn faulty(faults: &Faults) -> Report {
 
 fn configuration(config: &Config) -> Finding {
     let broker = &config.mqtt.broker;
-    let said = format!(
-        "from {}:{} to {} in {}",
-        broker.host,
-        broker.port,
-        config.stream.target.as_str(),
-        config.stream.region
-    );
+    let streams = config.streams.iter();
+    let streams = streams.map(|one| format!("{} in {}", one.target.as_str(), one.region));
+    let streams: Vec<_> = streams.collect();
+    let said = format!("from {}:{} to {}", broker.host, broker.port, streams.join(", "));
     match env::var(EVERY_ENDPOINT) {
         Ok(url) if !url.is_empty() => {
             let fix = "leave it out, and say stream.endpoint if the stream has one of its own";

@@ -20,6 +20,7 @@ pub mod rehearse;
 pub mod run;
 mod signals;
 pub mod spool;
+mod streams;
 
 /// The configuration is at fault: `EX_USAGE` of sysexits.h.
 const EXIT_CONFIGURATION: u8 = 64;

@@ -14,6 +14,7 @@ pub use credentials::{Credentials, KeySource, Role};
 pub use fault::{Fault, Faults};
 pub use network::{Network, Proxy, ProxyServer};
 pub use storage::{CatchUp, DeadLetter, Spool, SpoolMode, SpoolSync, WhenFull};
+pub use stream::{APART, Partitioning, Route, Stream, StreamTarget, Streams};
 
 mod check;
 mod credentials;
@@ -22,13 +23,14 @@ mod file;
 mod memory;
 mod network;
 mod storage;
+mod stream;
 
 /// Everything `tidegate run` needs to know.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Where dead letters and what the gateway must remember between runs live.
     pub state_dir: PathBuf,
-    /// Ceiling over everything held in memory for the stream, in bytes. Holds the requests in
+    /// Ceiling over everything held in memory for the streams, in bytes. Holds the requests in
     /// flight, and for each connection what it holds unsettled and the packet that it reads.
     pub memory_bytes_max: usize,
     /// How much order is kept.
@@ -37,12 +39,10 @@ pub struct Config {
     pub mqtt: Mqtt,
     /// How payloads become records.
     pub records: Records,
-    /// The stream.
-    pub stream: Stream,
+    /// The streams.
+    pub streams: Streams,
     /// When a batch leaves.
     pub batch: Batch,
-    /// How fast.
-    pub pace: Pace,
     /// What the stream was planned for.
     pub plan: Plan,
     /// What is shown to whoever asks.
@@ -275,68 +275,6 @@ pub enum Kind {
     Text,
 }
 
-/// The `[stream]` table.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Stream {
-    /// Name or ARN.
-    pub target: StreamTarget,
-    /// AWS region.
-    pub region: String,
-    /// The way to it.
-    pub network: Network,
-    /// How many open shards it has, when stated.
-    pub shards: Option<u32>,
-    /// Longest wait for one call, from the first byte sent to the last byte read. Longer than a
-    /// batch of `batch.bytes_max` takes at `uplink_kbit_s_max`.
-    pub request_timeout: Duration,
-    /// Longest wait for TCP and TLS.
-    pub connect_timeout: Duration,
-    /// Calls in flight at once.
-    pub requests_in_flight: usize,
-    /// First and longest pause after a failed call; each is drawn at random up to it. The first is
-    /// not the longer one.
-    pub backoff: (Duration, Duration),
-    /// Ceiling of what the uplink may carry, in kilobits (1,000 bits) a second.
-    pub uplink_kbit_s_max: Option<u32>,
-    /// Records older than this are dropped, counted, instead of sent.
-    pub record_age_max: Option<Duration>,
-    /// Template of the partition key, with `{dev}`, `{tenant}` and `{topic}`; by default tenant and
-    /// device.
-    pub partition_key: Option<String>,
-    /// What places a partition key on a shard.
-    pub partitioning: Partitioning,
-    /// Whose key signs.
-    pub credentials: Credentials,
-}
-
-/// What places a partition key on a shard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Partitioning {
-    /// Its MD5, as Kinesis does it.
-    Md5,
-    /// The golden ratio: an explicit hash key for the nth key seen. Known are the number of shards,
-    /// which are equal, and that no other gateway may get records of the same key.
-    Golden,
-}
-
-/// How the stream is named.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StreamTarget {
-    /// By name, in the account of the key.
-    Name(String),
-    /// By ARN.
-    Arn(String),
-}
-
-impl StreamTarget {
-    /// The name or the ARN, as it was given.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        let (Self::Name(text) | Self::Arn(text)) = self;
-        text
-    }
-}
-
 /// When a batch leaves: whichever comes first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
@@ -348,7 +286,7 @@ pub struct Batch {
     pub bytes_max: usize,
 }
 
-/// The `[pace]` table.
+/// The `[pace]` table, with what `[stream.pace]` says of one stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pace {
     /// What the pace goes by.

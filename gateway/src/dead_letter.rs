@@ -28,8 +28,10 @@ pub use line::Unreadable;
 pub use reading::Reading;
 pub use store::{Appended, Store};
 
-/// The reason of a record that the stream can never accept. All other reasons are the normaliser's.
+/// The reason of a record that the stream can never accept.
 pub const REFUSED_BY_STREAM: &str = "refused_by_stream";
+/// The reason of what no stream takes. All other reasons are the normaliser's.
+pub const NO_STREAM: &str = "no_stream";
 
 /// Something that could not be sent, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,8 +53,13 @@ pub struct Letter {
 pub enum Origin {
     /// A publish, by its topic: bytes, because it may not be UTF-8.
     Topic(Bytes),
-    /// A record that was made already, by its partition key.
-    Key(PartitionKey),
+    /// A record that was made already.
+    Record {
+        /// Its partition key.
+        key: PartitionKey,
+        /// The label of the stream that it was for, where there were several.
+        stream: Option<String>,
+    },
 }
 
 impl Origin {
@@ -67,7 +74,7 @@ impl Origin {
     pub fn text(&self) -> Cow<'_, str> {
         match self {
             Self::Topic(topic) => String::from_utf8_lossy(topic),
-            Self::Key(key) => Cow::Borrowed(key.as_str()),
+            Self::Record { key, .. } => Cow::Borrowed(key.as_str()),
         }
     }
 }

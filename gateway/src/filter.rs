@@ -103,6 +103,24 @@ impl Filter {
         }
     }
 
+    /// Whether this one matches every topic that the other matches.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        if self.begins_with_wildcard() && other.0.starts_with('$') {
+            return false;
+        }
+        let (mut ours, mut theirs) = (self.0.split('/'), other.0.split('/'));
+        loop {
+            match (ours.next(), theirs.next()) {
+                // Also when the other has ended: `a/#` matches `a`.
+                (Some("#"), _) | (None, None) => return true,
+                (Some("+"), Some(level)) if level != "#" => {}
+                (Some(one), Some(another)) if one == another => {}
+                _ => return false,
+            }
+        }
+    }
+
     fn begins_with_wildcard(&self) -> bool {
         self.0.starts_with(['+', '#'])
     }
@@ -172,6 +190,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn wildcards_cover_what_is_narrower() {
+        for (one, another) in [
+            ("#", "a"),
+            ("#", "+/b"),
+            ("a/#", "a"),
+            ("a/#", "a/+/c"),
+            ("a/+", "a/b"),
+            ("+/#", "a/#"),
+        ] {
+            assert!(filter(one).covers(&filter(another)), "{one} covers {another}");
+            assert!(!filter(another).covers(&filter(one)), "{another} does not cover {one}");
+        }
+        assert!(!filter("#").covers(&filter("$SYS/#")));
+    }
+
     /// Every topic of one to four levels over an alphabet that holds one level no filter names.
     fn topics() -> Vec<String> {
         let mut topics: Vec<String> = vec![];
@@ -216,6 +250,17 @@ mod tests {
             let own = filter(&topic);
             prop_assert!(own.matches(&topic) && own.overlaps(&own));
             prop_assert_eq!(filter("#").matches(&topic), filter("#").overlaps(&own));
+        }
+
+        #[test]
+        fn a_filter_covers_another_only_if_it_matches_all_that_the_other_matches(
+            one in small_filter(), another in small_filter(),
+        ) {
+            prop_assert!(one.covers(&one));
+            if one.covers(&another) {
+                let missed = topics().into_iter().find(|t| another.matches(t) && !one.matches(t));
+                prop_assert_eq!(missed, None);
+            }
         }
 
         #[test]

@@ -78,6 +78,11 @@ pub const NAME_BYTES_MAX: usize = 128;
 
 // The stream.
 
+/// Streams of one gateway: as many as it may have connections. Each has its part of the memory and of
+/// the disk, and [`SPOOL_BYTES`] by default has room for so many.
+pub const STREAMS_MAX: usize = 64;
+const _: () = assert!(SPOOL_BYTES.default / STREAMS_MAX as u64 >= SPOOL_BYTES.range.min);
+
 /// Shards of the stream.
 pub const SHARDS: Range = Range::new(1, SHARDS_MAX as u64, "shards");
 
@@ -184,6 +189,12 @@ pub const PARTITION_KEY_CHARS_MAX: usize = 256;
 /// Longest pause after a call that is not allowed: whoever mends a key or a policy should not wait
 /// long, and a wrong key must not hammer the service.
 pub const NOT_ALLOWED_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// AWS knows a new key everywhere after seconds. So long after it came what is not allowed is tried more
+/// often, with pauses of this length at most.
+pub const NEW_KEY_FOR: Duration = Duration::from_secs(10);
+/// See [`NEW_KEY_FOR`].
+pub const NEW_KEY_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// How long after its last refusal a shard is trusted with several records of a key in one request:
 /// a refusal among them would let the later ones overtake.

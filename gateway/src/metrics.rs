@@ -10,11 +10,14 @@ mod histogram;
 mod page;
 pub mod server;
 mod shown;
+mod stream_counts;
 
 pub use histogram::Delays;
 pub use shown::{
-    Attempts, Held, HotKeyShown, Known, PlanShown, ShardLoad, ShardsShown, Shown, StreamLoad,
+    HotKeyShown, Known, MemoryShown, PlanShown, ShardLoad, ShardsShown, Shown, StreamLoad,
+    StreamShown,
 };
+pub use stream_counts::StreamCounts;
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -33,41 +36,20 @@ impl Count {
     }
 }
 
-/// What the gateway counts, in records unless said otherwise.
+/// What the gateway counts beside what it counts of each stream ([`StreamCounts`]), in records unless
+/// said otherwise.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Records made of publishes, and publishes of which none could be made.
     pub received: Count,
-    /// Found in the spool at the start, or found missing there.
-    pub recovered: Count,
     /// Records beyond the first of their publish.
     pub fan_out: Count,
-    /// Accepted by the stream.
-    pub delivered: Count,
     /// Durably dead-lettered.
     pub dead_lettered: Count,
     /// Dropped because the broker had retained them and the operator said `skip`.
     pub dropped_retained: Count,
-    /// Dropped because they grew older than the operator allows.
-    pub dropped_age: Count,
     /// QoS 0, dropped because the memory budget was used up or the gateway was stopping.
     pub dropped_qos_0: Count,
-    /// Dropped from the spool at its ceiling, because the operator said `drop_oldest`.
-    pub dropped_spool: Count,
-    /// On disk and unreadable: in the spool's quarantine.
-    pub corrupted: Count,
-    /// Read from the spool of an earlier run.
-    pub replayed: Count,
-    /// Attempts after the first.
-    pub retried: Count,
-    /// Accepted ahead of an earlier record of their key.
-    pub reordered: Count,
-    /// Sent and not heard of: each may be in the stream twice.
-    pub unheard: Count,
-    /// Accepted after an attempt that was not heard of: each may be in the stream twice.
-    pub repeated: Count,
-    /// Calls of `PutRecords`.
-    pub calls: Count,
     /// Redelivered publishes that were on their way already.
     pub adopted: Count,
     /// Dead letters that went to make room for newer ones.
@@ -80,59 +62,48 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// The ledger, while `in_flight` records are neither safe nor at their end and `spooled` wait on
-    /// the disk.
+    /// The ledger, with what was counted of all `streams` together.
     #[must_use]
-    pub fn conservation(&self, in_flight: usize, spooled: u64) -> Conservation {
+    pub fn conservation(&self, streams: &StreamCounts) -> Conservation {
         Conservation {
             received: self.received.get(),
-            recovered: self.recovered.get(),
-            delivered: self.delivered.get(),
-            spooled,
-            in_flight: in_flight as u64,
+            recovered: streams.recovered,
+            delivered: streams.delivered,
+            spooled: streams.spooled,
+            in_flight: streams.in_flight,
             dead_lettered: self.dead_lettered.get(),
             dropped: self.dropped_retained.get()
-                + self.dropped_age.get()
                 + self.dropped_qos_0.get()
-                + self.dropped_spool.get(),
-            corrupted: self.corrupted.get(),
+                + streams.dropped_age
+                + streams.dropped_spool,
+            corrupted: streams.corrupted,
         }
     }
 
-    /// What lies beside the ledger.
+    /// What lies beside the ledger, with what was counted of all `streams` together.
     #[must_use]
-    pub fn beside(&self) -> Beside {
+    pub fn beside(&self, streams: &StreamCounts) -> Beside {
         Beside {
             fan_out: self.fan_out.get(),
-            replayed: self.replayed.get(),
-            repeated: self.repeated.get(),
-            unheard: self.unheard.get(),
+            replayed: streams.replayed,
+            repeated: streams.repeated,
+            unheard: streams.unheard,
             dropped_retained: self.dropped_retained.get(),
-            dropped_age: self.dropped_age.get(),
+            dropped_age: streams.dropped_age,
             dropped_qos_0: self.dropped_qos_0.get(),
-            dropped_spool: self.dropped_spool.get(),
+            dropped_spool: streams.dropped_spool,
             dead_letters_dropped: self.dead_letters_dropped.get(),
             dead_letters_forwarded: self.dead_letters_forwarded.get(),
             dead_letters_refused: self.dead_letters_refused.get(),
         }
     }
 
-    /// How sending went.
-    #[must_use]
-    pub fn attempts(&self) -> Attempts {
-        Attempts {
-            retried: self.retried.get(),
-            reordered: self.reordered.get(),
-            calls: self.calls.get(),
-            adopted: self.adopted.get(),
-        }
-    }
-
     /// Writes the ledger as one log line, with what lies beside the balance; an imbalance is an
     /// error of ours and said so.
-    pub fn log(&self, ledger: &Conservation) {
-        let Conservation { received, recovered, delivered, spooled, in_flight, .. } = *ledger;
-        let Conservation { dead_lettered, dropped, corrupted, .. } = *ledger;
+    pub fn log(&self, streams: &StreamCounts) {
+        let ledger = self.conservation(streams);
+        let Conservation { received, recovered, delivered, spooled, in_flight, .. } = ledger;
+        let Conservation { dead_lettered, dropped, corrupted, .. } = ledger;
         tracing::info!(
             received,
             recovered,
@@ -143,12 +114,12 @@ impl Counters {
             dropped,
             corrupted,
             fan_out = self.fan_out.get(),
-            replayed = self.replayed.get(),
-            repeated = self.repeated.get(),
-            retried = self.retried.get(),
-            reordered = self.reordered.get(),
-            unheard = self.unheard.get(),
-            calls = self.calls.get(),
+            replayed = streams.replayed,
+            repeated = streams.repeated,
+            retried = streams.retried,
+            reordered = streams.reordered,
+            unheard = streams.unheard,
+            calls = streams.calls,
             adopted = self.adopted.get(),
             dead_letters_dropped = self.dead_letters_dropped.get(),
             dead_letters_forwarded = self.dead_letters_forwarded.get(),
@@ -168,19 +139,19 @@ impl Counters {
 pub struct Beside {
     /// See [`Counters::fan_out`].
     pub fan_out: u64,
-    /// See [`Counters::replayed`].
+    /// See [`StreamCounts::replayed`].
     pub replayed: u64,
-    /// See [`Counters::repeated`].
+    /// See [`StreamCounts::repeated`].
     pub repeated: u64,
-    /// See [`Counters::unheard`].
+    /// See [`StreamCounts::unheard`].
     pub unheard: u64,
     /// See [`Counters::dropped_retained`].
     pub dropped_retained: u64,
-    /// See [`Counters::dropped_age`].
+    /// See [`StreamCounts::dropped_age`].
     pub dropped_age: u64,
     /// See [`Counters::dropped_qos_0`].
     pub dropped_qos_0: u64,
-    /// See [`Counters::dropped_spool`].
+    /// See [`StreamCounts::dropped_spool`].
     pub dropped_spool: u64,
     /// See [`Counters::dead_letters_dropped`].
     pub dead_letters_dropped: u64,
@@ -216,9 +187,9 @@ impl Beside {
 pub struct Conservation {
     /// See [`Counters::received`].
     pub received: u64,
-    /// See [`Counters::recovered`].
+    /// See [`StreamCounts::recovered`].
     pub recovered: u64,
-    /// See [`Counters::delivered`].
+    /// See [`StreamCounts::delivered`].
     pub delivered: u64,
     /// Synced to the disk, and not at its end.
     pub spooled: u64,
@@ -228,7 +199,7 @@ pub struct Conservation {
     pub dead_lettered: u64,
     /// Dropped by a rule of the operator, all rules together.
     pub dropped: u64,
-    /// See [`Counters::corrupted`].
+    /// See [`StreamCounts::corrupted`].
     pub corrupted: u64,
 }
 
@@ -267,23 +238,22 @@ mod tests {
     fn every_end_of_a_record_is_on_the_other_side_of_the_balance() {
         let counters = Counters::default();
         counters.received.add(90);
-        counters.recovered.add(10);
-        counters.delivered.add(50);
         counters.dead_lettered.add(1);
-        counters.corrupted.add(2);
-        for (dropped, count) in [
-            &counters.dropped_age,
-            &counters.dropped_qos_0,
-            &counters.dropped_retained,
-            &counters.dropped_spool,
-        ]
-        .into_iter()
-        .zip(1..)
-        {
-            dropped.add(count);
-        }
-        assert!(counters.conservation(7, 30).balances());
-        assert!(!counters.conservation(7, 31).balances());
-        assert!(!counters.conservation(6, 30).balances());
+        counters.dropped_qos_0.add(2);
+        counters.dropped_retained.add(3);
+        let streams = StreamCounts {
+            recovered: 10,
+            delivered: 50,
+            corrupted: 2,
+            dropped_age: 1,
+            dropped_spool: 4,
+            in_flight: 7,
+            spooled: 30,
+            ..StreamCounts::default()
+        };
+        let balances = |streams| counters.conservation(&streams).balances();
+        assert!(balances(streams));
+        assert!(!balances(StreamCounts { spooled: 31, ..streams }));
+        assert!(!balances(StreamCounts { in_flight: 6, ..streams }));
     }
 }

@@ -31,7 +31,7 @@ use bytes::Bytes;
 use crate::config;
 use crate::filter::FilterFault;
 use crate::limits::PARTITION_KEY_CHARS_MAX;
-use crate::record::{DeviceId, Record};
+use crate::record::{DeviceId, Record, TYPE};
 use crate::topic::{Captured, Template, TemplateFault};
 
 use canonical::Envelope;
@@ -152,6 +152,13 @@ impl Normaliser {
         }
     }
 
+    /// The type of the records of a publish to `topic`.
+    #[must_use]
+    pub fn kind<'t>(&self, topic: &'t str) -> &'t str {
+        let template = self.template.as_ref();
+        template.and_then(|template| template.capture(topic)).map_or(TYPE, |it| kind(&it))
+    }
+
     fn canonical(&self, origin: &Origin<'_>, text: &str) -> Result<Normalised, Reject> {
         let plan = self.json.plan(origin.topic);
         match Leaf::of(text) {
@@ -218,7 +225,7 @@ impl Normaliser {
         let envelope = Envelope {
             id: origin.content.id(index, arrival),
             tenant,
-            kind: origin.captured.kind.filter(|kind| !kind.is_empty()).unwrap_or("telemetry"),
+            kind: kind(&origin.captured),
             device: device.as_str(),
             time_ms: reading.time_ms,
             rx_ts_ms: origin.rx_ts_ms,
@@ -247,6 +254,11 @@ impl Normaliser {
         canonical::fits(data.len())?;
         Ok(Record { device, tenant, data })
     }
+}
+
+/// The type, as the template says.
+fn kind<'t>(captured: &Captured<'t>) -> &'t str {
+    captured.kind.filter(|kind| !kind.is_empty()).unwrap_or(TYPE)
 }
 
 /// The device: as the payload says if a pointer asks it, else as the template says, else the topic.

@@ -36,6 +36,7 @@ mod flow;
 mod forecast;
 mod forwarder;
 mod keys;
+mod left;
 mod letters;
 mod news;
 mod numbering;
@@ -81,8 +82,8 @@ pub struct Ended {
 /// Where everything goes in the end.
 #[derive(Debug, Clone, Copy)]
 pub struct Streams<'a, S> {
-    /// Takes the records.
-    pub records: &'a S,
+    /// Take the records, in the order of the configuration.
+    pub records: &'a [S],
     /// Takes the dead letters from the disk.
     pub letters: Option<&'a S>,
 }
@@ -107,9 +108,9 @@ pub async fn run(
     let (_metrics, asked) = serve_metrics(&config).await?;
     let mut stop = pin!(stop);
     // Before anything is taken in: what is kept on disk must be there.
-    let (for_state, counts) = (Arc::clone(&config), Arc::clone(&counters));
+    let for_state = Arc::clone(&config);
     let opened = tokio::select! {
-        opened = spawn_blocking(move || Opened::open(&for_state, &counts)) => opened??,
+        opened = spawn_blocking(move || Opened::open(&for_state)) => opened??,
         () = &mut stop => bail!("stopped before the state could be used"),
     };
     let mut forwarder = streams

@@ -114,6 +114,9 @@ impl fmt::Display for PartitionKey {
     }
 }
 
+/// The type of a record where its topic does not say another.
+pub const TYPE: &str = "telemetry";
+
 /// One normalised sensor reading: what becomes one Kinesis entry.
 #[derive(Debug, Clone)]
 pub struct Record {

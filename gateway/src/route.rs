@@ -1,9 +1,16 @@
-//! Where a record goes: its partition key. Pure.
+//! Where a record goes: its stream, and its partition key there. Pure.
+
+use std::collections::HashSet;
 
 use bytes::Bytes;
 
 use crate::ack::Receipt;
+use crate::config;
+use crate::filter::Filter;
 use crate::record::{PartitionKey, Record};
+
+#[cfg(test)]
+mod tests;
 
 /// A record that knows its partition key.
 #[derive(Debug, Clone)]
@@ -16,6 +23,54 @@ pub struct Routed {
     pub rx_ts_ms: i64,
     /// What to settle when it is safe.
     pub receipt: Receipt,
+}
+
+/// Chooses the stream of each record: the first whose route takes it.
+#[derive(Debug)]
+pub struct Routes(Vec<Route>);
+
+/// See [`config::Route`].
+#[derive(Debug)]
+struct Route {
+    topics: Vec<Filter>,
+    types: HashSet<String>,
+    tenants: HashSet<String>,
+}
+
+impl Routes {
+    /// The routes of all streams, in the order in which they are written.
+    #[must_use]
+    pub fn new(streams: &config::Streams) -> Self {
+        let route = |route: config::Route| Route {
+            topics: route.topics,
+            types: route.types.into_iter().collect(),
+            tenants: route.tenants.into_iter().collect(),
+        };
+        Self(streams.iter().map(|stream| route(stream.route.clone())).collect())
+    }
+
+    /// Whether a route goes by the type of a record.
+    #[must_use]
+    pub fn ask_for_types(&self) -> bool {
+        self.0.iter().any(|route| !route.types.is_empty())
+    }
+
+    /// The place among the streams of the one that takes `record`, which came by `topic` and is of
+    /// type `kind`; `None` if no stream does.
+    #[must_use]
+    pub fn of(&self, record: &Record, topic: &str, kind: &str) -> Option<usize> {
+        self.0.iter().position(|route| route.takes(record, topic, kind))
+    }
+}
+
+impl Route {
+    fn takes(&self, record: &Record, topic: &str, kind: &str) -> bool {
+        let Self { topics, types, tenants } = self;
+        let of_tenant = || record.tenant.as_deref().is_some_and(|tenant| tenants.contains(tenant));
+        (topics.is_empty() || topics.iter().any(|filter| filter.matches(topic)))
+            && (types.is_empty() || types.contains(kind))
+            && (tenants.is_empty() || of_tenant())
+    }
 }
 
 /// Makes partition keys by a template.
@@ -90,43 +145,4 @@ fn pieces_of(template: &str) -> Vec<Piece> {
         rest = tail;
     }
     pieces
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::record::DeviceId;
-
-    use super::*;
-
-    fn key(template: Option<&str>, tenant: Option<&str>, device: &str) -> String {
-        let record = Record {
-            device: DeviceId::new(device).unwrap(),
-            tenant: tenant.map(Into::into),
-            data: Bytes::new(),
-        };
-        Router::new(template).key(&record, "a/b").as_str().to_owned()
-    }
-
-    #[test]
-    fn by_default_the_key_is_tenant_and_device() {
-        assert_eq!(key(None, Some("acme"), "pump-1"), "acme/pump-1");
-        assert_eq!(key(None, None, "pump-1"), "pump-1");
-    }
-
-    #[test]
-    fn template_places_device_tenant_and_topic() {
-        assert_eq!(key(Some("{tenant}:{dev}@{topic}"), Some("acme"), "p"), "acme:p@a/b");
-        assert_eq!(key(Some("x-{dev}"), None, "p"), "x-p");
-        assert_eq!(key(Some("{tenant}"), None, "p"), "-", "a key is never empty");
-    }
-
-    #[test]
-    fn long_key_is_shortened_and_stays_distinct() {
-        let (long, longer) = ("ä".repeat(300), "ä".repeat(301));
-        let (a, b) = (key(None, None, &long), key(None, None, &longer));
-        assert_eq!((a.chars().count(), b.chars().count()), (256, 256));
-        assert_ne!(a, b);
-        let fits = "ä".repeat(256);
-        assert_eq!(key(None, None, &fits), fits);
-    }
 }

@@ -25,7 +25,7 @@ use bytes::Bytes;
 use crate::config::WhenFull;
 use crate::record::PartitionKey;
 
-pub use disk::{Directory, Disk, LockError};
+pub use disk::{Directory, Disk, LockError, directories};
 pub use open::{OpenError, Recovery, advice};
 pub use read::Read;
 pub use survey::{SegmentSurvey, Survey, Unreadable, Visited, survey};

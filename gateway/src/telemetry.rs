@@ -3,11 +3,13 @@
 
 use std::error::Error;
 
-use tracing::{Level, Metadata};
+use tracing::{Level, Metadata, Span, info_span};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, registry};
+
+use crate::config;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -40,6 +42,15 @@ pub fn init(format: LogFormat) {
 
 fn may_be_said(metadata: &Metadata<'_>) -> bool {
     *metadata.level() != Level::TRACE || !metadata.target().starts_with("aws_")
+}
+
+/// Tells lines of this stream apart from those of others, if there may be some.
+#[must_use]
+pub fn of_stream(stream: &config::Stream) -> Span {
+    match stream.is_apart {
+        true => info_span!("stream", label = stream.label),
+        false => Span::none(),
+    }
 }
 
 /// An error with its causes, in one line, none said twice.

@@ -54,14 +54,14 @@ fn the_minimal_configuration_needs_no_more() {
     assert_eq!(config.state_dir, Path::new("./tidegate-state"));
     assert_eq!(config.dead_letter.dir, Path::new("./tidegate-state/dead-letters"));
     assert_eq!(config.mqtt.version, MqttVersion::V5);
-    assert_eq!(config.stream.target, StreamTarget::Name("telemetry".into()));
+    assert_eq!(config.streams.first().target, StreamTarget::Name("telemetry".into()));
     assert_eq!(config.batch.linger, Duration::from_millis(50));
 }
 
 #[test]
 fn the_two_optional_keys_of_the_contract_are_taken() {
-    let stream =
-        parsed(&format!("{MINIMAL}endpoint = \"http://127.0.0.1:4567\"\nshards = 4")).stream;
+    let config = parsed(&format!("{MINIMAL}endpoint = \"http://127.0.0.1:4567\"\nshards = 4"));
+    let stream = config.streams.first();
     assert_eq!(
         (stream.network.endpoint.as_deref(), stream.shards),
         (Some("http://127.0.0.1:4567"), Some(4))
@@ -123,9 +123,10 @@ fn collect(path: &str, value: &toml::Value, into: &mut BTreeSet<String>) {
 fn the_edge_box_keeps_order_and_stays_small() {
     let config = parsed(&read("edge-box.toml"));
     assert_eq!(config.order, Order::Strict);
-    assert_eq!((config.stream.requests_in_flight, config.mqtt.packet_bytes_max), (2, 1 << 20));
-    assert_eq!(config.stream.request_timeout, Duration::from_secs(92));
-    assert_eq!(config.stream.region, "eu-central-1");
+    let stream = config.streams.first();
+    assert_eq!((stream.requests_in_flight, config.mqtt.packet_bytes_max), (2, 1 << 20));
+    assert_eq!(stream.request_timeout, Duration::from_secs(92));
+    assert_eq!(stream.region, "eu-central-1");
     assert!(config.mqtt.broker.tls.is_some_and(|tls| tls.client.is_some()));
 }
 
@@ -136,7 +137,18 @@ fn the_fleet_gateway_shares_its_subscriptions() {
         (config.mqtt.lanes.len(), config.mqtt.share_group.as_deref()),
         (4, Some("tidegate"))
     );
-    assert_eq!((config.stream.shards, config.pace.instances), (Some(29), Some(4)));
+    let stream = config.streams.first();
+    assert_eq!((stream.shards, stream.pace.instances), (Some(29), Some(4)));
+}
+
+#[test]
+fn the_two_streams_have_each_their_own() {
+    let config = parsed(&read("two-streams.toml"));
+    let [customer, own] = config.streams.iter().collect::<Vec<_>>()[..] else { panic!("two") };
+    assert_eq!((customer.label.as_str(), customer.pace.instances), ("customer", Some(4)));
+    assert_eq!((own.label.as_str(), own.pace.instances), ("telemetry", None));
+    assert_eq!(customer.route.tenants, ["acme"]);
+    assert_eq!(config.spool_of(own).bytes_max, 2 << 30);
 }
 
 #[test]

@@ -32,7 +32,8 @@ fn records() -> Vec<Taken> {
         let (slot, data) = (RecordSlot(number as usize), Bytes::from_static(b"{}\n"));
         queues.push(Incoming { slot, key, data, rx_ts_ms: 0, since: now });
     }
-    let mut pace = Pace::new(&config("http://localhost"), now);
+    let config = config("http://localhost");
+    let mut pace = Pace::new(&config, config.streams.first(), now);
     queues.take(Room { records: 500, bytes: 1 << 20 }, &mut pace, now)
 }
 
@@ -49,14 +50,14 @@ fn config(endpoint: &str) -> Config {
          proxy.url = 'off'\n[pace]\nmode = 'off'\n"
     );
     let mut config = Config::parse(&text).unwrap();
-    config.stream.request_timeout = Duration::from_millis(500);
+    config.streams.first_mut().request_timeout = Duration::from_millis(500);
     config
 }
 
 async fn kinesis(endpoint: &str) -> Kinesis {
     let (id, secret) = (KeyId::new("KEY"), "secret".into());
     let key = Key { id, secret, token: None, good_for: None };
-    Kinesis::connect(&config(endpoint).stream, Keys::fixed(key)).await.unwrap()
+    Kinesis::connect(config(endpoint).streams.first(), Keys::fixed(key)).await.unwrap()
 }
 
 /// A local stream with these faults, and a client of it.

@@ -22,6 +22,8 @@ pub struct Installation {
     dir: TempDir,
     /// Keys and values of each table, as TOML.
     tables: BTreeMap<String, BTreeMap<String, String>>,
+    /// The lines of each `[[stream]]`, if there are several.
+    streams: Vec<String>,
     environment: BTreeMap<String, String>,
     /// What runs the program, with its arguments, if not the kernel at once.
     runner: &'static [&'static str],
@@ -83,6 +85,7 @@ impl Installation {
             program,
             dir,
             tables: BTreeMap::new(),
+            streams: Vec::new(),
             environment: environment.into(),
             runner: &[],
         };
@@ -115,6 +118,14 @@ impl Installation {
     pub fn unset(mut self, key: &str) -> Self {
         let (table, key) = key.rsplit_once('.').unwrap_or(("", key));
         self.tables.entry(table.to_owned()).or_default().remove(key);
+        self
+    }
+
+    /// Instead of the one stream there are several: the lines of each `[[stream]]`.
+    #[must_use]
+    pub fn with_streams(mut self, streams: &[String]) -> Self {
+        self.tables.retain(|table, _| table != "stream" && !table.starts_with("stream."));
+        self.streams = streams.to_vec();
         self
     }
 
@@ -237,6 +248,7 @@ impl Installation {
             }
             lines.extend(keys.iter().map(|(key, value)| format!("{key} = {value}")));
         }
+        lines.extend(self.streams.iter().map(|stream| format!("[[stream]]\n{stream}")));
         lines.join("\n")
     }
 

@@ -4,6 +4,13 @@ use proptest::prelude::*;
 
 use super::*;
 
+const NOT_LOOKED: Spooled = Spooled { taken: 0, left: None };
+
+/// A run that takes over all there is.
+fn all(taken: u64) -> Spooled {
+    Spooled { taken, left: Some(0) }
+}
+
 /// One record's way, seen from nowhere: what the books are compared with.
 #[derive(Debug, Default, Clone, Copy)]
 struct Truth {
@@ -87,7 +94,7 @@ proptest! {
         steps in prop::collection::vec(step(), 0..80),
     ) {
         let (mut truth, mut books) = (Truth::default(), Books::new(0, 0, 0));
-        books.begin(0, Some(0), HEADROOM);
+        books.begin(0, all(0), HEADROOM);
         for step in steps {
             let checkpointed = books.running.map_or(0, |run| run.ledger.received);
             match step {
@@ -105,11 +112,11 @@ proptest! {
                     let Balance { came, went } = books.balance();
                     prop_assert!(books.runs.crashed > 0 || came == went, "{books:?}");
                     let found = truth.end(0);
-                    books.begin(0, Some(found), HEADROOM);
+                    books.begin(0, all(found), HEADROOM);
                 }
                 Step::Crash { again } => {
                     let found = truth.end(again);
-                    books.begin(0, Some(found), HEADROOM);
+                    books.begin(0, all(found), HEADROOM);
                 }
             }
             prop_assert!(books.balance().holds(), "{books:?}");
@@ -136,7 +143,7 @@ fn ledger(received: u64, delivered: u64, spooled: u64) -> Conservation {
 #[test]
 fn what_vanished_from_the_spool_between_runs_is_said() {
     let mut books = Books::new(0, 0, 0);
-    books.begin(0, Some(0), HEADROOM);
+    books.begin(0, all(0), HEADROOM);
     books.end(ledger(10, 4, 6), Beside::default(), Stop::Clean);
     books.find(2);
     assert_eq!((books.missing, books.spooled), (4, Span::exact(2)));
@@ -146,7 +153,7 @@ fn what_vanished_from_the_spool_between_runs_is_said() {
 #[test]
 fn what_is_purged_counts_as_dropped() {
     let mut books = Books::new(0, 0, 0);
-    books.begin(0, Some(0), HEADROOM);
+    books.begin(0, all(0), HEADROOM);
     books.end(ledger(10, 4, 6), Beside::default(), Stop::Clean);
     books.find(6);
     books.purge(5);
@@ -160,15 +167,31 @@ fn what_is_purged_counts_as_dropped() {
 #[test]
 fn a_run_without_the_spool_leaves_its_records_where_they_are() {
     let mut books = Books::new(0, 0, 0);
-    books.begin(0, Some(0), HEADROOM);
+    books.begin(0, all(0), HEADROOM);
     books.end(ledger(10, 4, 6), Beside::default(), Stop::Clean);
-    books.begin(0, None, HEADROOM);
+    books.begin(0, NOT_LOOKED, HEADROOM);
     books.end(ledger(5, 5, 0), Beside::default(), Stop::Clean);
     assert_eq!(books.spooled, Span::exact(6));
-    books.begin(0, Some(6), HEADROOM);
+    books.begin(0, all(6), HEADROOM);
     assert_eq!((books.missing, books.again), (0, Span::exact(0)));
     let Balance { came, went } = books.balance();
     assert_eq!((came, went), (Span::exact(15), Span::exact(15)));
+}
+
+#[test]
+fn what_lies_in_a_spool_that_a_run_does_not_use_stays_spooled_and_is_missed_when_it_goes() {
+    let mut books = Books::new(0, 0, 0);
+    books.begin(0, all(0), HEADROOM);
+    books.end(ledger(10, 4, 6), Beside::default(), Stop::Clean);
+    books.begin(0, Spooled { taken: 2, left: Some(4) }, HEADROOM);
+    assert_eq!((books.spooled, books.missing), (Span::exact(4), 0));
+    assert_eq!(books.so_far().spooled, Span::exact(6));
+    let delivered = Conservation { recovered: 2, delivered: 2, ..Conservation::default() };
+    books.end(delivered, Beside::default(), Stop::Clean);
+    assert_eq!(books.spooled, Span::exact(4));
+    books.begin(0, Spooled { taken: 0, left: Some(3) }, HEADROOM);
+    assert_eq!((books.spooled, books.missing), (Span::exact(3), 1));
+    assert!(books.balance().holds());
 }
 
 mod on_disk {
@@ -180,7 +203,7 @@ mod on_disk {
         let dir = tempfile::tempdir().unwrap();
         let file = LedgerFile::new(dir.path());
         let mut books = Books::new(7, 3, 1);
-        books.begin(8, Some(3), HEADROOM);
+        books.begin(8, all(3), HEADROOM);
         file.write(&books).unwrap();
         (dir, file, books)
     }

@@ -15,7 +15,11 @@ const UNEXPLAINED: &str = "see what the service says; if it stays so, its own he
 pub(super) fn about(refusal: &Refusal, heard: &Heard<'_>, target: &StreamTarget) -> String {
     #[expect(clippy::wildcard_enum_match_arm, reason = "the rest explains itself")]
     match &refusal.cause {
-        Cause::NotPermitted => permission(&statement::put(&[arn(heard, target)])),
+        // A key that is for one stream is refused all others alike, whether they exist or not.
+        Cause::NotPermitted => format!(
+            "check the name, stream.region and that the key is for this stream; or {}",
+            permission(&statement::put(&[arn(heard, target)]))
+        ),
         Cause::NoStream => creation(heard, target),
         Cause::Kms(_) => encryption(refusal, heard, target),
         cause => cause.advice().unwrap_or(UNEXPLAINED).to_owned(),
@@ -26,8 +30,9 @@ pub(super) fn about(refusal: &Refusal, heard: &Heard<'_>, target: &StreamTarget)
 /// advises.
 fn encryption(refusal: &Refusal, heard: &Heard<'_>, target: &StreamTarget) -> String {
     let advice = refusal.cause.advice().unwrap_or(UNEXPLAINED);
-    let described = heard.summary.as_ref().ok().and_then(|summary| summary.kms_key.as_deref());
-    let mut named = described.into_iter().chain(refusal.said.split_whitespace());
+    let summary = heard.summary.as_ref().ok().filter(|_| *target == heard.stream.target);
+    let described = summary.and_then(|summary| summary.kms_key.as_deref());
+    let mut named = refusal.said.split_whitespace().chain(described);
     match named.find_map(|word| KeyArn::parse(word).ok()) {
         Some(key) if refusal.cause == Cause::Kms(Kms::NotPermitted) => {
             let leave = permission(&statement::encrypt(&key, &[arn(heard, target)]));

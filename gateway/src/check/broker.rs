@@ -62,7 +62,7 @@ async fn visit(mqtt: &Mqtt, deadline: Deadline) -> (Finding, Finding) {
         Some(Ok(seen)) => (found(mqtt, &client_id, &seen), queue(&seen)),
         Some(Err(NotSeen { said, fix })) => {
             let fix = fix.unwrap_or_else(|| unexplained(mqtt, &client_id));
-            (Finding::failed(Class::Broker, said, fix), skipped())
+            (Finding::failed(Class::Broker, format!("{said}, as {client_id}"), fix), skipped())
         }
         None => {
             let said = format!("no answer within {} s", BROKER_MAX.as_secs());

@@ -9,6 +9,7 @@ use std::path::Path;
 use rustix::fs::{Access, access, statvfs};
 
 use crate::config::{Config, SpoolMode};
+use crate::spool;
 use crate::state_dir;
 
 use super::step::{Class, Finding};
@@ -95,7 +96,8 @@ fn room(stores: &[Store<'_>]) -> io::Result<Finding> {
         let wanted = file_systems.entry(fs::metadata(there)?.dev()).or_default();
         let found = statvfs(there)?;
         wanted.free = found.f_bavail.saturating_mul(found.f_frsize);
-        wanted.more += bytes_max.saturating_sub(held(dir));
+        let held: u64 = spool::directories(dir)?.iter().map(|dir| held(dir)).sum();
+        wanted.more += bytes_max.saturating_sub(held);
         wanted.keys.push(key);
     }
     let findings = file_systems.into_values().map(|Wanted { free, more, keys }| {

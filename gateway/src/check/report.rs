@@ -2,18 +2,17 @@
 
 use serde::Serialize;
 
-use super::step::{Class, State, Step};
+use super::step::{Class, Finding, State, Step};
 
-/// Wide enough for every name and state.
+/// Wide enough for every name without a label.
 const NAME_WIDTH: usize = 19;
+/// Wide enough for every state.
 const STATE_WIDTH: usize = 8;
-/// Where what is said begins.
-const INDENT: usize = NAME_WIDTH + STATE_WIDTH;
 
 /// Everything that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// Each subject at most once, in their order.
+    /// Each subject of each stream at most once, in their order.
     steps: Vec<Step>,
 }
 
@@ -29,6 +28,7 @@ struct Document<'r> {
 #[derive(Serialize)]
 struct Row<'r> {
     name: &'static str,
+    stream: Option<&'r str>,
     state: &'static str,
     said: &'r str,
     fix: Option<&'r str>,
@@ -38,9 +38,10 @@ struct Row<'r> {
 
 impl<'r> Row<'r> {
     fn of(step: &'r Step) -> Self {
-        let Step { subject, finding, took } = step;
+        let Step { subject, stream, finding, took } = step;
         Self {
             name: subject.name(),
+            stream: stream.as_deref(),
             state: finding.state.name(),
             said: &finding.said,
             fix: finding.fix.as_deref(),
@@ -51,13 +52,16 @@ impl<'r> Row<'r> {
 }
 
 impl Report {
-    /// Of these steps; those on the same subject are made one.
+    /// Of these steps; those on the same subject, of the same stream or of none, are made one.
     #[must_use]
     pub fn of(mut steps: Vec<Step>) -> Self {
+        // Streams stay in the order in which they come.
         steps.sort_by_key(|step| step.subject);
         let mut merged = Vec::<Step>::new();
         for step in steps {
-            match merged.pop_if(|last| last.subject == step.subject) {
+            let is_same =
+                |last: &mut Step| (last.subject, &last.stream) == (step.subject, &step.stream);
+            match merged.pop_if(is_same) {
                 Some(last) => merged.push(Step {
                     finding: last.finding.and(step.finding),
                     took: last.took.max(step.took),
@@ -99,15 +103,18 @@ impl Report {
     /// For people: a line for each step, what to do below it, and the verdict.
     #[must_use]
     pub fn text(&self) -> String {
+        let titles = self.steps.iter().map(|step| step.title().chars().count() + 1);
+        let width = titles.max().unwrap_or_default().max(NAME_WIDTH);
+        let indent = width + STATE_WIDTH;
         let mut text = String::new();
-        for Step { subject, finding, .. } in &self.steps {
-            let (name, state) = (subject.name(), finding.state.name());
+        for step in &self.steps {
+            let (title, Finding { state, said, fix }) = (step.title(), &step.finding);
             // What services and files say may have lines of its own.
-            let said = finding.said.replace('\n', &format!("\n{:INDENT$}", ""));
-            let line = format!("{name:NAME_WIDTH$}{state:STATE_WIDTH$}{said}\n");
-            text.push_str(&line);
-            for line in finding.fix.iter().flat_map(|fix| fix.lines()) {
-                text += &format!("{:INDENT$}> {line}\n", "");
+            let said = said.replace('\n', &format!("\n{:indent$}", ""));
+            let state = state.name();
+            text += &format!("{title:width$}{state:STATE_WIDTH$}{said}\n");
+            for line in fix.iter().flat_map(|fix| fix.lines()) {
+                text += &format!("{:indent$}> {line}\n", "");
             }
         }
         text + self.verdict() + "\n"
@@ -134,7 +141,7 @@ impl Report {
 mod tests {
     use std::time::Duration;
 
-    use super::super::step::{Finding, Subject};
+    use super::super::step::Subject;
     use super::*;
 
     fn report(findings: impl IntoIterator<Item = (Subject, Finding)>) -> Report {
@@ -156,6 +163,18 @@ mod tests {
                     connection available\n";
         assert_eq!(report.text(), text);
         assert_eq!(report.exit_code(), 0);
+    }
+
+    #[test]
+    fn steps_of_several_streams_stay_apart_and_the_lines_make_room_for_their_names() {
+        let of = |label: &str, said: &str| {
+            Step::of(Subject::Stream, Finding::ok(said), Duration::ZERO).of_stream(label)
+        };
+        let report = Report::of(vec![of("pumps", "one"), of("valves-of-north", "two")]);
+        let text = "stream[pumps]           ok      one\n\
+                    stream[valves-of-north] ok      two\n\
+                    connection available\n";
+        assert_eq!(report.text(), text);
     }
 
     #[test]
@@ -192,9 +211,9 @@ mod tests {
             "available": false,
             "exit_code": 10,
             "steps": [
-                { "name": "broker", "state": "failed", "said": "no", "fix": "open the port",
+                { "name": "broker", "stream": null, "state": "failed", "said": "no", "fix": "open the port",
                   "class": "broker", "took_ms": 7 },
-                { "name": "kms", "state": "skipped", "said": "not permitted", "fix": null,
+                { "name": "kms", "stream": null, "state": "skipped", "said": "not permitted", "fix": null,
                   "class": null, "took_ms": 7 },
             ]
         });

@@ -202,6 +202,8 @@ impl Finding {
 pub struct Step {
     /// What was looked at.
     pub subject: Subject,
+    /// Of which stream, where there are several: its label.
+    pub stream: Option<String>,
     /// What was found.
     pub finding: Finding,
     /// How long that took: where several are asked together, all of them.
@@ -212,7 +214,19 @@ impl Step {
     /// Of these parts.
     #[must_use]
     pub fn of(subject: Subject, finding: Finding, took: Duration) -> Self {
-        Self { subject, finding, took }
+        Self { subject, stream: None, finding, took }
+    }
+
+    /// The same, as one of the stream with this label.
+    #[must_use]
+    pub fn of_stream(self, label: &str) -> Self {
+        Self { stream: Some(label.to_owned()), ..self }
+    }
+
+    /// What it is called for people: with its stream, where there are several.
+    pub(super) fn title(&self) -> String {
+        let name = self.subject.name();
+        self.stream.as_ref().map_or_else(|| name.to_owned(), |label| format!("{name}[{label}]"))
     }
 }
 

@@ -44,7 +44,7 @@ struct Audit {
 /// What is on disk.
 #[derive(Debug, Clone, Copy)]
 struct Found {
-    /// Records in the spool that must be delivered.
+    /// Records in the spools, of streams that are not configured any more too, that must be delivered.
     spooled: u64,
     /// Dead letters.
     letters: u64,
@@ -70,7 +70,9 @@ fn audit(config: &Config, json: bool) -> Result<ExitCode> {
     let gateway_runs = file.is_held();
     let books = file.read().context("no books: has the gateway run with this state_dir?")?;
     let (letters, letters_of_records) = letters(&config.dead_letter.dir)?;
-    let found = Found { spooled: spooled(&config.spool.dir)?, letters, letters_of_records };
+    let spooled = spool::directories(&config.spool.dir).context("spool.dir")?;
+    let spooled = spooled.iter().map(|dir| spooled_in(dir)).sum::<Result<_>>()?;
+    let found = Found { spooled, letters, letters_of_records };
     let audit = Audit::of(books, gateway_runs, found);
     let out = &mut io::stdout().lock();
     match json {
@@ -80,10 +82,7 @@ fn audit(config: &Config, json: bool) -> Result<ExitCode> {
     Ok(if audit.balances() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn spooled(dir: &Path) -> Result<u64> {
-    if !dir.is_dir() {
-        return Ok(0);
-    }
+fn spooled_in(dir: &Path) -> Result<u64> {
     Ok(survey(&spool::Directory::new(dir)).context("spool.dir")?.unsettled())
 }
 
@@ -96,7 +95,7 @@ fn letters(dir: &Path) -> io::Result<(u64, u64)> {
     for entry in dead_letter::Directory::new(dir).entries()? {
         let origin = entry?.letter().map(|letter| letter.origin);
         all += 1;
-        of_records += u64::from(matches!(origin, Ok(Origin::Key(_))));
+        of_records += u64::from(matches!(origin, Ok(Origin::Record { .. })));
     }
     Ok((all, of_records))
 }

@@ -78,10 +78,10 @@ pub fn run(command: &Command) -> Result<ExitCode> {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
-    read_to_the_end(perform(command, config).map(|()| ExitCode::SUCCESS))
+    read_to_the_end(perform(command, &config).map(|()| ExitCode::SUCCESS))
 }
 
-fn perform(command: &Command, config: Config) -> Result<()> {
+fn perform(command: &Command, config: &Config) -> Result<()> {
     let dir = &config.dead_letter.dir;
     if !dir.is_dir() {
         bail!(

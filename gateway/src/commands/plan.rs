@@ -37,6 +37,9 @@ pub struct Arguments {
     /// still enough.
     #[arg(long, value_name = "URL", group = "watched", conflicts_with = "trace")]
     from_metrics: Option<String>,
+    /// The label of the stream to plan for, where the gateway has several.
+    #[arg(long, value_name = "LABEL", requires = "watched")]
+    stream: Option<String>,
     /// Watches for so long; SIGINT ends it early, and what was seen until then counts.
     #[arg(long = "for", id = "lasts", value_name = "TIME", value_parser = cli::time, requires = "watched")]
     lasts: Option<Duration>,
@@ -47,10 +50,13 @@ pub struct Arguments {
 /// # Errors
 /// When a broker cannot be watched. What is wrong with the question goes to standard error.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let Arguments { question, config, from_metrics, lasts } = arguments;
+    let Arguments { question, config, from_metrics, stream, lasts } = arguments;
+    let stream = stream.as_deref();
     match (config, from_metrics, lasts) {
-        (Some(path), _, Some(lasts)) => checked(question, || watch_broker(question, path, *lasts)),
-        (_, Some(url), lasts) => checked(question, || ask_gateway(question, url, *lasts)),
+        (Some(path), _, Some(lasts)) => {
+            checked(question, || watch_broker(question, (path, stream), *lasts))
+        }
+        (_, Some(url), lasts) => checked(question, || ask_gateway(question, (url, stream), *lasts)),
         _ => Ok(cli::run(question)),
     }
 }
@@ -66,17 +72,25 @@ fn checked(
     }
 }
 
-fn watch_broker(question: &cli::Arguments, path: &Path, lasts: Duration) -> Result<ExitCode> {
+fn watch_broker(
+    question: &cli::Arguments,
+    (path, stream): (&Path, Option<&str>),
+    lasts: Duration,
+) -> Result<ExitCode> {
     let config = match configuration(load_whole(path))? {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
-    let observed = runtime()?.block_on(watch::watch(config, over(lasts)))?;
+    let observed = runtime()?.block_on(watch::watch(config, stream, over(lasts)))?;
     Ok(cli::run_observed(question, observed))
 }
 
-fn ask_gateway(question: &cli::Arguments, url: &str, lasts: Option<Duration>) -> Result<ExitCode> {
-    let running = runtime()?.block_on(metrics::ask(url, lasts.map(over)))?;
+fn ask_gateway(
+    question: &cli::Arguments,
+    (url, stream): (&str, Option<&str>),
+    lasts: Option<Duration>,
+) -> Result<ExitCode> {
+    let running = runtime()?.block_on(metrics::ask(url, stream, lasts.map(over)))?;
     Ok(cli::run_observed(question, running))
 }
 
@@ -121,19 +135,20 @@ mod tests {
     #[test]
     fn the_settings_of_a_plan_are_read_by_the_gateway() {
         let config = configured("--limiter 0.85 --linger 70ms --gateways 4");
-        assert_eq!(config.stream.shards, Some(29));
-        assert_eq!((config.pace.mode, config.pace.instances), (PaceMode::Shards, Some(4)));
-        assert!((config.pace.fraction - 0.85).abs() < 1e-9);
+        assert_eq!(config.streams.first().shards, Some(29));
+        let pace = &config.streams.first().pace;
+        assert_eq!((pace.mode, pace.instances), (PaceMode::Shards, Some(4)));
+        assert!((pace.fraction - 0.85).abs() < 1e-9);
         assert_eq!(config.batch.linger.as_millis(), 70);
-        assert_eq!(config.stream.partitioning, Partitioning::Md5);
+        assert_eq!(config.streams.first().partitioning, Partitioning::Md5);
         assert!((config.plan.target - 0.8).abs() < 1e-9);
     }
 
     #[test]
     fn a_plan_with_golden_places_and_another_target_is_carried_out_with_both() {
         let config = configured("--placement golden --target-util 0.6");
-        assert_eq!(config.stream.partitioning, Partitioning::Golden);
+        assert_eq!(config.streams.first().partitioning, Partitioning::Golden);
         assert!((config.plan.target - 0.6).abs() < 1e-9);
-        assert_eq!(config.stream.shards.map(|shards| shards > 33), Some(true));
+        assert_eq!(config.streams.first().shards.map(|shards| shards > 33), Some(true));
     }
 }

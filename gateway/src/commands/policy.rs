@@ -8,7 +8,7 @@ use shard_estimator::cli::planned_shards;
 use tracing::info;
 
 use super::{EXIT_CONFIGURATION, configuration, read_to_the_end};
-use crate::config::{Config, KeySource, Role, StreamTarget};
+use crate::config::{self, Config, KeySource, Role, StreamTarget};
 use crate::policy::arn::{Account, ExternalId, KeyArn, Principal, RoleArn, StreamArn};
 use crate::policy::{
     Fault, Grant, Holds, Request, Stream, Trusted, Whom, grant, script, terraform,
@@ -20,6 +20,10 @@ pub struct Arguments {
     /// The configuration file, which says the streams.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// The label of the one stream that it is for, where several are of several owners; all when not
+    /// said. The stream of the dead letters goes with the first.
+    #[arg(long, value_name = "LABEL")]
+    stream: Option<String>,
     /// Who is allowed.
     #[arg(long = "for", id = "whom", value_name = "WHOM", value_enum, default_value_t)]
     whom: Whom,
@@ -110,9 +114,13 @@ fn answer(arguments: &Arguments, config: &Config) -> Result<Grant, Vec<String>> 
             planned_shards(plan).map_err(|wrong| faults.push(wrong.to_string())).ok()
         }
     };
-    let role = role(arguments.whom, config);
+    let asked = asked(config, arguments.stream.as_deref()).map_err(|unknown| vec![unknown])?;
+    let role = role(arguments.whom, &asked).unwrap_or_else(|several| {
+        faults.push(several);
+        None
+    });
     let arn = role.and_then(|role| RoleArn::parse(&role.arn));
-    let (streams, unknown) = streams(config, arguments, arn.as_ref().map(|arn| &arn.account));
+    let (streams, unknown) = streams(config, arguments, &asked);
     faults.extend(unknown.iter().map(Fault::to_string));
     let granted = grant(&Request {
         whom: arguments.whom,
@@ -136,10 +144,28 @@ fn answer(arguments: &Arguments, config: &Config) -> Result<Grant, Vec<String>> 
     }
 }
 
+/// The streams that it is for: the one of this label, or all.
+fn asked<'c>(config: &'c Config, label: Option<&str>) -> Result<Vec<&'c config::Stream>, String> {
+    let Some(label) = label else { return Ok(config.streams.iter().collect()) };
+    let stream = config.streams.labelled(label);
+    stream.map(|one| vec![one]).ok_or_else(|| format!("--stream {label}: there is no such stream"))
+}
+
 /// The role that the gateway is configured to assume, where the policy is for one: it says what it is
 /// called, in which account it is, and what must be said to assume it.
-fn role(whom: Whom, config: &Config) -> Option<&Role> {
-    match &config.stream.credentials.source {
+fn role<'c>(whom: Whom, asked: &[&'c config::Stream]) -> Result<Option<&'c Role>, String> {
+    let mut roles = asked.iter().map(|stream| role_of(whom, stream));
+    let first = roles.next().flatten();
+    if roles.any(|other| other.map(|role| &role.arn) != first.map(|role| &role.arn)) {
+        return Err(
+            "--for role: the streams are not all for the same role: say --stream".to_owned()
+        );
+    }
+    Ok(first)
+}
+
+fn role_of(whom: Whom, stream: &config::Stream) -> Option<&Role> {
+    match &stream.credentials.source {
         KeySource::Role(role) if whom == Whom::Role => Some(role),
         KeySource::Role(_)
         | KeySource::Default
@@ -161,28 +187,35 @@ fn external_id(arguments: &Arguments, role: &Role) -> Option<ExternalId> {
     ExternalId::parse(role.external_id.as_deref().filter(|_| says)?).ok()
 }
 
-/// Every configured stream that is theirs, in `account` if nothing else is said, and what is wrong with
-/// how they are named. Where something is, the stream stands for itself with an account that nobody
-/// will see.
+/// Every stream of those `asked` for that is theirs, in the account of its role if nothing else is
+/// said, and what is wrong with how they are named. Where something is, the stream stands for itself
+/// with an account that nobody will see.
 fn streams(
     config: &Config,
     arguments: &Arguments,
-    account: Option<&Account>,
+    asked: &[&config::Stream],
 ) -> (Vec<Stream>, Vec<Fault>) {
     let (whom, said) = (arguments.whom, arguments.account.as_ref());
-    let region = &config.stream.region;
-    let key = match config.stream.target {
-        StreamTarget::Name(_) => "stream.name",
-        StreamTarget::Arn(_) => "stream.arn",
-    };
-    let records = (key, Holds::Records, &config.stream.target);
-    let letters = config.dead_letter.stream.as_ref();
-    let letters = letters.map(|target| ("dead_letter.stream", Holds::DeadLetters, target));
+    let records = asked.iter().map(|stream| {
+        let key = match stream.target {
+            StreamTarget::Name(_) => "name",
+            StreamTarget::Arn(_) => "arn",
+        };
+        (format!("{}.{key}", stream.called()), Holds::Records, *stream, &stream.target)
+    });
+    // They go with the key of the first stream, into its region.
+    let first = asked.iter().find(|stream| stream.label == config.streams.first().label);
+    let letters = first.zip(config.dead_letter.stream.as_ref()).map(|(first, target)| {
+        ("dead_letter.stream".to_owned(), Holds::DeadLetters, *first, target)
+    });
     let mut faults = Vec::new();
     let mut streams = Vec::new();
-    let configured = [Some(records), letters].into_iter().flatten();
-    for (key, holds, target) in configured.filter(|(_, holds, _)| whom.gets(*holds)) {
-        let arn = StreamArn::of(key, target, region, said.or(account)).unwrap_or_else(|fault| {
+    let configured = records.chain(letters).filter(|(_, holds, ..)| whom.gets(*holds));
+    for (key, holds, with, target) in configured {
+        let region = &with.region;
+        let role = role_of(whom, with).and_then(|role| RoleArn::parse(&role.arn));
+        let account = said.or(role.as_ref().map(|role| &role.account));
+        let arn = StreamArn::of(&key, target, region, account).unwrap_or_else(|fault| {
             faults.push(fault);
             let account = Account::Id("0".repeat(12));
             StreamArn { region: region.clone(), account, name: target.as_str().to_owned() }

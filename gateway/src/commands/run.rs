@@ -9,15 +9,13 @@ use anyhow::Result;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use crate::clock::now;
 use crate::config::Config;
-use crate::credentials::Source;
-use crate::credentials::keys::Keys;
-use crate::deliver::kinesis::{KeySources, Kinesis, Presence};
+use crate::deliver::kinesis::{Kinesis, Presence};
 use crate::metrics::Counters;
 use crate::pipeline::{self, Drained, Streams};
 
 use super::signals::Signals;
+use super::streams::Connected;
 use super::{configuration, load_whole, runtime};
 
 /// Stopped before everything was settled; the broker will send the rest again.
@@ -52,15 +50,16 @@ async fn gateway(config: Arc<Config>) -> Result<pipeline::Ended> {
         broker = config.mqtt.broker.host,
         port = config.mqtt.broker.port,
         client_id = config.mqtt.client_id,
-        stream = config.stream.target.as_str(),
-        region = config.stream.region,
         "tidegate starts"
     );
-    let source = KeySources::new(&config.stream);
-    let keys = Keys::from(source.name(), now());
-    let kinesis = Kinesis::connect(&config.stream, keys.clone()).await?;
-    let letters = config.dead_letter.stream.as_ref().map(|target| kinesis.beside(target));
-    let streams = Streams { records: &kinesis, letters: letters.as_ref() };
+    for stream in config.streams.iter() {
+        let (label, name, region) = (&stream.label, stream.target.as_str(), &stream.region);
+        info!(label, stream = name, region, "records go to this stream");
+    }
+    let connected = Connected::of(&config).await?;
+    let letters = config.dead_letter.stream.as_ref().zip(connected.kinesis.first());
+    let letters = letters.map(|(target, first)| first.beside(target));
+    let streams = Streams { records: &connected.kinesis, letters: letters.as_ref() };
     let (stop, stopped) = oneshot::channel::<()>();
     let twice = async {
         signals.next().await;
@@ -69,9 +68,9 @@ async fn gateway(config: Arc<Config>) -> Result<pipeline::Ended> {
     };
     let counters = Arc::new(Counters::default());
     let ended = tokio::select! {
-        ended = pipeline::run(config, streams, counters, async { drop(stopped.await) }) => ended?,
+        ended = pipeline::run(Arc::clone(&config), streams, counters, async { drop(stopped.await) }) => ended?,
         never = look(letters.as_ref()) => match never {},
-        never = pipeline::keep(&keys, &source) => match never {},
+        never = connected.keep_keys() => match never {},
         () = twice => std::process::exit(EXIT_INTERRUPTED),
     };
     match ended.drained {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-use crate::config::Config;
+use crate::config::{Config, Spool, Stream};
 use crate::spool::{Directory, Seq};
 
 use super::age::Age;
@@ -18,45 +18,57 @@ mod status;
 mod upkeep;
 mod verify;
 
+/// Which spool.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Which {
+    /// The gateway's configuration file: it says where the spool lies.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The label of the stream whose spool it is, where there are several; of one that is not
+    /// configured any more, too.
+    #[arg(long, value_name = "LABEL")]
+    stream: Option<String>,
+}
+
 /// What is done with the spool.
 #[derive(Debug, Clone, clap::Subcommand)]
 pub enum Command {
     /// How much waits, since when, and how fast a running gateway drains it.
     Status {
-        /// The gateway's configuration file: it says where the spool lies.
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
+        /// Which spool.
+        #[command(flatten)]
+        which: Which,
         /// One JSON object.
         #[arg(long)]
         json: bool,
     },
     /// Read everything and check every checksum. Fails if anything cannot be read.
     Verify {
-        /// The gateway's configuration file.
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
+        /// Which spool.
+        #[command(flatten)]
+        which: Which,
     },
     /// Write what is not delivered as one JSON object a line, oldest first. Fails, when all that can be
     /// read is written, if anything cannot be.
     Export {
-        /// The gateway's configuration file.
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
+        /// Which spool.
+        #[command(flatten)]
+        which: Which,
         /// Delivered records that are still there, too.
         #[arg(long)]
         all: bool,
     },
     /// Put aside what cannot be read, so that the rest is delivered. The gateway must not run.
     Repair {
-        /// The gateway's configuration file.
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
+        /// Which spool.
+        #[command(flatten)]
+        which: Which,
     },
     /// Drop what arrived long ago, for good; the books count it. The gateway must not run.
     Purge {
-        /// The gateway's configuration file.
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
+        /// Which spool.
+        #[command(flatten)]
+        which: Which,
         /// What arrived longer ago than this: 7d, 12h, 2w.
         #[arg(long, value_name = "AGE")]
         older_than: Age,
@@ -68,20 +80,42 @@ pub enum Command {
 /// # Errors
 /// When the directory is not there, is of a newer version or in use, or the disk refuses.
 pub fn run(command: &Command) -> Result<ExitCode> {
-    let (Command::Status { config: path, .. }
-    | Command::Verify { config: path }
-    | Command::Export { config: path, .. }
-    | Command::Repair { config: path }
-    | Command::Purge { config: path, .. }) = command;
-    let config = match configuration(Config::load(path))? {
+    let (Command::Status { which, .. }
+    | Command::Verify { which }
+    | Command::Export { which, .. }
+    | Command::Repair { which }
+    | Command::Purge { which, .. }) = command;
+    let config = match configuration(Config::load(&which.config))? {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
-    read_to_the_end(perform(command, &config))
+    read_to_the_end(which.spool(&config).and_then(|spool| perform(command, &config, &spool)))
 }
 
-fn perform(command: &Command, config: &Config) -> Result<ExitCode> {
-    let dir = &config.spool.dir;
+impl Which {
+    /// The spool that is meant.
+    fn spool(&self, config: &Config) -> Result<Spool> {
+        let Some(label) = &self.stream else {
+            let labels: Vec<_> = config.streams.iter().map(|one| one.label.as_str()).collect();
+            if labels.len() > 1 {
+                bail!(
+                    "each stream has its own spool: say --stream with one of {}",
+                    labels.join(", ")
+                );
+            }
+            return Ok(config.spool_of(config.streams.first()));
+        };
+        let stream = config.streams.labelled(label).cloned();
+        // One that is not configured any more may have left something.
+        let gone =
+            || Stream { label: label.clone(), is_apart: true, ..config.streams.first().clone() };
+        let stream = stream.unwrap_or_else(gone);
+        Ok(config.spool_of(&stream))
+    }
+}
+
+fn perform(command: &Command, config: &Config, spool: &Spool) -> Result<ExitCode> {
+    let dir = &spool.dir;
     if !dir.is_dir() {
         bail!(
             "spool.dir: there is no directory {}: is state_dir (or, for a service, \
@@ -92,11 +126,11 @@ fn perform(command: &Command, config: &Config) -> Result<ExitCode> {
     let disk = Directory::new(dir);
     let out = &mut io::stdout().lock();
     match command {
-        Command::Status { json, .. } => status::run(config, &disk, *json, out)?,
+        Command::Status { json, .. } => status::run(config, spool, *json, out)?,
         Command::Verify { .. } => return verify::run(&disk, out),
         Command::Export { all, .. } => return export::run(&disk, *all, out),
-        Command::Repair { .. } => upkeep::repair(config, disk, out)?,
-        Command::Purge { older_than, .. } => upkeep::purge(config, disk, *older_than, out)?,
+        Command::Repair { .. } => upkeep::repair(config, spool, out)?,
+        Command::Purge { older_than, .. } => upkeep::purge(config, spool, *older_than, out)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::file::{Checked, File, Table};
 use super::{Batch, Config, Fault, Faults, Metrics, Order, Pace, PaceMode, Plan};
 use crate::limits::{self, Setting};
+use streams::Tables;
 
 mod credentials;
 mod files;
@@ -16,8 +17,10 @@ mod login;
 mod mqtt;
 mod network;
 mod records;
+mod route;
 mod storage;
 mod stream;
+mod streams;
 mod subscriptions;
 mod syntax;
 #[cfg(test)]
@@ -96,26 +99,27 @@ fn state_dir(of_service: &str) -> &Path {
 
 fn config(root: &Table<'_>, state_dir: &Path) -> Config {
     let state_dir = path(root, "state_dir").unwrap_or_else(|| state_dir.to_owned());
-    let stream = stream::read(&root.table("stream"));
+    let of_all = pace(&root.table("pace"), &PACE);
+    let (tables, streams) = Tables::read(root, &of_all);
     let mut config = Config {
         memory_bytes_max: root.bytes("memory_bytes_max", limits::MEMORY_BYTES),
         order: root.choice("order", &ORDERS).unwrap_or(Order::Device),
         mqtt: mqtt::read(&root.table("mqtt")),
         records: records::read(&root.table("records")),
         batch: batch(&root.table("batch")),
-        pace: pace(&root.table("pace")),
         plan: plan(&root.table("plan")),
         metrics: metrics(&root.table("metrics")),
         spool: storage::spool(&root.table("spool"), &state_dir),
-        dead_letter: storage::dead_letter(&root.table("dead_letter"), &state_dir, &stream),
-        stream,
+        dead_letter: storage::dead_letter(&root.table("dead_letter"), &state_dir, &streams),
+        streams,
         drain_max: seconds(root, "drain_s_max", limits::DRAIN_S),
         state_dir,
     };
-    fit::memory(root, &mut config);
-    fit::uplink(root, &mut config);
-    fit::partitioning(root, &config);
+    fit::memory(root, &tables, &mut config);
+    fit::uplink(&tables, &mut config);
+    fit::partitioning(&tables, &config);
     fit::target(root, &mut config);
+    streams::relate(root, &tables, &config);
     config
 }
 
@@ -130,16 +134,23 @@ fn batch(table: &Table<'_>) -> Batch {
     }
 }
 
-fn pace(table: &Table<'_>) -> Pace {
+/// The pace when nobody says.
+const PACE: Pace = Pace { mode: PaceMode::Shards, instances: None, fraction: limits::FRACTION };
+
+/// What is not said is as `otherwise`.
+fn pace(table: &Table<'_>, otherwise: &Pace) -> Pace {
     let modes =
         [("shards", PaceMode::Shards), ("feedback", PaceMode::Feedback), ("off", PaceMode::Off)];
     Pace {
-        mode: table.choice("mode", &modes).unwrap_or(PaceMode::Shards),
-        instances: table.item("instances").and_then(|item| item.number(limits::INSTANCES)),
+        mode: table.choice("mode", &modes).unwrap_or(otherwise.mode),
+        instances: table
+            .item("instances")
+            .and_then(|item| item.number(limits::INSTANCES))
+            .or(otherwise.instances),
         fraction: table
             .item("fraction")
             .and_then(|item| item.real(part))
-            .unwrap_or(limits::FRACTION),
+            .unwrap_or(otherwise.fraction),
     }
 }
 

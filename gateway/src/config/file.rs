@@ -80,8 +80,8 @@ impl<'f> File<'f> {
 
     /// Whether something was noted about what is written for `key` at `span`.
     fn is_faulty(&self, key: &str, span: &ops::Range<usize>) -> bool {
-        let line = Some(self.line(span));
-        self.faults.borrow().iter().any(|fault| fault.key == key && fault.line == line)
+        let (key, line) = (uncalled(key), Some(self.line(span)));
+        self.faults.borrow().iter().any(|fault| uncalled(&fault.key) == key && fault.line == line)
     }
 
     /// The line where `span` begins, counted from 1.
@@ -123,7 +123,7 @@ impl<'f> Table<'f> {
     /// What is written for `key`.
     pub(super) fn item(&self, key: &str) -> Option<Item<'f>> {
         let path = self.path_of(key);
-        self.file.known.borrow_mut().insert(path.clone());
+        self.file.known.borrow_mut().insert(uncalled(&path));
         let value = self.entries?.get(key)?;
         Some(Item { file: self.file, path, value })
     }
@@ -161,6 +161,24 @@ impl<'f> Table<'f> {
     pub(super) fn tables(&self, key: &str) -> Vec<Table<'f>> {
         let list = self.item(key).map_or(vec![], |item| item.list("tables"));
         list.iter().filter_map(Item::table).collect()
+    }
+
+    /// The table `key`, written or not; or those of the list `[[key]]`, of which there is at least
+    /// one, and `true`.
+    pub(super) fn one_or_several(&self, key: &str) -> (Table<'f>, Vec<Table<'f>>, bool) {
+        let Some(item) = self.item(key).filter(Item::is_list_of_some) else {
+            return (self.table(key), vec![], false);
+        };
+        let (path, span) = (item.path.clone(), Some(item.value.span()));
+        let list = item.list("tables");
+        let mut tables = list.iter().filter_map(Item::table);
+        let none = || Table { file: self.file, path, span, entries: None };
+        (tables.next().unwrap_or_else(none), tables.collect(), true)
+    }
+
+    /// The same, called `name` in faults: one of several tables of the same keys.
+    pub(super) fn called(&self, name: &str) -> Table<'f> {
+        Table { path: format!("{}[{name}]", uncalled(&self.path)), ..self.clone() }
     }
 
     /// Notes a fault if `key`, which is no key of ours, is written. Its value is not repeated.
@@ -220,6 +238,17 @@ impl<'f> Table<'f> {
     fn path_of(&self, key: &str) -> String {
         joined(&self.path, key)
     }
+}
+
+/// `path` without what its tables are called: as it is for all tables of the same keys.
+fn uncalled(path: &str) -> String {
+    let mut keys = String::new();
+    let mut rest = path;
+    while let Some((before, name)) = rest.split_once('[') {
+        keys.push_str(before);
+        rest = name.split_once(']').map_or("", |(_, after)| after);
+    }
+    keys + rest
 }
 
 /// `key` with the tables around it.

@@ -1,7 +1,9 @@
 //! Who may have how much of the memory.
 //!
 //! Requests in flight come first. The rest is halved between what connections hold unsettled and
-//! what the spool keeps of itself in memory; without a spool the connections have all of it.
+//! what the spool keeps of itself in memory; without a spool the connections have all of it. Several
+//! streams have equal parts of what is the spool's: one that is dead cannot eat another's. What is
+//! unsettled is one for all: where it is too much, all wait, whosever it is.
 
 use crate::limits::{PACKETS_IN_MEMORY, REQUEST_COPIES};
 
@@ -16,12 +18,14 @@ impl Config {
         lane.saturating_sub(in_memory(self.mqtt.packet_bytes_max))
     }
 
-    /// What the spool may have in memory, in bytes: its read-ahead, and what it keeps of what it
-    /// wrote. 0 with `spool.mode` = "off".
+    /// What the spool of each stream may have in memory, in bytes: its read-ahead, and what it keeps
+    /// of what it wrote. 0 with `spool.mode` = "off".
     #[must_use]
     pub fn spool_memory_bytes_max(&self) -> usize {
         match self.spool.mode {
-            SpoolMode::Overflow | SpoolMode::Always => self.memory_beside_requests() / 2,
+            SpoolMode::Overflow | SpoolMode::Always => {
+                self.memory_beside_requests() / 2 / self.streams.count()
+            }
             SpoolMode::Off => 0,
         }
     }
@@ -33,7 +37,8 @@ impl Config {
 
     /// What the requests in flight take, in bytes.
     pub(super) fn requests_memory(&self) -> usize {
-        self.stream.requests_in_flight * self.batch.bytes_max * REQUEST_COPIES
+        let requests = self.streams.iter().map(|stream| stream.requests_in_flight);
+        requests.sum::<usize>() * self.batch.bytes_max * REQUEST_COPIES
     }
 
     /// What must be left beside the requests so that every connection can take in the largest

@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-use super::StreamTarget;
+use super::{Config, Stream, StreamTarget};
 
 /// The `[spool]` table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spool {
     /// When records go to disk.
     pub mode: SpoolMode,
-    /// Where the segments go.
+    /// Where the segments go, or the directories of the streams that have their own.
     pub dir: PathBuf,
-    /// Ceiling over all segments, in bytes.
+    /// Ceiling over all segments of all streams, in bytes.
     pub bytes_max: u64,
     /// What happens at the ceiling.
     pub when_full: WhenFull,
@@ -19,6 +19,15 @@ pub struct Spool {
     pub sync: SpoolSync,
     /// Who goes first once the stream is back.
     pub catch_up: CatchUp,
+}
+
+impl Config {
+    /// The spool of one stream: its part of the whole.
+    #[must_use]
+    pub fn spool_of(&self, stream: &Stream) -> Spool {
+        let bytes_max = self.spool.bytes_max / self.streams.count() as u64;
+        Spool { dir: stream.within(&self.spool.dir), bytes_max, ..self.spool.clone() }
+    }
 }
 
 /// When records go to disk.
@@ -59,8 +68,8 @@ pub struct DeadLetter {
     pub bytes_max: u64,
     /// What happens at the ceiling.
     pub when_full: WhenFull,
-    /// A second stream that takes the letters from the disk, in the region and with the key of the
-    /// first.
+    /// A stream that takes the letters from the disk, in the region and with the key of the first
+    /// stream.
     pub stream: Option<StreamTarget>,
 }
 

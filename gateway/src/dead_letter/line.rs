@@ -10,8 +10,8 @@ use crate::record::PartitionKey;
 
 use super::{Letter, Origin, Payload, REFUSED_BY_STREAM};
 
-/// The keys of a line, in this order. Of `topic`, `topic_base64`, `key` one is there, and of
-/// `payload`, `payload_base64`, `payload_xxh3_128` one.
+/// The keys of a line, in this order. Of `topic`, `topic_base64`, `key` one is there, `stream` only
+/// beside `key`, and of `payload`, `payload_base64`, `payload_xxh3_128` one.
 #[derive(Serialize, Deserialize)]
 struct Line<'a> {
     at: i64,
@@ -36,6 +36,8 @@ struct OriginKeys<'a> {
     topic_base64: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<Cow<'a, str>>,
     /// Topic or key in lines of an older version; never written.
     #[serde(skip_serializing)]
     origin: Option<String>,
@@ -113,9 +115,11 @@ impl Letter {
 impl Origin {
     fn keys(&self) -> OriginKeys<'_> {
         match self {
-            Self::Key(key) => {
-                OriginKeys { key: Some(Cow::Borrowed(key.as_str())), ..OriginKeys::default() }
-            }
+            Self::Record { key, stream } => OriginKeys {
+                key: Some(Cow::Borrowed(key.as_str())),
+                stream: stream.as_deref().map(Cow::Borrowed),
+                ..OriginKeys::default()
+            },
             Self::Topic(topic) => {
                 let (topic, topic_base64) = text_or_base64(topic);
                 OriginKeys { topic, topic_base64, ..OriginKeys::default() }
@@ -125,12 +129,13 @@ impl Origin {
 
     fn of_keys(keys: OriginKeys<'_>, reason: &str) -> Result<Self, Unreadable> {
         let topic = |text: String| Self::Topic(Bytes::from(text));
+        let stream = keys.stream.map(Cow::into_owned);
         match (keys.topic, keys.topic_base64, keys.key, keys.origin) {
             (Some(text), _, _, _) => Ok(topic(text.into_owned())),
             (None, Some(base64), _, _) => Ok(Self::Topic(BASE64.decode(base64.as_bytes())?.into())),
-            (None, None, Some(key), _) => Ok(Self::Key(PartitionKey::new(&key))),
+            (None, None, Some(key), _) => Ok(Self::Record { key: PartitionKey::new(&key), stream }),
             (None, None, None, Some(key)) if reason == REFUSED_BY_STREAM => {
-                Ok(Self::Key(PartitionKey::new(&key)))
+                Ok(Self::Record { key: PartitionKey::new(&key), stream })
             }
             (None, None, None, Some(text)) => Ok(topic(text)),
             (None, None, None, None) => Err(Unreadable::NoOrigin),
@@ -153,11 +158,15 @@ mod tests {
     use super::*;
     use crate::limits::DEAD_LETTER_PAYLOAD_BYTES_MAX;
 
+    fn record(key: &str, stream: Option<String>) -> Origin {
+        Origin::Record { key: PartitionKey::new(key), stream }
+    }
+
     fn origin() -> impl Strategy<Value = Origin> {
         prop_oneof![
             ".{0,20}".prop_map(|topic| Origin::Topic(topic.into())),
             prop::collection::vec(any::<u8>(), 0..20).prop_map(|topic| Origin::Topic(topic.into())),
-            ".{1,20}".prop_map(|key| Origin::Key(PartitionKey::new(&key))),
+            (".{1,20}", prop::option::of(".{1,20}")).prop_map(|(key, stream)| record(&key, stream)),
         ]
     }
 
@@ -207,7 +216,7 @@ mod tests {
     fn record_is_kept_whole_whatever_its_length() {
         for text in ["x", "\u{1}", "\""] {
             let payload = Payload::Whole(text.repeat(RECORD_BYTES_MAX).into());
-            let origin = Origin::Key(PartitionKey::new("k"));
+            let origin = record("k", None);
             let (reason, detail) = (REFUSED_BY_STREAM.into(), String::new());
             let letter = Letter { at_ms: 0, reason, detail, origin, payload };
             assert!(Letter::of_line(&letter.line().unwrap()).unwrap() == letter, "of {text:?}");
@@ -223,7 +232,7 @@ mod tests {
         };
         let origin = |reason| Letter::of_line(line(reason).as_bytes()).unwrap().origin;
         assert_eq!(origin("not_json"), Origin::Topic(Bytes::from_static(b"a/b")));
-        assert_eq!(origin(REFUSED_BY_STREAM), Origin::Key(PartitionKey::new("a/b")));
+        assert_eq!(origin(REFUSED_BY_STREAM), record("a/b", None));
     }
 
     #[test]

@@ -55,6 +55,8 @@ pub struct Kinesis {
     client: Client,
     keys: Keys,
     target: StreamTarget,
+    /// Whether the keys are there for this stream, and not for one that it is beside.
+    has_own_keys: bool,
 }
 
 impl Kinesis {
@@ -92,13 +94,14 @@ impl Kinesis {
             settings = settings.endpoint_url(endpoint);
         }
         let client = Client::from_conf(settings.build());
-        Ok(Self { client, keys, target: config.target.clone() })
+        Ok(Self { client, keys, target: config.target.clone(), has_own_keys: true })
     }
 
-    /// Another stream, through the same client.
+    /// Another stream, through the same client and with the same keys. What is not permitted to it is no
+    /// reason to look for another key.
     #[must_use]
     pub fn beside(&self, target: &StreamTarget) -> Self {
-        Self { target: target.clone(), ..self.clone() }
+        Self { target: target.clone(), has_own_keys: false, ..self.clone() }
     }
 
     /// Which stream it is.
@@ -180,7 +183,7 @@ impl Kinesis {
             Err(error) => error,
         };
         let refusal = Refusal::of(&error);
-        let again = match Signed::of(&refusal.cause) {
+        let again = match Signed::of(&refusal.cause, self.has_own_keys) {
             Signed::Well => false,
             Signed::AtTheWrongTime => true,
             Signed::WithABadKey => {

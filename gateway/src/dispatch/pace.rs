@@ -70,13 +70,13 @@ enum Limit {
 impl Pace {
     /// Limiters start empty at `now`: a restart never adds a burst.
     #[must_use]
-    pub fn new(config: &Config, now: Instant) -> Self {
+    pub fn new(config: &Config, stream: &config::Stream, now: Instant) -> Self {
         let mut pace = Self {
             order: config.order,
-            settings: config.pace.clone(),
-            partitioning: config.stream.partitioning,
-            map: match config.pace.mode {
-                PaceMode::Shards => ShardMap::new(config.stream.shards),
+            settings: stream.pace.clone(),
+            partitioning: stream.partitioning,
+            map: match stream.pace.mode {
+                PaceMode::Shards => ShardMap::new(stream.shards),
                 PaceMode::Feedback | PaceMode::Off => ShardMap::whole(),
             },
             shards: Vec::new(),

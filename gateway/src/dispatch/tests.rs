@@ -25,6 +25,10 @@ fn config(change: impl FnOnce(&mut Config)) -> Config {
     config
 }
 
+fn dispatcher(config: &Config, now: Instant) -> Dispatcher {
+    Dispatcher::new(config, config.streams.first(), now)
+}
+
 #[expect(clippy::disallowed_methods, reason = "any instant will do")]
 fn start() -> Instant {
     Instant::now()
@@ -58,7 +62,7 @@ const MS: Duration = Duration::from_millis(1);
 #[test]
 fn batch_leaves_when_its_first_record_has_lingered() {
     let now = start();
-    let mut dispatcher = Dispatcher::new(&config(|_| {}), now);
+    let mut dispatcher = dispatcher(&config(|_| {}), now);
     push(&mut dispatcher, "a", 1, 100, now);
     push(&mut dispatcher, "b", 2, 100, now + 20 * MS);
     assert!(matches!(dispatcher.next(now + 49 * MS), Next::WaitUntil(at) if at == now + 50 * MS));
@@ -68,7 +72,7 @@ fn batch_leaves_when_its_first_record_has_lingered() {
 #[test]
 fn batch_leaves_at_once_when_it_is_full_or_hurried() {
     let now = start();
-    let mut dispatcher = Dispatcher::new(&config(|config| config.batch.records_max = 3), now);
+    let mut dispatcher = dispatcher(&config(|config| config.batch.records_max = 3), now);
     for number in 0..2 {
         push(&mut dispatcher, "a", number, 100, now);
     }
@@ -87,7 +91,7 @@ fn batch_leaves_at_once_when_it_is_full_or_hurried() {
 #[test]
 fn no_more_requests_are_in_flight_than_configured() {
     let now = start();
-    let mut dispatcher = Dispatcher::new(&config(|config| config.batch.records_max = 1), now);
+    let mut dispatcher = dispatcher(&config(|config| config.batch.records_max = 1), now);
     for number in 0..6 {
         push(&mut dispatcher, &number.to_string(), number, 10, now);
     }
@@ -100,7 +104,7 @@ fn no_more_requests_are_in_flight_than_configured() {
 #[test]
 fn outage_is_probed_by_one_request_after_a_growing_pause() {
     let mut now = start();
-    let mut dispatcher = Dispatcher::new(&config(|config| config.batch.records_max = 1), now);
+    let mut dispatcher = dispatcher(&config(|config| config.batch.records_max = 1), now);
     for number in 0..6 {
         push(&mut dispatcher, &number.to_string(), number, 10, now);
     }
@@ -129,7 +133,7 @@ fn outage_is_probed_by_one_request_after_a_growing_pause() {
 #[test]
 fn shard_that_refuses_gets_one_record_of_a_key_at_a_time_until_it_is_calm() {
     let mut now = start();
-    let mut dispatcher = Dispatcher::new(&config(|_| {}), now);
+    let mut dispatcher = dispatcher(&config(|_| {}), now);
     for number in 0..20 {
         push(&mut dispatcher, "a", number, 10, now);
     }
@@ -159,7 +163,7 @@ fn record_over_its_age_is_dropped_even_while_the_stream_is_away() {
     let mut now = start();
     let age_max = Some(Duration::from_secs(60));
     let mut dispatcher =
-        Dispatcher::new(&config(|config| config.stream.record_age_max = age_max), now);
+        dispatcher(&config(|config| config.streams.first_mut().record_age_max = age_max), now);
     let expired = |dispatcher: &mut Dispatcher, now| {
         let mut expired = dispatcher.take_expired(now);
         expired.sort_unstable();
@@ -184,12 +188,37 @@ fn record_over_its_age_is_dropped_even_while_the_stream_is_away() {
 }
 
 #[test]
+fn new_key_is_tried_at_once_and_every_second_until_it_is_known_however_long_the_old_one_was_refused()
+ {
+    let mut now = start();
+    let mut dispatcher = Dispatcher::new(&config(|_| {}), now);
+    push(&mut dispatcher, "a", 1, 100, now);
+    let mut refuse = |dispatcher: &mut Dispatcher| {
+        let mut next = dispatcher.next(now);
+        while let Next::WaitUntil(at) = next {
+            now = at;
+            next = dispatcher.next(now);
+        }
+        dispatcher.answered(failed(sent(next), TroubleKind::NotAllowed), now, 1.0);
+        now
+    };
+    let times: Vec<_> = (0..12).map(|_| refuse(&mut dispatcher)).collect();
+    assert_eq!(times[11] - times[10], NOT_ALLOWED_PAUSE_MAX);
+    let changed = times[11] + MS;
+    dispatcher.key_changed(changed);
+    let first = refuse(&mut dispatcher);
+    assert!(
+        matches!(dispatcher.next(first), Next::WaitUntil(at) if at - first <= NEW_KEY_PAUSE_MAX)
+    );
+}
+
+#[test]
 fn uplink_cap_spaces_the_requests() {
     let mut now = start();
     let began = now;
     let kbit = Some(1000);
     let mut dispatcher =
-        Dispatcher::new(&config(|config| config.stream.uplink_kbit_s_max = kbit), now);
+        dispatcher(&config(|config| config.streams.first_mut().uplink_kbit_s_max = kbit), now);
     for number in 0..50 {
         push(&mut dispatcher, &number.to_string(), number, 50_000, now);
     }
@@ -217,7 +246,7 @@ proptest! {
         gaps_ms in prop::collection::vec((0_u32..40, 0_usize..5), 1..100),
     ) {
         let mut now = start();
-        let mut dispatcher = Dispatcher::new(&config(|config| config.batch.records_max = 8), now);
+        let mut dispatcher = dispatcher(&config(|config| config.batch.records_max = 8), now);
         let mut gaps_ms = gaps_ms.into_iter().enumerate();
         let mut arrival = gaps_ms.next();
         let mut due = now;
@@ -256,7 +285,7 @@ proptest! {
             config.batch.records_max = 7;
             config.batch.bytes_max = 1000;
         });
-        let mut dispatcher = Dispatcher::new(&config, now);
+        let mut dispatcher = dispatcher(&config, now);
         for (number, (key, bytes)) in sizes.iter().enumerate() {
             push(&mut dispatcher, &key.to_string(), number as u64, *bytes, now);
         }
@@ -319,10 +348,10 @@ fn fate(batch: Vec<Taken>, fate: u8) -> Answer {
 fn latencies_while_a_fifth_is_refused(count: u64) -> Vec<Duration> {
     let began = start();
     let config = config(|config| {
-        config.stream.shards = Some(64);
-        config.pace.mode = crate::config::PaceMode::Shards;
+        config.streams.first_mut().shards = Some(64);
+        config.streams.first_mut().pace.mode = crate::config::PaceMode::Shards;
     });
-    let (mut dispatcher, mut now) = (Dispatcher::new(&config, began), began);
+    let (mut dispatcher, mut now) = (dispatcher(&config, began), began);
     let mut dice = fastrand::Rng::with_seed(7);
     let mut requests: VecDeque<(Instant, Vec<Taken>)> = VecDeque::new();
     let (mut arrived, mut latencies) = (0, Vec::new());

@@ -1,18 +1,19 @@
 //! What is shown, in the OpenMetrics text format that Prometheus reads.
 //!
-//! Series are bounded: [`SHARDS_SHOWN_MAX`](crate::limits::SHARDS_SHOWN_MAX) shards, the hottest, and
-//! ten keys. Both are as of the moment of asking: what is no longer among the hottest has no series.
+//! Series are bounded: [`SHARDS_SHOWN_MAX`](crate::limits::SHARDS_SHOWN_MAX) shards of each stream, the
+//! hottest, and ten keys. Both are as of the moment of asking: what is no longer among the hottest has
+//! no series. What is of a stream is told apart by its label, where there may be several.
 
 use std::fmt::Error;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text};
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 use shard_estimator::SIZE_EDGES;
 use shard_estimator::number::real;
 
-use super::{Held, Shown};
+use super::{MemoryShown, Shown, StreamShown};
 
 mod counts;
 mod stream;
@@ -42,9 +43,23 @@ impl Collector for Shown {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         let mut page = Page(encoder);
         counts::write(self, &mut page)?;
-        held(&self.held, &mut page)?;
-        distributions(self, &mut page)?;
-        stream::write(self, &mut page)
+        memory(&self.memory, &mut page)?;
+        distributions(&self.streams, &mut page)?;
+        stream::write(&self.streams, &mut page)
+    }
+}
+
+/// What tells series of one name apart.
+type Labels = Vec<(&'static str, String)>;
+
+/// A name, and what it means.
+type Family = (&'static str, &'static str);
+
+impl StreamShown {
+    /// What tells series of this stream apart from others' of the same name, and `more`.
+    fn labels(&self, more: impl IntoIterator<Item = (&'static str, String)>) -> Labels {
+        let label = self.label.as_ref().map(|label| ("stream", label.clone()));
+        label.into_iter().chain(more).collect()
     }
 }
 
@@ -52,83 +67,124 @@ impl Collector for Shown {
 struct Page<'a>(DescriptorEncoder<'a>);
 
 impl Page<'_> {
-    fn counter(&mut self, name: &str, help: &str, count: u64) -> Result<(), Error> {
-        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
-        metric.encode_counter::<NoLabelSet, _, u64>(&count, None)
+    fn counter(&mut self, family: Family, count: u64) -> Result<(), Error> {
+        self.counters(family, std::iter::once((vec![], count)))
     }
 
-    fn gauge(&mut self, name: &str, help: &str, value: f64) -> Result<(), Error> {
-        self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
-    }
-
-    /// One gauge for each value of `label`.
-    fn gauges<'v>(
+    fn counters(
         &mut self,
-        name: &str,
-        help: &str,
-        label: &str,
-        values: impl Iterator<Item = (&'v str, f64)>,
+        (name, help): Family,
+        series: impl Iterator<Item = (Labels, u64)>,
     ) -> Result<(), Error> {
-        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (which, value) in values {
-            metric.encode_family(&[(label, which)])?.encode_gauge(&value)?;
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, count) in series {
+            one(&mut metric, &labels, |one| {
+                one.encode_counter::<NoLabelSet, _, u64>(&count, None)
+            })?;
         }
         Ok(())
     }
 
-    /// `buckets` have each what lies above the edge before.
-    fn histogram(
+    fn gauge(&mut self, family: Family, value: f64) -> Result<(), Error> {
+        self.gauges(family, std::iter::once((vec![], value)))
+    }
+
+    fn gauges(
         &mut self,
-        name: &str,
-        help: &str,
-        sum: f64,
-        buckets: &[(f64, u64)],
+        (name, help): Family,
+        series: impl Iterator<Item = (Labels, f64)>,
+    ) -> Result<(), Error> {
+        let mut series = series.peekable();
+        // What nobody has is not described either.
+        if series.peek().is_none() {
+            return Ok(());
+        }
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (labels, value) in series {
+            one(&mut metric, &labels, |one| one.encode_gauge(&value))?;
+        }
+        Ok(())
+    }
+
+    /// Buckets have each what lies above the edge before; sums come before them.
+    fn histograms(
+        &mut self,
+        (name, help): Family,
+        series: impl Iterator<Item = (Labels, f64, Vec<(f64, u64)>)>,
     ) -> Result<(), Error> {
         let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
-        let count = buckets.iter().map(|(_, count)| count).sum();
-        metric.encode_histogram::<NoLabelSet>(sum, count, buckets, None)
+        for (labels, sum, buckets) in series {
+            let count = buckets.iter().map(|(_, count)| count).sum();
+            one(&mut metric, &labels, |one| {
+                one.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
+            })?;
+        }
+        Ok(())
     }
 }
 
-fn held(held: &Held, page: &mut Page<'_>) -> Result<(), Error> {
-    let memory = (held.exposed_bytes as u64, held.exposed_bytes_max as u64);
+/// Writes one series.
+fn one(
+    metric: &mut MetricEncoder<'_>,
+    labels: &Labels,
+    write: impl FnOnce(&mut MetricEncoder<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    match labels.is_empty() {
+        true => write(metric),
+        false => write(&mut metric.encode_family(labels)?),
+    }
+}
+
+fn memory(memory: &MemoryShown, page: &mut Page<'_>) -> Result<(), Error> {
     for (name, help, bytes) in [
-        ("memory_held_bytes", "Bytes of records in memory that the broker answers for.", memory.0),
+        (
+            "memory_held_bytes",
+            "Bytes of records in memory that the broker answers for.",
+            memory.exposed_bytes,
+        ),
         (
             "memory_held_limit_bytes",
             "What these may come to before nothing more is taken in: part of memory_bytes_max.",
-            memory.1,
+            memory.exposed_bytes_max,
         ),
-        ("spool_bytes", "Bytes of the spool's files.", held.spool_bytes),
-        ("spool_limit_bytes", "What they may come to: spool.bytes_max.", held.spool_bytes_max),
     ] {
-        page.gauge(name, help, real(bytes))?;
+        page.gauge((name, help), real(bytes as u64))?;
     }
     Ok(())
 }
 
-fn distributions(shown: &Shown, page: &mut Page<'_>) -> Result<(), Error> {
-    page.histogram(
-        "publish_to_accepted_seconds",
-        "From the arrival of a publish to the acceptance of its record by the stream, whatever lay \
-         between: linger, pace, retries, spool.",
-        shown.delays.sum_s(),
-        &shown.delays.buckets(),
+fn distributions(streams: &[StreamShown], page: &mut Page<'_>) -> Result<(), Error> {
+    let delays = streams
+        .iter()
+        .map(|stream| (stream.labels([]), stream.delays.sum_s(), stream.delays.buckets()));
+    page.histograms(
+        (
+            "publish_to_accepted_seconds",
+            "From the arrival of a publish to the acceptance of its record by the stream, whatever \
+             lay between: linger, pace, retries, spool.",
+        ),
+        delays,
     )?;
-    let edges = SIZE_EDGES.into_iter().map(f64::from);
-    let mut buckets: Vec<_> = edges.zip(shown.sizes.counts).collect();
-    buckets.push((f64::INFINITY, 0));
-    page.histogram(
-        "record_data_bytes",
-        "Data of the records received, without partition keys; among the edges are those at which \
-         billing rounds up.",
-        real(shown.sizes.bytes),
-        &buckets,
+    let sizes = streams.iter().map(|stream| {
+        let edges = SIZE_EDGES.into_iter().map(f64::from);
+        let mut buckets: Vec<_> = edges.zip(stream.sizes.counts).collect();
+        buckets.push((f64::INFINITY, 0));
+        (stream.labels([]), real(stream.sizes.bytes), buckets)
+    });
+    page.histograms(
+        (
+            "record_data_bytes",
+            "Data of the records received, without partition keys; among the edges are those at \
+             which billing rounds up.",
+        ),
+        sizes,
     )?;
-    page.counter(
-        "partition_key_bytes",
-        "Partition keys of the records received; shards count them with the data.",
-        shown.key_bytes,
+    page.counters(
+        (
+            "partition_key_bytes",
+            "Partition keys of the records received; shards count them with the data.",
+        ),
+        streams.iter().map(|stream| (stream.labels([]), stream.key_bytes)),
     )
 }
 
@@ -142,8 +198,8 @@ mod tests {
     use super::*;
     use crate::config::Partitioning;
     use crate::metrics::{
-        Attempts, Beside, Conservation, Delays, HotKeyShown, Known, PlanShown, ShardLoad,
-        ShardsShown, StreamLoad,
+        Beside, Conservation, Delays, HotKeyShown, Known, PlanShown, ShardLoad, ShardsShown,
+        StreamCounts, StreamLoad,
     };
 
     const FLOW: Flow = Flow { records_per_s: 450.0, bytes_per_s: 100_000.0 };
@@ -154,20 +210,25 @@ mod tests {
     }
 
     fn shown(shards: usize, keys: &[&str]) -> Shown {
-        let (mut delays, mut sizes) = (Delays::default(), SizeCounts::default());
-        delays.add(Duration::from_millis(70));
-        sizes.add(1_000);
         Shown {
             uptime: Duration::from_secs(90),
             ledger: Conservation { received: 7, delivered: 6, in_flight: 1, ..Default::default() },
-            beside: Beside { dropped_age: 3, ..Beside::default() },
-            attempts: Attempts { retried: 1, reordered: 0, calls: 2, adopted: 0 },
-            held: Held {
-                exposed_bytes: 1_500,
-                exposed_bytes_max: 20 << 20,
-                spool_bytes: 0,
-                spool_bytes_max: 2 << 30,
-            },
+            beside: Beside { dropped_retained: 3, ..Beside::default() },
+            adopted: 0,
+            memory: MemoryShown { exposed_bytes: 1_500, exposed_bytes_max: 20 << 20 },
+            streams: vec![stream(shards, keys)],
+        }
+    }
+
+    fn stream(shards: usize, keys: &[&str]) -> StreamShown {
+        let (mut delays, mut sizes) = (Delays::default(), SizeCounts::default());
+        delays.add(Duration::from_millis(70));
+        sizes.add(1_000);
+        StreamShown {
+            label: None,
+            counts: StreamCounts { delivered: 6, in_flight: 1, ..StreamCounts::default() },
+            spool_bytes: 0,
+            spool_bytes_max: 2 << 30,
             delays,
             sizes,
             key_bytes: 20,
@@ -202,7 +263,7 @@ mod tests {
             "tidegate_build_info{version=\"0.1.0\"} 1",
             "tidegate_records_received_total 7",
             "tidegate_records_in_flight 1.0",
-            "tidegate_records_dropped_total{rule=\"age\"} 3",
+            "tidegate_records_dropped_total{rule=\"retained\"} 3",
             "tidegate_publish_to_accepted_seconds_bucket{le=\"0.1\"} 1",
             "tidegate_publish_to_accepted_seconds_sum 0.07",
             "tidegate_record_data_bytes_bucket{le=\"512.0\"} 0",
@@ -246,7 +307,8 @@ mod tests {
     #[test]
     fn what_is_not_told_apart_has_no_series() {
         let mut shown = shown(0, &[]);
-        (shown.load.hottest_used, shown.load.shards) = (None, None);
+        let load = &mut shown.streams[0].load;
+        (load.hottest_used, load.shards) = (None, None);
         let page = shown.page();
         assert!(!page.contains("shard=\"") && !page.contains("key=\""), "{page}");
         assert!(!page.contains("hottest_shard_offered_ratio"), "{page}");
@@ -256,10 +318,42 @@ mod tests {
     #[test]
     fn keys_that_may_not_be_named_have_a_rank() {
         let mut shown = shown(1, &["secret", "other"]);
-        shown.hottest_keys.iter_mut().for_each(|key| key.name = None);
+        shown.streams[0].hottest_keys.iter_mut().for_each(|key| key.name = None);
         let page = shown.page();
         let written = "tidegate_hot_key_used_ratio{rank=\"2\"} 0.45";
         assert!(page.lines().any(|line| line == written), "{page}");
         assert!(!page.contains("secret") && !page.contains("key=\""), "{page}");
+    }
+
+    #[test]
+    fn of_several_streams_each_series_has_its_label_and_each_name_one_description() {
+        let mut shown = shown(1, &["pump"]);
+        let other = StreamShown {
+            counts: StreamCounts { delivered: 8, ..StreamCounts::default() },
+            ..stream(2, &[])
+        };
+        shown.streams.push(other);
+        for (stream, label) in shown.streams.iter_mut().zip(["north", "south"]) {
+            stream.label = Some(label.to_owned());
+        }
+        let page = shown.page();
+        for line in [
+            "tidegate_records_received_total 7",
+            "tidegate_records_delivered_total{stream=\"north\"} 6",
+            "tidegate_records_delivered_total{stream=\"south\"} 8",
+            "tidegate_records_dropped_total{rule=\"retained\"} 3",
+            "tidegate_records_dropped_total{stream=\"south\",rule=\"age\"} 0",
+            "tidegate_publish_to_accepted_seconds_bucket{le=\"0.1\",stream=\"south\"} 1",
+            "tidegate_spool_limit_bytes{stream=\"north\"} 2147483648.0",
+            "tidegate_stream_shards{stream=\"north\",known=\"learned\"} 2.0",
+            "tidegate_shard_sent_ratio{stream=\"south\",shard=\"1\"} 0.45",
+            "tidegate_hot_key_used_ratio{stream=\"north\",key=\"pump\"} 0.45",
+        ] {
+            assert!(page.lines().any(|written| written == line), "no {line} in\n{page}");
+        }
+        let described: Vec<_> =
+            page.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+        let names: BTreeSet<_> = described.iter().copied().collect();
+        assert_eq!(names.len(), described.len());
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shard_estimator::{Flow, SizeCounts};
 
-use super::{Beside, Conservation, Delays};
+use super::{Beside, Conservation, Delays, StreamCounts};
 use crate::config::Partitioning;
 
 /// Everything that is shown, as of one moment: the ledger balances in every answer.
@@ -16,10 +16,25 @@ pub struct Shown {
     pub ledger: Conservation,
     /// What lies beside it.
     pub beside: Beside,
-    /// What else is counted.
-    pub attempts: Attempts,
-    /// What is held.
-    pub held: Held,
+    /// See [`super::Counters::adopted`].
+    pub adopted: u64,
+    /// What is held in memory.
+    pub memory: MemoryShown,
+    /// What is shown of each stream. At least one.
+    pub streams: Vec<StreamShown>,
+}
+
+/// What is shown of one stream.
+#[derive(Debug, Clone)]
+pub struct StreamShown {
+    /// What tells its series apart, if there may be others.
+    pub label: Option<String>,
+    /// What is counted.
+    pub counts: StreamCounts,
+    /// Segments of its spool, in bytes.
+    pub spool_bytes: u64,
+    /// What they may come to.
+    pub spool_bytes_max: u64,
     /// From a publish to the acceptance of its records.
     pub delays: Delays,
     /// Data of the records received, and bytes of their keys.
@@ -43,30 +58,13 @@ pub struct HotKeyShown {
     pub flow: Flow,
 }
 
-/// How sending went.
+/// What is held in memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Attempts {
-    /// See [`super::Counters::retried`].
-    pub retried: u64,
-    /// See [`super::Counters::reordered`].
-    pub reordered: u64,
-    /// See [`super::Counters::calls`].
-    pub calls: u64,
-    /// See [`super::Counters::adopted`].
-    pub adopted: u64,
-}
-
-/// What is held in memory and on the disk, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Held {
+pub struct MemoryShown {
     /// Records that are not safe.
     pub exposed_bytes: usize,
     /// What these may come to at most before nothing more is taken in.
     pub exposed_bytes_max: usize,
-    /// Segments of the spool.
-    pub spool_bytes: u64,
-    /// What they may come to.
-    pub spool_bytes_max: u64,
 }
 
 /// What was planned for, and whether it holds.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{info, warn};
 
-use crate::books::{Books, Held, LedgerFile, Stop, Unread};
+use crate::books::{Books, Held, LedgerFile, Spooled, Stop, Unread};
 use crate::limits::{BOOKS_EVERY, BOOKS_HEADROOM_MIN};
 use crate::metrics::{Beside, Conservation};
 
@@ -20,15 +20,6 @@ pub(super) struct Moment {
     pub(super) unix_ms: i64,
     pub(super) ledger: Conservation,
     pub(super) beside: Beside,
-}
-
-/// What was found on disk at the start.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Opening {
-    /// Records in the spool.
-    pub(super) spooled: u64,
-    /// Whether this run uses them.
-    pub(super) takes_over: bool,
 }
 
 /// The books, and when they are written next.
@@ -61,7 +52,7 @@ impl Bookkeeping {
     /// only new books ask.
     pub(super) fn open(
         state_dir: &Path,
-        opening: Opening,
+        found: Spooled,
         letters: impl FnOnce() -> io::Result<u64>,
         now: Instant,
         unix_ms: i64,
@@ -78,10 +69,10 @@ impl Bookkeeping {
                     warn!(%error, "the books begin without the dead letters of before");
                     0
                 });
-                Books::new(unix_ms, opening.spooled, letters_before)
+                Books::new(unix_ms, found.taken + found.left.unwrap_or(0), letters_before)
             }
         };
-        books.begin(unix_ms, opening.takes_over.then_some(opening.spooled), BOOKS_HEADROOM_MIN);
+        books.begin(unix_ms, found, BOOKS_HEADROOM_MIN);
         let mut bookkeeping = Self {
             checkpoint: books.running.map(|run| run.ledger).unwrap_or_default(),
             books,

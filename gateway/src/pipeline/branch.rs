@@ -1,7 +1,6 @@
 //! One stream, with all that is before it: a branch of the flow. What troubles one branch holds back
 //! no other.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -9,18 +8,20 @@ use futures_util::future::{LocalBoxFuture, select_all};
 use futures_util::stream::FuturesUnordered;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
+use tracing::Span;
 
 use crate::ack::Receipt;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::custody::{Custody, Situation, Striping};
 use crate::dead_letter::{Letter, Origin, Payload, REFUSED_BY_STREAM};
 use crate::deliver::{Answer, Stream, deliver};
 use crate::dispatch::{Dispatcher, Next};
 use crate::limits::SPOOL_CLOSE_MAX;
-use crate::metrics::{Counters, Delays};
+use crate::metrics::{Delays, StreamCounts};
 use crate::queue::Incoming;
 use crate::record::{Record, RecordSlot};
 use crate::route::{Routed, Router};
+use crate::telemetry::of_stream;
 
 use super::clock;
 use super::ends::{Address, Ends};
@@ -29,7 +30,7 @@ use super::news::{News, Told};
 use super::numbering::{Numbering, Written};
 use super::opened::OnDisk;
 use super::settlement::Settlement;
-use super::spooling::{Done, Spooling, count_corrupted};
+use super::spooling::{Done, Spooling, say_corrupted};
 use super::watching::Watching;
 
 mod telling;
@@ -48,11 +49,23 @@ pub(super) struct Branch<'a, S> {
     requests: FuturesUnordered<LocalBoxFuture<'a, (Instant, Answer)>>,
     news: News<'a, S>,
     spooling: Spooling,
-    counters: Arc<Counters>,
+    counts: StreamCounts,
     observer: Observer,
     watching: Watching,
     delays: Delays,
     spool_bytes_max: u64,
+    /// What tells its metrics apart, if there may be others.
+    label: Option<String>,
+    /// What tells its lines in the log apart, if there may be others.
+    span: Span,
+}
+
+/// Where a branch leads.
+pub(super) struct Destination<'a, S> {
+    /// Its place among the streams.
+    pub(super) index: usize,
+    pub(super) settings: &'a config::Stream,
+    pub(super) stream: &'a S,
 }
 
 /// How the publish of a record arrived.
@@ -87,29 +100,31 @@ impl<'a, S: Stream> Branch<'a, S> {
     /// A branch that goes on with what is on the disk.
     pub(super) fn new(
         config: &Config,
-        stream: &'a S,
+        destination: &Destination<'a, S>,
         on_disk: OnDisk,
-        counters: Arc<Counters>,
         now: Instant,
     ) -> Self {
-        let OnDisk { spooling, found, numbering } = on_disk;
-        let striping = Striping::new(config.stream.shards);
+        let Destination { index, settings, stream } = *destination;
+        let OnDisk { spooling, found, numbering, counts } = on_disk;
+        let striping = Striping::new(settings.shards);
         Self {
-            index: 0,
-            router: Router::new(config.stream.partition_key.as_deref()),
+            index,
+            router: Router::new(settings.partition_key.as_deref()),
             numbering,
             custody: Custody::new(config, striping.count(), found, now),
             striping,
-            dispatcher: Dispatcher::new(config, now),
+            dispatcher: Dispatcher::new(config, settings, now),
             stream,
             requests: FuturesUnordered::new(),
             news: News::of(stream),
             spooling,
-            counters,
+            counts,
             observer: Observer::new(now, found.unsettled),
-            watching: Watching::new(config, now),
+            watching: Watching::new(config, settings, now),
             delays: Delays::default(),
-            spool_bytes_max: config.spool.bytes_max,
+            spool_bytes_max: config.spool_of(settings).bytes_max,
+            label: settings.is_apart.then(|| settings.label.clone()),
+            span: of_stream(settings),
         }
     }
 
@@ -129,6 +144,7 @@ impl<'a, S: Stream> Branch<'a, S> {
 
     /// Takes what happened.
     pub(super) fn take(&mut self, event: Event, ends: &mut Ends) {
+        let _within = self.span.clone().entered();
         match event {
             Event::Answered(began, answer) => self.answered(began, answer, ends),
             Event::Told(Told::Shards(list)) => self.dispatcher.listed(list, clock::now()),
@@ -191,9 +207,10 @@ impl<'a, S: Stream> Branch<'a, S> {
         stopping: bool,
         settlement: &mut Settlement,
     ) -> Option<Instant> {
+        let _within = self.span.clone().entered();
         self.numbering.start(now);
         let expired = self.dispatcher.take_expired(now);
-        self.counters.dropped_age.add(expired.len());
+        self.counts.dropped_age += expired.len() as u64;
         let spooled = self.custody.spooled();
         self.end(expired, settlement);
         self.observer.lose(spooled.saturating_sub(self.custody.spooled()));
@@ -237,13 +254,13 @@ impl<'a, S: Stream> Branch<'a, S> {
         if answer.trouble.is_none() {
             self.custody.heard(now - began);
         }
-        self.counters.calls.add(usize::try_from(answer.calls).unwrap_or(usize::MAX));
+        self.counts.calls += u64::from(answer.calls);
         let outcome = self.dispatcher.answered(answer, now, fastrand::f64());
-        self.counters.delivered.add(outcome.accepted.len());
-        self.counters.retried.add(outcome.retried);
-        self.counters.reordered.add(outcome.reordered);
-        self.counters.unheard.add(outcome.unheard);
-        self.counters.repeated.add(outcome.repeated);
+        self.counts.delivered += outcome.accepted.len() as u64;
+        self.counts.retried += outcome.retried as u64;
+        self.counts.reordered += outcome.reordered as u64;
+        self.counts.unheard += outcome.unheard as u64;
+        self.counts.repeated += outcome.repeated as u64;
         self.end(outcome.accepted, &mut ends.settlement);
         self.count_delays(&outcome.accepted_rx_ts_ms);
         for (key, record, reason) in outcome.refused {
@@ -251,7 +268,7 @@ impl<'a, S: Stream> Branch<'a, S> {
                 at_ms: record.rx_ts_ms,
                 reason: REFUSED_BY_STREAM.into(),
                 detail: reason,
-                origin: Origin::Key(key),
+                origin: Origin::Record { key, stream: self.label.clone() },
                 payload: Payload::Whole(record.data),
             };
             self.custody.refused(record.slot);
@@ -267,9 +284,10 @@ impl<'a, S: Stream> Branch<'a, S> {
         self.observer.lose(gone.map(|seqs| seqs.end.0.saturating_sub(seqs.start.0)).sum());
         let at = (clock::now(), clock::unix_ms());
         let progress = self.custody.finished(outcome, at, |key| self.striping.of(key));
-        self.counters.dropped_spool.add(progress.dropped);
-        count_corrupted(progress.corrupted, &self.counters);
-        self.counters.replayed.add(progress.replayed);
+        self.counts.dropped_spool += progress.dropped as u64;
+        say_corrupted(progress.corrupted as u64);
+        self.counts.corrupted += progress.corrupted as u64;
+        self.counts.replayed += progress.replayed as u64;
         for receipt in progress.receipts {
             settlement.settle(receipt);
         }
@@ -309,7 +327,7 @@ impl<'a, S: Stream> Branch<'a, S> {
             Err(_) => tracing::warn!("the disk does not answer: some records may be sent twice"),
         }
         // Nobody sends these again.
-        self.counters.dropped_spool.add(self.custody.take_adrift());
+        self.counts.dropped_spool += self.custody.take_adrift() as u64;
     }
 
     /// Closes the spool.

@@ -4,22 +4,25 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
+use crate::ack::Receipt;
 use crate::books::Stop;
 use crate::config::Config;
-use crate::dead_letter::{Letter, Origin, Payload};
+use crate::dead_letter::{Letter, NO_STREAM, Origin, Payload};
 use crate::deliver::Stream;
-use crate::limits::SPOOL_CLOSE_MAX;
+use crate::limits::{DEAD_LETTER_PAYLOAD_BYTES_MAX, SPOOL_CLOSE_MAX};
 use crate::metrics::Counters;
-use crate::normalise::{Normaliser, Reject};
+use crate::normalise::Normaliser;
+use crate::record::Record;
+use crate::route::{Router, Routes};
 use crate::source::{Intake, Publish};
 
 use super::bookkeeping::Bookkeeping;
-use super::branch::{Arrived, Branch, next_of};
+use super::branch::{Arrived, Branch, Destination, next_of};
 use super::clock;
 use super::ends::Ends;
 use super::letters::{Commit, Letters};
@@ -36,7 +39,8 @@ pub(super) use telling::Occasions;
 /// The stages between the connections and the streams.
 pub(super) struct Flow<'a, S> {
     normaliser: Normaliser,
-    /// One for each stream.
+    routes: Routes,
+    /// One for each stream, in their order.
     branches: Vec<Branch<'a, S>>,
     /// The branch whose events come first this time.
     turn: usize,
@@ -58,20 +62,26 @@ impl<'a, S: Stream> Flow<'a, S> {
     /// A flow that goes on with what is on the disk.
     ///
     /// # Errors
-    /// When a topic template is wrong.
+    /// When a topic template is wrong, or streams are missing.
     pub(super) fn new(
-        config: &Config,
-        stream: &'a S,
+        config: &'a Config,
+        streams: &'a [S],
         opened: Opened,
         settlement: Settlement,
         counters: Arc<Counters>,
     ) -> Result<Self> {
         let now = clock::now();
-        let Opened { store, on_disk, books } = opened;
-        let branch = Branch::new(config, stream, on_disk, Arc::clone(&counters), now);
+        let Opened { store, streams: on_disk, books } = opened;
+        let settings = config.streams.iter();
+        ensure!(streams.len() == config.streams.count(), "not as many streams as are configured");
+        let branches = settings.zip(streams).zip(on_disk).enumerate();
+        let branches = branches.map(|(index, ((settings, stream), on_disk))| {
+            Branch::new(config, &Destination { index, settings, stream }, on_disk, now)
+        });
         Ok(Self {
             normaliser: Normaliser::new(&config.records)?,
-            branches: vec![branch],
+            routes: Routes::new(&config.streams),
+            branches: branches.collect(),
             turn: 0,
             ends: Ends { settlement, letters: Letters::new(store) },
             exposed_bytes_max: config.intake_bytes_max() * config.mqtt.lanes.len(),
@@ -130,7 +140,7 @@ impl<'a, S: Stream> Flow<'a, S> {
     }
 
     fn stop(&mut self, stopping: &watch::Sender<bool>, now: Instant) {
-        let held: usize = self.branches.iter().map(Branch::exposed).sum();
+        let held = self.counts().in_flight;
         tracing::info!(held, "stopping: settling what is held");
         stopping.send_replace(true);
         self.deadline = Some(now + self.drain_max);
@@ -147,7 +157,7 @@ impl<'a, S: Stream> Flow<'a, S> {
             branch.take_last(job, &mut self.ends);
         }
         let ledger = self.conservation();
-        self.counters.log(&ledger);
+        self.counters.log(&self.counts());
         let last = self.moment();
         join_all(self.branches.into_iter().map(Branch::close)).await;
         let stop = match drained {
@@ -206,35 +216,65 @@ impl<'a, S: Stream> Flow<'a, S> {
         let Publish { topic, payload, rx_ts_ms, receipt } = publish;
         let records = match self.normaliser.normalise(topic, payload, *rx_ts_ms, receipt.number) {
             Ok(records) => records,
-            Err(reject) => return self.reject(publish, reject, now),
+            Err(reject) => {
+                return self.reject(publish, (reject.reason.as_str(), reject.detail), now);
+            }
         };
         let topic = str::from_utf8(topic).unwrap_or_default();
+        let by_type = self.routes.ask_for_types();
+        let kind = if by_type { self.normaliser.kind(topic) } else { Default::default() };
         let arrived = Arrived { topic, rx_ts_ms: *rx_ts_ms, receipt: *receipt };
-        let mut made = 0;
+        let (mut made, mut astray) = (0, Vec::new());
         for record in records {
-            if let Some(branch) = self.branches.first_mut() {
-                branch.take_in(record, arrived, now);
+            let stream = self.routes.of(&record, topic, kind);
+            match stream.and_then(|stream| self.branches.get_mut(stream)) {
+                Some(branch) => branch.take_in(record, arrived, now),
+                None => astray.push(record),
             }
             made += 1;
         }
+        if astray.len() == made && payload.len() <= DEAD_LETTER_PAYLOAD_BYTES_MAX {
+            // As it came, so that it can be sent again once there is a stream for it.
+            let why = (NO_STREAM, "no stream takes what is made of this".to_owned());
+            return self.reject(publish, why, now);
+        }
+        astray.into_iter().for_each(|record| self.stray(record, arrived, now));
         self.ends.settlement.expect(*receipt, made);
         self.counters.received.add(made);
         self.counters.fan_out.add(made.saturating_sub(1));
     }
 
-    /// Dead-letters a publish of which no record could be made.
-    fn reject(&mut self, publish: &Publish, reject: Reject, now: Instant) {
+    /// Dead-letters a publish of which no record could be made, or none that goes anywhere.
+    fn reject(&mut self, publish: &Publish, why: (&'static str, String), now: Instant) {
         self.counters.received.add(1);
+        let origin = Origin::of_publish(&publish.topic);
         let letter = Letter {
             at_ms: publish.rx_ts_ms,
-            reason: reject.reason.as_str().into(),
-            detail: reject.detail,
-            origin: Origin::of_publish(&publish.topic),
+            reason: why.0.into(),
+            detail: why.1,
+            origin,
             payload: Payload::of_publish(&publish.payload),
         };
-        // It belongs to no stream: the first answers for it meanwhile.
+        self.give_up(letter, publish.receipt, now);
+    }
+
+    /// Dead-letters a record that no stream takes, unlike others of its publish.
+    fn stray(&mut self, record: Record, arrived: Arrived<'_>, now: Instant) {
+        let key = Router::new(None).key(&record, arrived.topic);
+        let letter = Letter {
+            at_ms: arrived.rx_ts_ms,
+            reason: NO_STREAM.into(),
+            detail: format!("no stream takes this record of a publish to {}", arrived.topic),
+            origin: Origin::Record { key, stream: None },
+            payload: Payload::Whole(record.data),
+        };
+        self.give_up(letter, arrived.receipt, now);
+    }
+
+    /// Keeps `letter`, which is of no stream: the first answers for it meanwhile.
+    fn give_up(&mut self, letter: Letter, receipt: Receipt, now: Instant) {
         if let Some(first) = self.branches.first_mut() {
-            self.ends.letters.push(letter, first.reject(publish.receipt, now));
+            self.ends.letters.push(letter, first.reject(receipt, now));
         }
     }
 

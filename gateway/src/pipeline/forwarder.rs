@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::backoff::Backoff;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::dead_letter::{Directory, Entry, Reading, Store};
 use crate::deliver::Stream;
 use crate::limits::SPOOL_CLOSE_MAX;
@@ -60,13 +60,12 @@ impl<'a, S: Stream> Forwarder<'a, S> {
         stream: &'a S,
         counters: Arc<Counters>,
     ) -> Self {
-        let mut of_letters = config.clone();
         // That number is of the other stream; of this one it is learned.
-        of_letters.stream.shards = None;
+        let settings = config::Stream { shards: None, ..config.streams.first().clone() };
         Self {
             directory: Directory::new(&config.dead_letter.dir),
             appended: store.appended(),
-            sender: Sender::new(of_letters, stream),
+            sender: Sender::new(config, settings, stream),
             newline: config.records.newline,
             reading: Reading::default(),
             work: None,

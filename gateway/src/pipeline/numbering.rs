@@ -9,12 +9,13 @@ use anyhow::{Context, Result};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{info, warn};
 
-use crate::config::{Config, Partitioning};
+use crate::config::{Config, Partitioning, Stream};
 use crate::custody::Outcome;
 use crate::limits::{REGISTER_KEYS_MAX, REGISTER_RETRY};
 use crate::queue::Incoming;
 use crate::record::PartitionKey;
 use crate::register::{Register, RegisterFile};
+use crate::state_dir;
 
 use super::joined;
 
@@ -50,12 +51,14 @@ impl Numbering {
     ///
     /// # Errors
     /// When it cannot be relied on.
-    pub(super) fn open(config: &Config) -> Result<Self> {
-        let (file, register) = match config.stream.partitioning {
+    pub(super) fn open(config: &Config, stream: &Stream) -> Result<Self> {
+        let (file, register) = match stream.partitioning {
             Partitioning::Md5 => (None, None),
             Partitioning::Golden => {
-                let opened = RegisterFile::open(&config.state_dir);
-                let (file, register) = opened.context("stream.partitioning = \"golden\"")?;
+                let setting = "stream.partitioning = \"golden\"";
+                let dir = stream.within(&config.state_dir);
+                state_dir::create(&dir).context(setting)?;
+                let (file, register) = RegisterFile::open(&dir).context(setting)?;
                 info!(
                     numbered = register.len(),
                     before = register.before(),

@@ -5,7 +5,7 @@ use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::deliver::{Answer, Stream, deliver};
 use crate::dispatch::{Dispatcher, Next};
 use crate::queue::Incoming;
@@ -40,12 +40,12 @@ pub struct Sender<'a, S> {
 }
 
 impl<'a, S: Stream> Sender<'a, S> {
-    /// Sends to `stream` at the pace that `config` says. Nothing is ever too old: what is sent here
-    /// has waited on purpose.
-    pub fn new(mut config: Config, stream: &'a S) -> Self {
-        config.stream.record_age_max = None;
+    /// Sends to `stream` at the pace that `config` and its `settings` say. Nothing is ever too old:
+    /// what is sent here has waited on purpose.
+    pub fn new(config: &Config, mut settings: config::Stream, stream: &'a S) -> Self {
+        settings.record_age_max = None;
         let bytes_max = config.batch.bytes_max;
-        Self { dispatcher: Dispatcher::new(&config, now()), stream, bytes_max }
+        Self { dispatcher: Dispatcher::new(config, &settings, now()), stream, bytes_max }
     }
 
     /// Sends `records`, those of one key in their order, and returns when each has been accepted or

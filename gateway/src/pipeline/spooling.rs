@@ -6,8 +6,8 @@ use tracing::{error, info, warn};
 
 use crate::config::{self, SpoolMode};
 use crate::custody::{Found, Job, Outcome};
-use crate::metrics::Counters;
-use crate::spool::{Appended, Bounds, Directory, Recovery, Seq, Spool, survey};
+use crate::metrics::StreamCounts;
+use crate::spool::{Appended, Bounds, Directory, Recovery, Seq, Spool};
 
 use super::joined;
 use said::{Met, Said, Trouble};
@@ -33,12 +33,14 @@ pub(super) struct Done {
 }
 
 impl Spooling {
-    /// Opens the spool, if there is to be one, and says and counts what was found in it.
-    pub(super) fn open(settings: &config::Spool, counters: &Counters) -> Result<(Self, Found)> {
+    /// Opens the spool, if there is to be one, and says what was found in it. That is counted, and
+    /// what turned out to be unreadable.
+    pub(super) fn open(settings: &config::Spool) -> Result<(Self, Found, StreamCounts)> {
         let nothing = Found { next: Seq(1), oldest: Seq(1), unsettled: 0 };
         if settings.mode == SpoolMode::Off {
             let said = Said::nothing(settings);
-            return Ok((Self { spool: None, job: None, said, bytes: 0 }, nothing));
+            let none = Self { spool: None, job: None, said, bytes: 0 };
+            return Ok((none, nothing, StreamCounts::default()));
         }
         let bounds = Bounds { bytes_max: settings.bytes_max, when_full: settings.when_full };
         let (spool, Recovery { corrupted, .. }) =
@@ -48,47 +50,22 @@ impl Spooling {
             oldest: spool.oldest_unsettled(),
             unsettled: spool.unsettled(),
         };
-        // The earlier run left these as well.
-        counters.recovered.add(usize::try_from(found.unsettled + corrupted).unwrap_or(usize::MAX));
-        count_corrupted(usize::try_from(corrupted).unwrap_or(usize::MAX), counters);
+        say_corrupted(corrupted);
+        // The earlier run left those that are unreadable as well.
+        let recovered = found.unsettled + corrupted;
+        let counts = StreamCounts { recovered, corrupted, ..StreamCounts::default() };
         let bytes = spool.bytes();
         if found.unsettled > 0 {
             info!(records = found.unsettled, bytes, "the spool holds records of an earlier run");
         }
         let said = Said::nothing(settings);
-        Ok((Self { spool: Some(spool), job: None, said, bytes }, found))
+        Ok((Self { spool: Some(spool), job: None, said, bytes }, found, counts))
     }
 
     /// Whether nothing more is kept: there is no spool, or it is full, or its disk refuses.
     pub(super) fn is_refusing(&self) -> bool {
         let is_off = self.spool.is_none() && self.job.is_none();
         is_off || self.said.is_refusing()
-    }
-
-    /// How many records an earlier run left in a spool that this one does not use.
-    pub(super) fn left(settings: &config::Spool) -> u64 {
-        if settings.mode != SpoolMode::Off || !settings.dir.is_dir() {
-            return 0;
-        }
-        let dir = settings.dir.display();
-        match survey(&Directory::new(&settings.dir)) {
-            Ok(survey) => {
-                let records = survey.unsettled();
-                if records > 0 {
-                    warn!(
-                        records,
-                        %dir,
-                        "the spool holds records that are not delivered: spool.mode = \"overflow\" \
-                         delivers them"
-                    );
-                }
-                records
-            }
-            Err(error) => {
-                warn!(%error, %dir, "the spool of an earlier run cannot be read");
-                0
-            }
-        }
     }
 
     /// Whether a job may be started.
@@ -162,11 +139,10 @@ impl Spooling {
     }
 }
 
-/// Says and counts that `records` were on the disk alone and cannot be read.
-pub(super) fn count_corrupted(records: usize, counters: &Counters) {
+/// Says that `records` were on the disk alone and cannot be read.
+pub(super) fn say_corrupted(records: u64) {
     if records > 0 {
         error!(records, "records in the spool were unreadable: see its quarantine");
-        counters.corrupted.add(records);
     }
 }
 
@@ -207,7 +183,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for (mode, refuses) in [("off", true), ("overflow", false)] {
             let settings = config(dir.path(), &format!("spool.mode = '{mode}'")).spool;
-            let (spooling, _) = Spooling::open(&settings, &Counters::default()).unwrap();
+            let (spooling, ..) = Spooling::open(&settings).unwrap();
             assert_eq!(spooling.is_refusing(), refuses, "{mode}");
         }
     }
@@ -218,7 +194,7 @@ mod tests {
     async fn panic_of_the_spool_at_its_end_is_not_kept_quiet() {
         let dir = tempfile::tempdir().unwrap();
         let settings = config(dir.path(), "").spool;
-        let (spooling, _) = Spooling::open(&settings, &Counters::default()).unwrap();
+        let (spooling, ..) = Spooling::open(&settings).unwrap();
         // No spool gets as far.
         spooling.close(vec![Seq(u64::MAX)]).await;
     }

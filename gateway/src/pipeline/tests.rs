@@ -58,7 +58,7 @@ async fn a_start_that_waits_for_the_dead_letters_can_be_stopped() {
     let config = config(dir.path(), "");
     fs::create_dir(&config.dead_letter.dir).unwrap();
     let lock = lock(&config);
-    let streams = Streams { records: &Idle, letters: None };
+    let streams = Streams { records: &[Idle], letters: None };
     let run = run(Arc::new(config), streams, Arc::default(), async {});
     let stopped = timeout(PATIENCE, run).await.expect("in time");
     // The thread that waits would keep the test.
@@ -80,7 +80,7 @@ async fn a_start_can_be_stopped_while_the_disk_says_nothing() {
         still_reading.recv_timeout(PATIENCE).unwrap_err();
         drop(slow);
     });
-    let streams = Streams { records: &Idle, letters: None };
+    let streams = Streams { records: &[Idle], letters: None };
     let stop = async { drop(stopped.await) };
     let config = Arc::new(config(dir.path(), ""));
     let error = run(config, streams, Arc::default(), stop).await.unwrap_err();

@@ -11,7 +11,7 @@ use shard_estimator::{
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{info, warn};
 
-use crate::config::{Config, Partitioning};
+use crate::config::{self, Config, Partitioning};
 use crate::limits::{HOT_KEYS_UNNAMED, HOT_KEYS_WINDOW_MAX, WATCH_EVERY, WINDOWS_BEFORE_WARNING};
 use crate::metrics::{HotKeyShown, PlanShown, StreamLoad};
 use crate::record::PartitionKey;
@@ -57,17 +57,17 @@ struct Warning {
 }
 
 impl Watching {
-    pub(super) fn new(config: &Config, now: Instant) -> Self {
+    pub(super) fn new(config: &Config, stream: &config::Stream, now: Instant) -> Self {
         let factor = |part| Factor::new(part).unwrap_or(Factor::WHOLE);
         let patience = config.plan.warn_after;
         let target = factor(config.plan.target);
-        let fraction = factor(config.pace.fraction);
+        let fraction = factor(stream.pace.fraction);
         let goals = Goals {
             target,
             fraction,
             // As the pace has it: what lingers longer is sent in more than one burst.
             linger: config.batch.linger.min(Budget::of_shard(fraction).pause_max()),
-            placement: match config.stream.partitioning {
+            placement: match stream.partitioning {
                 Partitioning::Md5 => Placement::Md5,
                 Partitioning::Golden => Placement::Golden,
             },
@@ -81,8 +81,8 @@ impl Watching {
             goals,
             kept_max: config.mqtt.session_expiry,
             kept_until: None,
-            partitioning: config.stream.partitioning,
-            instances: config.pace.instances,
+            partitioning: stream.partitioning,
+            instances: stream.pace.instances,
             hottest_keys: config.metrics.hottest_keys,
             warning: None,
         }
@@ -246,7 +246,8 @@ mod tests {
 
     fn watching(session_s: u32, now: Instant) -> Watching {
         let settings = format!("mqtt.session_expiry_s = {session_s}\nstream.shards = 1");
-        Watching::new(&config(Path::new("unused"), &settings), now)
+        let config = config(Path::new("unused"), &settings);
+        Watching::new(&config, config.streams.first(), now)
     }
 
     const TAKES_CALLS: Backlog = Backlog { spooled: 0, open: true, stays: false };
@@ -326,7 +327,8 @@ stream.shards = 9
              stream.partitioning = '{partitioning}'"
         );
         let began = now();
-        let mut watching = Watching::new(&config(Path::new("unused"), &settings), began);
+        let config = config(Path::new("unused"), &settings);
+        let mut watching = Watching::new(&config, config.streams.first(), began);
         for record in 0..20 * KEYS {
             let key = PartitionKey::new(&format!("device-{:04}", record % KEYS));
             watching.count(&key, 100);

@@ -107,18 +107,19 @@ impl StreamArn {
     /// # Errors
     /// When the account is not known, or the ARN is of another partition than its region.
     pub fn of(
-        key: &'static str,
+        key: &str,
         target: &StreamTarget,
         region: &str,
         account: Option<&Account>,
     ) -> Result<Self, Fault> {
         match target {
             StreamTarget::Name(name) => {
-                let unknown = || Fault::AccountUnknown { key, name: name.clone() };
+                let unknown = || Fault::AccountUnknown { key: key.to_owned(), name: name.clone() };
                 let account = account.ok_or_else(unknown)?.clone();
                 Ok(Self { region: region.to_owned(), account, name: name.clone() })
             }
             StreamTarget::Arn(arn) => {
+                let key = key.to_owned();
                 Self::parse(arn).ok_or_else(|| Fault::StreamArn { key, arn: arn.clone() })
             }
         }

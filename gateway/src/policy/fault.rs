@@ -12,7 +12,7 @@ pub enum Fault {
     )]
     AccountUnknown {
         /// Where it is configured.
-        key: &'static str,
+        key: String,
         /// Its name.
         name: String,
     },
@@ -23,7 +23,7 @@ pub enum Fault {
     )]
     StreamArn {
         /// Where it is configured.
-        key: &'static str,
+        key: String,
         /// It.
         arn: String,
     },

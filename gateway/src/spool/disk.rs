@@ -1,10 +1,11 @@
 //! The seam to the disk: one directory of files that only grow.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use crate::config::APART;
 use crate::state_dir;
 
 /// The file that is locked while somebody writes here. It holds the number of their process.
@@ -237,4 +238,25 @@ impl Disk for Directory {
     fn sync_dir(&self) -> io::Result<()> {
         state_dir::sync(&self.path)
     }
+}
+
+/// Every directory in which a spool may be of those that a gateway has in `root`: that of its only
+/// stream, and those of streams that have their own, in the order of their names. Not all of them are
+/// there for sure, nor hold one.
+///
+/// # Errors
+/// When `root` cannot be read; not if there is none.
+pub fn directories(root: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut directories = Vec::new();
+    let entries = match fs::read_dir(root.join(APART)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        entries => Some(entries?),
+    };
+    for entry in entries.into_iter().flatten() {
+        let path = entry?.path();
+        directories.extend(path.is_dir().then_some(path));
+    }
+    directories.sort_unstable();
+    directories.extend(root.is_dir().then(|| root.to_owned()));
+    Ok(directories)
 }

@@ -47,12 +47,13 @@ pub(super) struct Stream {
 }
 
 impl Running {
-    /// Reads a page of metrics: what came since the gateway started.
+    /// Reads a page of metrics: what came for `stream`, by its label, or for the only one, since the
+    /// gateway started.
     ///
     /// # Errors
-    /// When it is no page of a gateway, and why.
-    pub fn read(page: &str) -> Result<Self, String> {
-        let page = Page::read(page)?;
+    /// When it is no page of a gateway, or which stream is meant is not clear, and why.
+    pub fn read(page: &str, stream: Option<&str>) -> Result<Self, String> {
+        let page = Page::read(page, stream)?;
         let value = |name| page.value(name);
         let lasted_s = value("uptime_seconds")?;
         let lasted = Duration::try_from_secs_f64(lasted_s).map_err(|error| error.to_string())?;
@@ -114,7 +115,7 @@ impl Running {
 }
 
 /// The histogram of sizes. Its edges are ours, or else it is that of another version.
-fn sizes(page: &Page<'_>) -> Result<SizeCounts, String> {
+fn sizes(page: &Page) -> Result<SizeCounts, String> {
     let mut sizes = SizeCounts::default();
     let mut below = 0;
     for (count, edge) in sizes.counts.iter_mut().zip(SIZE_EDGES) {
@@ -128,7 +129,7 @@ fn sizes(page: &Page<'_>) -> Result<SizeCounts, String> {
 
 /// The hottest keys, each with its part of `records`: the part that it was of the last full window, in
 /// which there were `window_per_s` in a second. A key that may not be named has a rank.
-fn hottest(page: &Page<'_>, records: u64, window_per_s: f64) -> Vec<HotKey<String>> {
+fn hottest(page: &Page, records: u64, window_per_s: f64) -> Vec<HotKey<String>> {
     let by = |label: &'static str| {
         let bytes_per_s: Vec<_> = page.labels("hot_key_bytes_per_second", label).collect();
         page.labels("hot_key_records_per_second", label).filter_map(move |(key, per_s)| {
@@ -146,12 +147,12 @@ fn hottest(page: &Page<'_>, records: u64, window_per_s: f64) -> Vec<HotKey<Strin
 }
 
 /// However it is known how many they are; not shown while they are not told apart.
-fn shards(page: &Page<'_>) -> Option<NonZeroU32> {
+fn shards(page: &Page) -> Option<NonZeroU32> {
     let (_known, count) = page.labels("stream_shards", "known").next()?;
     NonZeroU32::new(count_up(count).min(SHARDS_MAX))
 }
 
-fn placement(page: &Page<'_>) -> Option<Placement> {
+fn placement(page: &Page) -> Option<Placement> {
     let (how, _) = page.labels("stream_partitioning", "how").next()?;
     match how.as_str() {
         "md5" => Some(Placement::Md5),

@@ -67,7 +67,7 @@ impl Gateway<'_> {
     }
 
     fn running(&self) -> Running {
-        Running::read(&self.page()).expect("a page of ours")
+        Running::read(&self.page(), None).expect("a page of ours")
     }
 }
 
@@ -138,7 +138,7 @@ fn a_gateway_that_places_by_numbers_is_planned_for_as_one() {
     let by_number = by_hash.page().replace("how=\"md5\"", "how=\"golden\"");
     let shards = |running| json(running)["plan"]["shards"].as_u64().expect("a number");
     let (by_hash, by_number) =
-        (shards(by_hash.running()), shards(Running::read(&by_number).unwrap()));
+        (shards(by_hash.running()), shards(Running::read(&by_number, None).unwrap()));
     assert!(by_number < by_hash, "{by_number} and {by_hash}");
 }
 
@@ -149,7 +149,7 @@ fn hot_keys_among_devices_that_are_placed_by_numbers_are_planned_for_as_hashed()
                tidegate_hot_key_bytes_per_second{key=\"pump\"} 408000.0\n";
     let page =
         Gateway { hot, keys: 100, ..GATEWAY }.page().replace("how=\"md5\"", "how=\"golden\"");
-    let plan = json(Running::read(&page).unwrap());
+    let plan = json(Running::read(&page, None).unwrap());
     assert_eq!(plan["inputs"]["goals"]["placement"], "md5");
 }
 
@@ -158,7 +158,7 @@ fn hot_keys_among_devices_that_are_placed_by_numbers_are_planned_for_as_hashed()
 fn one_of_several_gateways_does_not_say_that_the_plan_holds() {
     let one_of = |gateways: u32, gateway: Gateway<'_>| {
         let shown = format!("tidegate_pace_instances {gateways}.0\n# EOF\n");
-        Running::read(&gateway.page().replace("# EOF\n", &shown)).unwrap()
+        Running::read(&gateway.page().replace("# EOF\n", &shown), None).unwrap()
     };
     let of_four = answered(one_of(4, GATEWAY), "").expect("a plan");
     let table = of_four.text;
@@ -203,7 +203,7 @@ fn two_pages_show_what_came_between_them() {
     let later = Gateway { per_s: 1, uptime_s: 72_000, ..GATEWAY }
         .page()
         .replace("tidegate_uptime_seconds 72000.0", "tidegate_uptime_seconds 610.0");
-    let between = Running::read(&later).unwrap().since(&quiet.running()).unwrap();
+    let between = Running::read(&later, None).unwrap().since(&quiet.running()).unwrap();
     assert!((json(between)["records_per_s"].as_f64().unwrap() - 1_200.0).abs() < 0.1);
 
     let restarted = GATEWAY.running().since(&Gateway { uptime_s: 700, ..GATEWAY }.running());
@@ -317,6 +317,6 @@ fn devices_or_a_trace_beside_a_gateway_are_a_fault() {
 #[test]
 fn a_page_of_another_version_says_what_it_lacks() {
     let page = GATEWAY.page().replace("tidegate_plan_holds", "tidegate_was_planned");
-    let fault = Running::read(&page).unwrap_err();
+    let fault = Running::read(&page, None).unwrap_err();
     assert!(fault.contains("tidegate_plan_holds: it is of another version"), "{fault}");
 }

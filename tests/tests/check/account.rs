@@ -1,11 +1,16 @@
 //! The key, and what it may do with the streams.
 
+use std::time::Duration;
+
+use tests::mosquitto::free_port;
 use tests::moto::Moto;
 use tidegate::policy::arn::{Account, StreamArn};
 use tidegate::policy::statement;
 use tidegate::rehearsal::stream::{
-    Action, Clock, Encryption, Key, KmsTrouble, Permissions, Placement, Settings, StreamStatus,
+    Action, Clock, Encryption, Key, KmsTrouble, Permissions, Placement, Role, Settings,
+    StreamStatus,
 };
+use tokio::time::timeout;
 
 use super::world::{ID, SECRET, World};
 
@@ -53,7 +58,7 @@ async fn key_that_may_describe_and_not_put_is_told_the_statement_to_add() {
     let told = world.check().await;
     let statement = statement::put(&[arn()]).json();
     told.fails(12, &["stream"])
-        .says("stream", "failed", &["AccessDeniedException", &statement])
+        .says("stream", "failed", &["AccessDeniedException", "check the name", &statement])
         .says("description", "ok", &["4 shards"]);
 }
 
@@ -108,18 +113,50 @@ async fn session_that_is_over_is_told_from_a_wrong_key() {
              aws_session_token = the-token\n"
         ),
     );
-    let World { broker, stream, gateway } = world;
-    let gateway = gateway.unset("stream.credentials.file");
-    let world = World { broker, stream, gateway };
-    let file = format!("{:?}", path.display().to_string());
-    let world = world
-        .set("stream.credentials.kind", "\"static_file\"")
-        .set("stream.credentials.file", &file);
+    let world = world.with_source("static_file").set_path("stream.credentials.file", &path);
     world.check().await.fails(11, &["credentials"]).says(
         "credentials",
         "failed",
         &["ASIA…MPLE", "is expired", "whatever renews it"],
     );
+}
+
+#[tokio::test]
+async fn external_id_that_is_wrong_is_told_with_both_sides_of_the_agreement() {
+    let world = World::new().await;
+    let arn = "arn:aws:iam::000000000000:role/gateway";
+    let role = Role {
+        trusted: vec![ID.to_owned()],
+        external_id: Some("customer/7".to_owned()),
+        ..Role::default()
+    };
+    world.stream.account(|account| account.roles.insert(arn.to_owned(), role));
+    let endpoint = world.stream.endpoint();
+    let base = world.csv_path();
+    let world = world
+        .with_source("assume_role")
+        .set("stream.credentials.role_arn", &format!("{arn:?}"))
+        .set("stream.credentials.sts_endpoint", &format!("{endpoint:?}"))
+        .set("stream.credentials.base", &format!("{{ kind = \"csv\", file = {base:?} }}"))
+        .set("stream.credentials.external_id", "\"customer/8\"");
+    world
+        .check()
+        .await
+        .fails(11, &["credentials"])
+        .says("credentials", "failed", &["AccessDenied", "trust policy", "external_id must be"])
+        .says("stream", "skipped", &["needs credentials"]);
+    let world = world.set("stream.credentials.external_id", "\"customer/7\"");
+    let told = world.check().await;
+    told.is_available().says("credentials", "ok", &["key ASIA", "assumed-role/gateway/tidegate-"]);
+}
+
+#[tokio::test]
+async fn instance_without_metadata_is_told_within_10_s() {
+    let world = World::new().await.with_source("instance");
+    let nobody = format!("http://127.0.0.1:{}", free_port());
+    let world = world.set_variable("AWS_EC2_METADATA_SERVICE_ENDPOINT", &nobody);
+    let told = timeout(Duration::from_secs(10), world.check()).await.expect("it does not hang");
+    told.fails(11, &["credentials"]).says("credentials", "failed", &["metadata"]);
 }
 
 #[tokio::test]

@@ -67,7 +67,7 @@ async fn wrong_password_is_told_with_the_keys_to_look_at() {
     world.broker = Mosquitto::start(mosquitto::Settings { guarded, ..Settings::patient() }).await;
     let password = world.write("password", "wrong\n");
     let url = format!("\"mqtt://127.0.0.1:{}\"", world.broker.guarded_port);
-    world.gateway = world.gateway.set_path("mqtt.password_file", &password);
+    world = world.set_path("mqtt.password_file", &password);
     let world = world.set("mqtt.url", &url).set("mqtt.username", "\"gateway\"");
     world.check().await.fails(10, &["broker"]).says("broker", "failed", &["check mqtt.username"]);
     world.write("password", "right\n");
@@ -92,7 +92,7 @@ async fn authority_of_the_broker_that_is_not_known_is_to_be_named() {
         "failed",
         &["UnknownIssuer", "in mqtt.tls.ca_file"],
     );
-    world.gateway = world.gateway.set_path("mqtt.tls.ca_file", &certificates.certificate("ca"));
+    world = world.set_path("mqtt.tls.ca_file", &certificates.certificate("ca"));
     world.check().await.is_available().says("ca_bundle", "ok", &["ca.pem"]);
 }
 

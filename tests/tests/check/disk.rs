@@ -8,7 +8,7 @@ use super::world::World;
 async fn directory_that_cannot_be_made_is_a_failure_of_the_disk_alone() {
     let mut world = World::new().await;
     let in_the_way = world.write("file", "");
-    world.gateway = world.gateway.set_path("state_dir", &in_the_way.join("state"));
+    world = world.set_path("state_dir", &in_the_way.join("state"));
     world.check().await.fails(13, &["disk"]).says("disk", "failed", &["is no directory"]);
 }
 
@@ -16,7 +16,7 @@ async fn directory_that_cannot_be_made_is_a_failure_of_the_disk_alone() {
 async fn spool_that_may_outgrow_the_disk_is_a_warning() {
     let disk = SmallDisk::mount(4);
     let mut world = World::new().await;
-    world.gateway = world.gateway.set_path("spool.dir", &disk.path().join("spool"));
+    world = world.set_path("spool.dir", &disk.path().join("spool"));
     let told = world.check().await;
     told.is_available().says(
         "disk",

@@ -3,7 +3,9 @@
 mod account;
 mod broker;
 mod disk;
+mod handover;
 mod report;
 mod speed;
+mod streams;
 mod way;
 mod world;

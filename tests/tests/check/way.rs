@@ -24,7 +24,7 @@ async fn authority_that_is_not_known_is_to_be_named_and_then_all_is_well() {
         "failed",
         &["UnknownIssuer", "in stream.ca_file", "a proxy that inspects TLS"],
     );
-    world.gateway = world.gateway.set_path("stream.ca_file", &certificates.certificate("ca"));
+    world = world.set_path("stream.ca_file", &certificates.certificate("ca"));
     world.check().await.is_available().says("ca_bundle", "ok", &["ca.pem"]);
 }
 
@@ -44,7 +44,7 @@ async fn endpoint_that_signed_its_certificate_itself_is_told_where_to_name_it() 
 async fn authorities_that_are_not_there_or_none_keep_the_stream_from_being_asked() {
     let mut world = World::new().await;
     let gone = world.gateway.dir().join("gone.pem");
-    world.gateway = world.gateway.set_path("stream.ca_file", &gone);
+    world = world.set_path("stream.ca_file", &gone);
     world.check().await.fails(64, &["configuration"]).says(
         "configuration",
         "failed",
@@ -58,7 +58,7 @@ async fn authorities_that_are_not_there_or_none_keep_the_stream_from_being_asked
 async fn proxy_that_refuses_is_told_as_one() {
     let certificates = Certificates::new();
     let (mut world, _door) = guarded(&certificates, "broker").await;
-    world.gateway = world.gateway.set_path("stream.ca_file", &certificates.certificate("ca"));
+    world = world.set_path("stream.ca_file", &certificates.certificate("ca"));
     let proxy = Proxy::start(Manner::Refusing(403)).await;
     let world = world.set("stream.proxy.url", &format!("{:?}", proxy.url()));
     for manner in [Manner::Refusing(403), Manner::Guarded("user:password")] {

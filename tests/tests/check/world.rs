@@ -1,7 +1,8 @@
 //! What a check looks at, and what it says.
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tests::installation::Installation;
@@ -11,6 +12,9 @@ use tidegate::rehearsal::stream::{self, Key, LocalStream, Permissions};
 /// The user's key.
 pub(super) const ID: &str = "AKIAIOSFODNN7EXAMPLE";
 pub(super) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+/// The console's file of it.
+const CSV: &str = "accessKeys.csv";
 
 /// A broker, a stream with an account and one key, and a gateway that has the console's file of it.
 pub(super) struct World {
@@ -35,10 +39,21 @@ impl World {
     }
 
     /// The gateway has this file of the console.
-    pub(super) fn with_csv(mut self, text: &str) -> Self {
-        let path = self.write("accessKeys.csv", text);
-        self.gateway = self.gateway.set_path("stream.credentials.file", &path);
-        self.set("stream.credentials.kind", "\"csv\"")
+    pub(super) fn with_csv(self, text: &str) -> Self {
+        self.write(CSV, text);
+        let path = self.csv_path();
+        self.with_source("csv").set_path("stream.credentials.file", &path)
+    }
+
+    /// Where that is.
+    pub(super) fn csv_path(&self) -> PathBuf {
+        self.gateway.dir().join(CSV)
+    }
+
+    /// The gateway's key comes from a source of this kind, of which nothing more is said.
+    pub(super) fn with_source(mut self, kind: &str) -> Self {
+        self.gateway = self.gateway.unset("stream.credentials.file");
+        self.set("stream.credentials.kind", &format!("{kind:?}"))
     }
 
     pub(super) fn set(mut self, key: &str, value: &str) -> Self {
@@ -46,8 +61,29 @@ impl World {
         self
     }
 
+    pub(super) fn set_path(mut self, key: &str, path: &Path) -> Self {
+        self.gateway = self.gateway.set_path(key, path);
+        self
+    }
+
     pub(super) fn set_variable(mut self, name: &str, value: &str) -> Self {
         self.gateway = self.gateway.set_variable(name, value);
+        self
+    }
+
+    /// Records go to streams of these names, by their site, with the same key.
+    pub(super) fn with_streams(mut self, names: &[&str]) -> Self {
+        let (endpoint, csv) = (self.stream.endpoint(), self.csv_path());
+        let table = |name: &&str| {
+            format!(
+                "name = '{name}'\nregion = 'us-east-1'\nendpoint = '{endpoint}'\nshards = 4\n\
+                 route.topics = ['sites/{name}/#']\n\
+                 credentials = {{ kind = 'csv', file = '{}' }}\n",
+                csv.display()
+            )
+        };
+        let tables: Vec<_> = names.iter().map(table).collect();
+        self.gateway = self.gateway.with_streams(&tables);
         self
     }
 
@@ -61,7 +97,6 @@ impl World {
 
     /// A file of the gateway's, for its eyes alone.
     pub(super) fn write(&self, name: &str, text: &str) -> PathBuf {
-        use std::os::unix::fs::PermissionsExt;
         let path = self.gateway.dir().join(name);
         fs::write(&path, text).expect("a writable directory");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("our own file");
@@ -108,7 +143,9 @@ impl Told {
 
     /// Every step is there, and says what to do if it should.
     fn is_complete(&self) {
-        let names: Vec<_> = self.steps().iter().map(|step| text(step, "name")).collect();
+        let mut names: Vec<_> = self.steps().iter().map(|step| text(step, "name")).collect();
+        // Of several streams, each has its own.
+        names.dedup();
         let expected = [
             "configuration",
             "clock",
@@ -137,7 +174,7 @@ impl Told {
     /// `name` is in this state, and says all of `texts`, in what it says and in its fix.
     #[track_caller]
     pub(super) fn says(&self, name: &str, state: &str, texts: &[&str]) -> &Self {
-        let step = self.steps().iter().find(|step| text(step, "name") == name).expect("a step");
+        let step = self.steps().iter().find(|step| title(step) == name).expect("a step");
         assert_eq!(text(step, "state"), state, "{}", self.text);
         let words = format!("{}\n{}", text(step, "said"), text(step, "fix"));
         for text in texts {
@@ -163,10 +200,17 @@ impl Told {
     #[track_caller]
     pub(super) fn fails(&self, code: i32, names: &[&str]) -> &Self {
         let failed = self.steps().iter().filter(|step| text(step, "state") == "failed");
-        let failed: Vec<_> = failed.map(|step| text(step, "name")).collect();
-        assert_eq!((self.code, &failed[..]), (Some(code), names), "{}", self.text);
+        let failed: Vec<_> = failed.map(title).collect();
+        assert_eq!(failed, names, "{}", self.text);
+        assert_eq!(self.code, Some(code), "{}", self.text);
         self
     }
+}
+
+/// Its name, with the label of its stream where there are several.
+fn title(step: &Value) -> String {
+    let (name, stream) = (text(step, "name"), text(step, "stream"));
+    if stream.is_empty() { name.to_owned() } else { format!("{name}[{stream}]") }
 }
 
 fn text<'s>(step: &'s Value, field: &str) -> &'s str {

@@ -25,3 +25,4 @@ mod spool;
 mod stops;
 mod streams;
 mod subscriptions;
+mod two_streams;

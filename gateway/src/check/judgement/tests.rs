@@ -12,7 +12,7 @@ fn stream_of(more: &str) -> config::Stream {
         "[mqtt]\nurl = 'mqtt://localhost'\nclient_id = 'c'\ntopics = ['a']\n\
          [stream]\nname = 'pumps'\nregion = 'eu-central-1'\n{more}"
     );
-    Config::parse(&text).unwrap().stream
+    Config::parse(&text).unwrap().streams.first().clone()
 }
 
 fn refused(cause: Cause, said: &str) -> Refusal {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::books::Stop;
+use crate::books::{Spooled, Stop};
 use crate::metrics::{Beside, Conservation};
 
 use super::*;
@@ -14,7 +14,7 @@ const NOTHING: Found = Found { spooled: 0, letters: 0, letters_of_records: 0 };
 fn books(dead_lettered: u64) -> Books {
     let spooled = 50 - dead_lettered;
     let mut books = Books::new(0, 0, 0);
-    books.begin(0, Some(0), 1_000);
+    books.begin(0, Spooled { taken: 0, left: Some(0) }, 1_000);
     let ledger = Conservation {
         received: 200,
         delivered: 150,

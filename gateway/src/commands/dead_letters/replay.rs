@@ -5,20 +5,16 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use anyhow::{Context, Result};
+use futures_util::future::join_all;
 
-use crate::clock::now;
 use crate::commands::runtime;
+use crate::commands::streams::Connected;
 use crate::config::Config;
-use crate::credentials::Source;
-use crate::credentials::keys::Keys;
 use crate::dead_letter::{
     Directory, Edits, Entry, Fingerprint, Letter, Origin, Payload, REFUSED_BY_STREAM,
 };
 use crate::deliver::Stream;
-use crate::deliver::kinesis::{KeySources, Kinesis};
-use crate::normalise::{Normaliser, Reject};
-use crate::pipeline::{Sender, Unsent, keep};
-use crate::route::Router;
+use crate::pipeline::{Sender, Unsent};
 
 use super::{list::counted, readable};
 
@@ -40,6 +36,9 @@ pub struct Arguments {
     /// Only those of this reason, such as not_json.
     #[arg(long)]
     reason: Option<String>,
+    /// Send records that name no stream of the configuration to the one with this label.
+    #[arg(long, value_name = "LABEL")]
+    to: Option<String>,
     /// Say what would become of them; send and change nothing.
     #[arg(long)]
     dry_run: bool,
@@ -56,14 +55,11 @@ struct Report {
 
 pub(super) fn run(
     directory: &Directory,
-    config: Config,
+    config: &Config,
     asked: &Arguments,
     out: &mut impl Write,
 ) -> Result<()> {
-    let planner = Planner {
-        normaliser: Normaliser::new(&config.records)?,
-        router: Router::new(config.stream.partition_key.as_deref()),
-    };
+    let planner = Planner::new(config, asked.to.as_deref())?;
     if asked.dry_run {
         let report = rehearse(directory, planner, asked)?;
         writeln!(out, "{} would be sent{}", report.delivered, report.rest())?;
@@ -71,14 +67,11 @@ pub(super) fn run(
     }
     directory.check_owner()?;
     let report = runtime()?.block_on(async {
-        let source = KeySources::new(&config.stream);
-        let keys = Keys::from(source.name(), now());
-        let kinesis = Kinesis::connect(&config.stream, keys.clone()).await?;
-        let sender = Sender::new(config, &kinesis);
-        let replay = Replay { directory, planner, sender, group: Group::default() };
+        let connected = Connected::of(config).await?;
+        let replay = Replay::new(directory, planner, config, &connected.kinesis);
         tokio::select! {
             report = replay.run(asked) => report,
-            never = keep(&keys, &source) => match never {},
+            never = connected.keep_keys() => match never {},
         }
     })?;
     writeln!(out, "{} delivered{}", report.delivered, report.rest())?;
@@ -108,7 +101,7 @@ fn rehearse(directory: &Directory, mut planner: Planner, asked: &Arguments) -> R
         let (entry, letter) = found?;
         match planner.plan(&letter, entry.fingerprint()) {
             Plan::Send(_) => report.delivered += 1,
-            Plan::StillBad(reject) => report.still_bad(reject.reason.as_str().into()),
+            Plan::StillBad { reason, .. } => report.still_bad(reason.into()),
             Plan::Hashed => report.hashed += 1,
         }
     }
@@ -119,7 +112,8 @@ fn rehearse(directory: &Directory, mut planner: Planner, asked: &Arguments) -> R
 struct Replay<'a, S> {
     directory: &'a Directory,
     planner: Planner,
-    sender: Sender<'a, S>,
+    /// One for each stream, in their order.
+    senders: Vec<Sender<'a, S>>,
     group: Group,
 }
 
@@ -127,14 +121,27 @@ struct Replay<'a, S> {
 #[derive(Default)]
 struct Group {
     letters: Vec<(Letter, Fingerprint)>,
-    records: Vec<Unsent>,
-    /// The place among `letters` of the one that each record was made of.
-    made_of: Vec<usize>,
+    /// For each stream, by its place; as many as are needed.
+    parcels: Vec<Parcel>,
     bytes: usize,
     edits: Edits,
 }
 
-impl<S: Stream> Replay<'_, S> {
+/// Records of a group that go to the same stream.
+#[derive(Default)]
+struct Parcel {
+    records: Vec<Unsent>,
+    /// The place among the group's letters of the one that each record was made of.
+    made_of: Vec<usize>,
+}
+
+impl<'a, S: Stream> Replay<'a, S> {
+    fn new(directory: &'a Directory, planner: Planner, config: &Config, streams: &'a [S]) -> Self {
+        let settings = config.streams.iter().cloned();
+        let senders = settings.zip(streams).map(|(one, stream)| Sender::new(config, one, stream));
+        Self { directory, planner, senders: senders.collect(), group: Group::default() }
+    }
+
     async fn run(mut self, asked: &Arguments) -> Result<Report> {
         let mut report = Report::default();
         for found in asked_for(self.directory, asked)? {
@@ -143,9 +150,10 @@ impl<S: Stream> Replay<'_, S> {
             match self.planner.plan(&letter, line) {
                 Plan::Send(records) => self.group.push(letter, line, records),
                 Plan::Hashed => report.hashed += 1,
-                Plan::StillBad(reject) => {
-                    report.still_bad(reject.reason.as_str().into());
-                    self.group.keep_as(letter, reject, line)?;
+                Plan::StillBad { reason, detail } => {
+                    report.still_bad(reason.into());
+                    let today = Letter { reason: reason.into(), detail, ..letter.clone() };
+                    self.group.keep(&today, &letter, line)?;
                 }
             }
             if self.group.is_full() {
@@ -158,20 +166,26 @@ impl<S: Stream> Replay<'_, S> {
 
     /// Sends the group, and then changes the files as its verdicts say.
     async fn settle(&mut self, report: &mut Report) -> Result<()> {
-        let Group { letters, records, made_of, mut edits, .. } = std::mem::take(&mut self.group);
-        let sent = self.sender.send(records).await;
+        let Group { letters, parcels, mut edits, .. } = std::mem::take(&mut self.group);
         let mut refused: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
-        for (place, Unsent { key, data }, detail) in sent.refused {
-            let Some(&index) = made_of.get(place) else { continue };
-            let Some((letter, _)) = letters.get(index) else { continue };
-            let letter = Letter {
-                at_ms: letter.at_ms,
-                reason: REFUSED_BY_STREAM.into(),
-                detail,
-                origin: Origin::Key(key),
-                payload: Payload::Whole(data),
-            };
-            refused.entry(index).or_default().extend(letter.line()?);
+        let (records, made_of): (Vec<_>, Vec<_>) =
+            parcels.into_iter().map(|parcel| (parcel.records, parcel.made_of)).unzip();
+        let sending = self.senders.iter_mut().zip(records).map(|(to, records)| to.send(records));
+        for (stream, (sent, made_of)) in
+            join_all(sending).await.into_iter().zip(made_of).enumerate()
+        {
+            for (place, Unsent { key, data }, detail) in sent.refused {
+                let Some(&index) = made_of.get(place) else { continue };
+                let Some((letter, _)) = letters.get(index) else { continue };
+                let letter = Letter {
+                    at_ms: letter.at_ms,
+                    reason: REFUSED_BY_STREAM.into(),
+                    detail,
+                    origin: Origin::Record { key, stream: self.planner.label(stream) },
+                    payload: Payload::Whole(data),
+                };
+                refused.entry(index).or_default().extend(letter.line()?);
+            }
         }
         for (index, (_, line)) in letters.iter().enumerate() {
             let instead = refused.remove(&index);
@@ -189,24 +203,27 @@ impl<S: Stream> Replay<'_, S> {
 }
 
 impl Group {
-    fn push(&mut self, letter: Letter, line: Fingerprint, records: Vec<Unsent>) {
-        for record in records {
+    fn push(&mut self, letter: Letter, line: Fingerprint, records: Vec<(usize, Unsent)>) {
+        for (stream, record) in records {
             self.bytes += record.data.len();
-            self.made_of.push(self.letters.len());
-            self.records.push(record);
+            if self.parcels.len() <= stream {
+                self.parcels.resize_with(stream + 1, Parcel::default);
+            }
+            if let Some(parcel) = self.parcels.get_mut(stream) {
+                parcel.made_of.push(self.letters.len());
+                parcel.records.push(record);
+            }
         }
         self.letters.push((letter, line));
     }
 
-    /// Notes that a letter stays, with the reason of today.
-    fn keep_as(&mut self, letter: Letter, reject: Reject, line: Fingerprint) -> Result<()> {
-        if letter.reason == reject.reason.as_str() && letter.detail == reject.detail {
-            return Ok(());
+    /// Notes that a letter stays, as that of `today`.
+    fn keep(&mut self, today: &Letter, letter: &Letter, line: Fingerprint) -> Result<()> {
+        if today != letter {
+            let kept = today.line()?;
+            self.bytes += kept.len();
+            self.edits.replace(line, kept);
         }
-        let reason = reject.reason.as_str().into();
-        let kept = Letter { reason, detail: reject.detail, ..letter }.line()?;
-        self.bytes += kept.len();
-        self.edits.replace(line, kept);
         Ok(())
     }
 

@@ -14,7 +14,7 @@ pub(super) fn whole(directory: &Directory, id: Id, out: &mut impl Write) -> Resu
     let letter = find(directory, id)?;
     let (origin, from) = match &letter.origin {
         Origin::Topic(_) => ("topic", letter.origin.text()),
-        Origin::Key(_) => ("key", letter.origin.text()),
+        Origin::Record { .. } => ("key", letter.origin.text()),
     };
     let (kind, payload) = match &letter.payload {
         Payload::Hashed { xxh3_128, .. } => ("xxh3_128", xxh3_128.clone()),
@@ -28,6 +28,9 @@ pub(super) fn whole(directory: &Directory, id: Id, out: &mut impl Write) -> Resu
     writeln!(out, "{:<9} {}", "reason", printable(&letter.reason))?;
     writeln!(out, "{:<9} {}", "detail", printable(&letter.detail))?;
     writeln!(out, "{origin:<9} {}", printable(&from))?;
+    if let Origin::Record { stream: Some(stream), .. } = &letter.origin {
+        writeln!(out, "{:<9} {}", "stream", printable(stream))?;
+    }
     writeln!(out, "{:<9} {}", "bytes", letter.payload.bytes())?;
     writeln!(out, "{kind:<9} {payload}")?;
     Ok(())

@@ -18,16 +18,17 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// Largest page that is read: ours have some 60 KiB with a hundred shards.
 const PAGE_BYTES_MAX: usize = 4 << 20;
 
-/// What the gateway at `url` shows; of the time between two looks, if `between` is the wait for the
+/// What the gateway at `url` shows of `stream`, or of its only one; of the time between two looks, if `between` is the wait for the
 /// second, or else since it started.
 pub(super) async fn ask(
     url: &str,
+    stream: Option<&str>,
     between: Option<impl Future<Output = Result<()>>>,
 ) -> Result<Running> {
     let look = async || -> Result<Running> {
         let page = timeout(ANSWER_MAX, page(url)).await;
         let page = page.with_context(|| format!("no answer within {ANSWER_MAX:?}"))??;
-        Running::read(&page).map_err(anyhow::Error::msg)
+        Running::read(&page, stream).map_err(anyhow::Error::msg)
     };
     let seen = async {
         let first = look().await?;

@@ -9,29 +9,34 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use futures_util::future::join3;
 use shard_estimator::cli::{Observed, Seen};
 use tokio::sync::{mpsc, watch};
 
-use crate::config::Config;
+use crate::config::{Config, Stream, Streams};
 use crate::limits::{INTAKE_BATCHES_MAX, SETTLED_BATCHES_MAX};
 use crate::metrics::Counters;
 use crate::normalise::Normaliser;
-use crate::route::Router;
+use crate::route::{Router, Routes};
 use crate::source::{self, Lane, Publish};
 
-/// Counts what is published until `over` is ready.
+/// Counts what is published for `stream`, or for the only one, until `over` is ready.
 ///
 /// # Errors
-/// When the configuration cannot be relied on, and those of `over`.
+/// When the configuration cannot be relied on, or it is not clear which stream is meant, and those of
+/// `over`.
 pub(super) async fn watch(
     config: Config,
+    stream: Option<&str>,
     over: impl Future<Output = Result<()>>,
 ) -> Result<Observed> {
+    let (place, stream) = asked(&config.streams, stream)?;
     let mut counting = Counting {
         normaliser: Normaliser::new(&config.records).context("records")?,
-        router: Router::new(config.stream.partition_key.as_deref()),
+        routes: Routes::new(&config.streams),
+        place,
+        router: Router::new(stream.partition_key.as_deref()),
         observed: Observed::new(Seen::AtBroker),
         publishes: 0,
     };
@@ -71,9 +76,28 @@ pub(super) async fn watch(
     Ok(counting.observed)
 }
 
+/// The stream that is meant, and its place.
+fn asked<'s>(streams: &'s Streams, label: Option<&str>) -> Result<(usize, &'s Stream)> {
+    let Some(label) = label else {
+        let labels: Vec<_> = streams.iter().map(|stream| stream.label.as_str()).collect();
+        ensure!(
+            labels.len() == 1,
+            "several streams: say --stream with one of {}",
+            labels.join(", ")
+        );
+        return Ok((0, streams.first()));
+    };
+    let mut numbered = streams.iter().enumerate();
+    let found = numbered.find(|(_, stream)| stream.label == label);
+    found.with_context(|| format!("--stream {label}: there is no such stream"))
+}
+
 /// Makes records of publishes, and counts them.
 struct Counting {
     normaliser: Normaliser,
+    routes: Routes,
+    /// The place of the stream that is planned for.
+    place: usize,
     router: Router,
     observed: Observed,
     publishes: u64,
@@ -85,7 +109,11 @@ impl Counting {
         let named = String::from_utf8_lossy(topic);
         match self.normaliser.normalise(topic, payload, *rx_ts_ms, self.publishes) {
             Ok(records) => {
+                let kind = self.normaliser.kind(&named);
                 for record in records {
+                    if self.routes.of(&record, &named, kind) != Some(self.place) {
+                        continue;
+                    }
                     let key = self.router.key(&record, &named);
                     let bytes = u32::try_from(record.data.len()).unwrap_or(u32::MAX);
                     self.observed.add(*rx_ts_ms, key.as_str(), bytes);

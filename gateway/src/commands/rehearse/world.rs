@@ -148,7 +148,7 @@ fn run(config: Config, stopped: oneshot::Receiver<()>) -> Result<Ended> {
     runtime()?.block_on(async {
         let (id, secret) = (KeyId::new("REHEARSAL"), "rehearsal".into());
         let key = Key { id, secret, token: None, good_for: None };
-        let kinesis = Kinesis::connect(&config.stream, Keys::fixed(key)).await?;
+        let kinesis = [Kinesis::connect(config.streams.first(), Keys::fixed(key)).await?];
         let stop = async { drop(stopped.await) };
         let streams = Streams { records: &kinesis, letters: None };
         pipeline::run(Arc::new(config), streams, Arc::new(Counters::default()), stop).await

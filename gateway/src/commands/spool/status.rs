@@ -92,29 +92,25 @@ impl Flow {
     }
 }
 
-pub(super) fn run(
-    config: &Config,
-    disk: &Directory,
-    json: bool,
-    out: &mut impl Write,
-) -> Result<()> {
+pub(super) fn run(config: &Config, spool: &Spool, json: bool, out: &mut impl Write) -> Result<()> {
+    let disk = &Directory::new(&spool.dir);
     let gateway_runs = LedgerFile::new(&config.state_dir).is_held();
     let mut seen = survey(disk)?;
     let mut flow = None;
     if gateway_runs {
-        let (first, began) = (Look::at(&seen, &config.spool), Timestamp::now());
+        let (first, began) = (Look::at(&seen, spool), Timestamp::now());
         wait()?;
         seen = survey(disk)?;
         let elapsed_ms = began.duration_until(Timestamp::now()).as_millis();
         let ms = u64::try_from(elapsed_ms).unwrap_or(0);
-        flow = Some(Flow::between(first, Look::at(&seen, &config.spool), ms));
+        flow = Some(Flow::between(first, Look::at(&seen, spool), ms));
     }
     let oldest = oldest(&seen, disk)?;
     let (quarantined_files, quarantined_bytes) = quarantined(&disk.path("quarantine"))?;
     let status = Status {
         records: seen.unsettled(),
         bytes: seen.segments.iter().map(|segment| segment.bytes).sum(),
-        bytes_max: config.spool.bytes_max,
+        bytes_max: spool.bytes_max,
         oldest: oldest.map(time),
         oldest_age_s: oldest.map(|at_ms| (Timestamp::now().as_millisecond() - at_ms) / 1_000),
         quarantined_files,

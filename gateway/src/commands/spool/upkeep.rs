@@ -1,14 +1,15 @@
 //! `tidegate spool repair` and `purge`: what changes the spool, and with it the books.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 
 use crate::books::{Books, Held, LedgerFile, Unread};
 use crate::commands::age::Age;
-use crate::config::Config;
-use crate::spool::{Bounds, Directory, OpenError, Recovery, Spool};
+use crate::config::{Config, Spool as Settings};
+use crate::spool::{self, Bounds, Directory, OpenError, Recovery, Spool, survey};
 use crate::state_dir;
 
 use super::{count, records};
@@ -23,9 +24,9 @@ struct Changed {
     ended: io::Result<()>,
 }
 
-pub(super) fn repair(config: &Config, disk: Directory, out: &mut impl Write) -> Result<()> {
+pub(super) fn repair(config: &Config, settings: &Settings, out: &mut impl Write) -> Result<()> {
     let Changed { unreadable, left, ended, .. } =
-        change(config, disk, |spool| (0, spool.repair()))?;
+        change(config, settings, |spool| (0, spool.repair()))?;
     match unreadable {
         0 if ended.is_err() => {}
         0 => writeln!(out, "nothing to mend")?,
@@ -42,13 +43,13 @@ pub(super) fn repair(config: &Config, disk: Directory, out: &mut impl Write) -> 
 
 pub(super) fn purge(
     config: &Config,
-    disk: Directory,
+    settings: &Settings,
     older_than: Age,
     out: &mut impl Write,
 ) -> Result<()> {
     let before_ms = older_than.ago_ms(Timestamp::now())?;
     let Changed { purged, unreadable, left, ended } =
-        change(config, disk, |spool| spool.purge_older_than(before_ms))?;
+        change(config, settings, |spool| spool.purge_older_than(before_ms))?;
     writeln!(out, "purged: {}", records(purged))?;
     if unreadable > 0 {
         writeln!(out, "unreadable: {}, see quarantine", records(unreadable))?;
@@ -60,24 +61,25 @@ pub(super) fn purge(
 /// Opens the spool, lets `purge` change it, and closes it and notes that, however far it came.
 fn change(
     config: &Config,
-    disk: Directory,
+    settings: &Settings,
     purge: impl FnOnce(&mut Spool<Directory>) -> (u64, io::Result<()>),
 ) -> Result<Changed> {
-    for (key, dir) in [("spool.dir", &config.spool.dir), ("state_dir", &config.state_dir)] {
+    for (key, dir) in [("spool.dir", &settings.dir), ("state_dir", &config.state_dir)] {
         state_dir::check_owner(dir).context(key)?;
     }
     let file = LedgerFile::new(&config.state_dir);
     // Before anything is changed, and until that is noted: a gateway that does not use the spool
     // keeps the books all the same.
     let _held = hold(&file)?;
-    let (mut spool, Recovery { unsettled, corrupted, .. }) = open(config, disk)?;
+    let (mut spool, Recovery { unsettled, corrupted, .. }) = open(settings)?;
+    let elsewhere = elsewhere(config, settings)?;
     let (purged, seen) = purge(&mut spool);
     let lost: u64 = spool.take_lost().iter().map(|range| count(range.start, range.end)).sum();
     let unreadable = corrupted + lost;
     let left = spool.unsettled();
     let closed = spool.close();
     note(&file, |books| {
-        books.find(unsettled + corrupted);
+        books.find(elsewhere + unsettled + corrupted);
         books.corrupt(unreadable);
         books.purge(purged);
     })?;
@@ -92,9 +94,17 @@ fn hold(file: &LedgerFile) -> Result<Held> {
     })
 }
 
-fn open(config: &Config, disk: Directory) -> Result<(Spool<Directory>, Recovery)> {
-    let bounds = Bounds { bytes_max: config.spool.bytes_max, when_full: config.spool.when_full };
-    match Spool::open(disk, bounds) {
+/// How many records lie in spools of other streams: the books count them together.
+fn elsewhere(config: &Config, settings: &Settings) -> Result<u64> {
+    let spools = spool::directories(&config.spool.dir).context("spool.dir")?;
+    let others = spools.into_iter().filter(|dir| *dir != settings.dir);
+    let left = |dir: PathBuf| Ok(survey(&Directory::new(&dir)).context("spool.dir")?.unsettled());
+    others.map(left).sum()
+}
+
+fn open(settings: &Settings) -> Result<(Spool<Directory>, Recovery)> {
+    let bounds = Bounds { bytes_max: settings.bytes_max, when_full: settings.when_full };
+    match Spool::open(Directory::new(&settings.dir), bounds) {
         Ok(opened) => Ok(opened),
         Err(OpenError::Locked { path, pid }) => {
             let pid = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
@@ -135,7 +145,7 @@ mod tests {
             theirs.display().to_string()
         ))
         .unwrap();
-        let refusal = repair(&config, Directory::new(&theirs), &mut Vec::new()).unwrap_err();
+        let refusal = repair(&config, &config.spool, &mut Vec::new()).unwrap_err();
         assert!(format!("{refusal:#}").contains("sudo -u"), "{refusal:#}");
         assert!(!theirs.join("lock").exists());
     }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use crate::config::{Config, Fault, Faults, Login, Password, Proxy};
+use crate::config::{Config, Fault, Faults, Login, Password, Proxy, Stream};
 
 impl Config {
     /// Looks whether the files that this configuration, read from the file `name`, refers to can
@@ -15,26 +15,33 @@ impl Config {
     pub fn check_files(&self, name: &str) -> Result<(), Faults> {
         let tls = self.mqtt.broker.tls.as_ref();
         let client = tls.and_then(|tls| tls.client.as_ref());
-        let network = &self.stream.network;
-        let proxy_login = match &network.proxy {
-            Proxy::At(server) => server.login.as_ref(),
-            Proxy::Environment | Proxy::Off => None,
-        };
         let files = [
             ("mqtt.tls.ca_file", tls.and_then(|tls| tls.ca_file.as_ref())),
             ("mqtt.tls.cert_file", client.map(|(cert, _)| cert)),
             ("mqtt.tls.key_file", client.map(|(_, key)| key)),
-            ("stream.ca_file", network.ca_file.as_ref()),
         ];
         let files =
             files.into_iter().filter_map(|(key, path)| path.and_then(|path| unreadable(key, path)));
-        let logins = [("mqtt", self.mqtt.login.as_ref()), ("stream.proxy", proxy_login)];
-        let logins = logins.into_iter().filter_map(|(table, login)| no_password(table, login?));
-        let key_file = self.stream.credentials.source.file();
-        let key_file =
-            key_file.and_then(|(key, path)| unreadable(&format!("stream.credentials.{key}"), path));
-        Faults::new(name, files.chain(logins).chain(key_file).collect()).or(())
+        let login = self.mqtt.login.as_ref().and_then(|login| no_password("mqtt", login));
+        let of_streams = self.streams.iter().flat_map(of_stream);
+        Faults::new(name, files.chain(login).chain(of_streams).collect()).or(())
     }
+}
+
+fn of_stream(stream: &Stream) -> impl Iterator<Item = Fault> {
+    let table = stream.called();
+    let login = match &stream.network.proxy {
+        Proxy::At(server) => server.login.as_ref(),
+        Proxy::Environment | Proxy::Off => None,
+    };
+    let ca_file = stream.network.ca_file.as_ref();
+    let key_file = stream.credentials.source.file();
+    let faults = [
+        ca_file.and_then(|path| unreadable(&format!("{table}.ca_file"), path)),
+        login.and_then(|login| no_password(&format!("{table}.proxy"), login)),
+        key_file.and_then(|(key, path)| unreadable(&format!("{table}.credentials.{key}"), path)),
+    ];
+    faults.into_iter().flatten()
 }
 
 fn no_password(table: &str, login: &Login) -> Option<Fault> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{path, stream};
 use crate::config::file::Table;
-use crate::config::{CatchUp, DeadLetter, Spool, SpoolMode, SpoolSync, Stream, WhenFull};
+use crate::config::{CatchUp, DeadLetter, Spool, SpoolMode, SpoolSync, Streams, WhenFull};
 use crate::limits;
 
 pub(super) fn spool(table: &Table<'_>, state_dir: &Path) -> Spool {
@@ -22,8 +22,9 @@ pub(super) fn spool(table: &Table<'_>, state_dir: &Path) -> Spool {
     }
 }
 
-/// `records` is the stream of the records: the letters' own must be another, in the same region.
-pub(super) fn dead_letter(table: &Table<'_>, state_dir: &Path, records: &Stream) -> DeadLetter {
+/// `records` are the streams of the records: the letters' own must be another, in the region of the
+/// first.
+pub(super) fn dead_letter(table: &Table<'_>, state_dir: &Path, records: &Streams) -> DeadLetter {
     let stream = table.text("stream", |text| stream::beside(text, records));
     DeadLetter {
         dir: path(table, "dir").unwrap_or_else(|| state_dir.join("dead-letters")),

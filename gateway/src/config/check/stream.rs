@@ -1,19 +1,24 @@
-//! The `[stream]` table.
+//! One stream: the `[stream]` table, or a `[[stream]]`.
 
 use std::time::Duration;
 
 use super::syntax::{placeholders, plain};
-use super::{credentials, network, pauses, seconds};
-use crate::config::file::{Checked, Table};
-use crate::config::{Partitioning, Stream, StreamTarget};
+use super::{credentials, network, pace, pauses, route, seconds};
+use crate::config::file::{Checked, Item, Table};
+use crate::config::{Pace, Partitioning, Stream, StreamTarget, Streams};
 use crate::limits;
 
 /// Longest name of a stream, in characters (`CreateStream` in the API reference).
 const NAME_CHARS_MAX: usize = 128;
 
-pub(super) fn read(table: &Table<'_>) -> Stream {
+/// `label` is what it is called; it is one of a list if it `is_apart`. What it does not say of its
+/// pace is as for all.
+pub(super) fn read(table: &Table<'_>, label: String, is_apart: bool, of_all: &Pace) -> Stream {
     let (target, region) = target(table);
     Stream {
+        label,
+        is_apart,
+        route: route::read(&table.table("route")),
         target,
         region,
         network: network::read(table),
@@ -36,6 +41,7 @@ pub(super) fn read(table: &Table<'_>) -> Stream {
         partition_key: table.text("partition_key", partition_key),
         partitioning: partitioning(table),
         credentials: credentials::read(&table.table("credentials")),
+        pace: pace(&table.table("pace"), of_all),
     }
 }
 
@@ -74,19 +80,31 @@ fn target(table: &Table<'_>) -> (StreamTarget, String) {
     }
 }
 
-/// Another stream than `stream`, by name or ARN, that the same client can reach.
-pub(super) fn beside(text: &str, stream: &Stream) -> Checked<StreamTarget> {
+/// What the stream of this table is called unless it says so: by its name, if one is written.
+pub(super) fn name_of(table: &Table<'_>) -> Option<String> {
+    let (name, arn) = (table.item("name"), table.item("arn"));
+    let of_arn = || arn.as_ref()?.plain_text()?.rsplit_once('/').map(|(_, name)| name);
+    name.as_ref().and_then(Item::plain_text).or_else(of_arn).map(str::to_owned)
+}
+
+/// A stream beside those of the records, by name or ARN, that the client of the first can reach.
+pub(super) fn beside(text: &str, streams: &Streams) -> Checked<StreamTarget> {
+    let first = streams.first();
     let target = match text.starts_with("arn:") {
         false => StreamTarget::Name(name(text)?),
         true => {
             let arn = Arn::parse(text)?;
-            if arn.region != stream.region && !stream.region.is_empty() {
-                return Err(format!("must be in the region of [stream], {:?}", stream.region));
+            if arn.region != first.region && !first.region.is_empty() {
+                let of = if streams.count() > 1 { "the first [[stream]]" } else { "[stream]" };
+                return Err(format!("must be in the region of {of}, {:?}", first.region));
             }
             StreamTarget::Arn(arn.text)
         }
     };
-    if target == stream.target {
+    // A name is one of the account of its key, and the others have their own.
+    let is_arn = matches!(target, StreamTarget::Arn(_));
+    let of_records = |stream: &Stream| stream.target == target;
+    if of_records(first) || is_arn && streams.iter().any(of_records) {
         return Err("must be another stream than that of the records".to_owned());
     }
     Ok(target)

@@ -1,11 +1,12 @@
 //! Every kind of fault has a case: what is written, and what an operator reads.
 
-use crate::config::Config;
+use crate::config::{Config, Stream};
 
 mod credentials;
 mod faults;
 mod network;
 mod relations;
+mod streams;
 mod watching;
 mod whole_files;
 
@@ -37,6 +38,12 @@ fn with(case: &str) -> String {
 fn config(case: &str) -> Config {
     let text = with(case);
     Config::parse(&text).unwrap_or_else(|faults| panic!("{faults}\nin\n{text}"))
+}
+
+/// The only stream of a case without faults.
+#[track_caller]
+fn stream(case: &str) -> Stream {
+    config(case).streams.first().clone()
 }
 
 /// What an operator reads of a case, without the name of the file.

@@ -112,6 +112,16 @@ impl<'f> Item<'f> {
         self.value.get_ref().as_array().is_some_and(|list| list.is_empty())
     }
 
+    /// Whether this is a list of something.
+    pub(in crate::config) fn is_list_of_some(&self) -> bool {
+        self.value.get_ref().as_array().is_some_and(|list| !list.is_empty())
+    }
+
+    /// The text that this is, if it is one; nothing is noted when it is none.
+    pub(in crate::config) fn plain_text(&self) -> Option<&str> {
+        self.value.get_ref().as_str()
+    }
+
     /// Whether this is a table rather than a value.
     pub(in crate::config) fn is_table(&self) -> bool {
         self.value.get_ref().is_table()

@@ -162,7 +162,8 @@ impl World {
 
     pub(super) fn of(mut config: Config) -> Self {
         let now = start();
-        let requests = config.stream.requests_in_flight * config.batch.bytes_max * REQUEST_COPIES;
+        let requests_in_flight = config.streams.first().requests_in_flight;
+        let requests = requests_in_flight * config.batch.bytes_max * REQUEST_COPIES;
         config.memory_bytes_max = requests + 2 * SHARDS * (64 << 10);
         let mut custody = Custody::new(&config, SHARDS, NOTHING, now);
         custody.heard(MS);

@@ -44,11 +44,11 @@ pub(super) enum Signed {
 
 impl Signed {
     /// What it says when this stands in the way of a call. A key that is not allowed something may be
-    /// an old one, of which all was taken.
-    pub(super) fn of(cause: &Cause) -> Self {
+    /// an old one, of which all was taken: if the call was to the stream that the key `is_for`.
+    pub(super) fn of(cause: &Cause, is_for: bool) -> Self {
         if *cause == Cause::WrongTime {
             Self::AtTheWrongTime
-        } else if cause.is_the_key() || *cause == Cause::NotPermitted {
+        } else if cause.is_the_key() || (is_for && *cause == Cause::NotPermitted) {
             Self::WithABadKey
         } else {
             Self::Well
@@ -63,16 +63,22 @@ mod tests {
 
     #[test]
     fn a_refusal_over_the_clock_is_told_from_one_over_the_key() {
-        assert_eq!(Signed::of(&Cause::WrongTime), Signed::AtTheWrongTime);
+        assert_eq!(Signed::of(&Cause::WrongTime, true), Signed::AtTheWrongTime);
         for cause in [Cause::UnknownKey, Cause::WrongSecret, Cause::Expired, Cause::NotPermitted] {
-            assert_eq!(Signed::of(&cause), Signed::WithABadKey, "{cause:?}");
+            assert_eq!(Signed::of(&cause, true), Signed::WithABadKey, "{cause:?}");
         }
+    }
+
+    #[test]
+    fn what_is_not_permitted_to_the_stream_of_dead_letters_says_nothing_of_the_key_of_records() {
+        assert_eq!(Signed::of(&Cause::NotPermitted, false), Signed::Well);
+        assert_eq!(Signed::of(&Cause::UnknownKey, false), Signed::WithABadKey);
     }
 
     #[test]
     fn trouble_of_the_stream_says_nothing_about_the_key() {
         for cause in [Cause::NoStream, Cause::Kms(Kms::Disabled), Cause::Down, Cause::Unheard] {
-            assert_eq!(Signed::of(&cause), Signed::Well, "{cause:?}");
+            assert_eq!(Signed::of(&cause, true), Signed::Well, "{cause:?}");
         }
     }
 }

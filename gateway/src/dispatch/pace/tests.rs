@@ -35,8 +35,14 @@ fn key_of(shard: usize) -> PartitionKey {
     PartitionKey::new(["a", "abc"][shard])
 }
 
+/// The pace of a gateway with this configuration.
+pub(super) fn pace_of(text: &str, now: Instant) -> Pace {
+    let config = Config::parse(text).unwrap();
+    Pace::new(&config, config.streams.first(), now)
+}
+
 fn pace(now: Instant) -> Pace {
-    Pace::new(&Config::parse(CONFIG).unwrap(), now)
+    pace_of(CONFIG, now)
 }
 
 /// Draws records of these sizes as soon as each is granted, for `span`; when and what was granted.
@@ -98,7 +104,7 @@ fn record_a_byte_over_a_kib_does_not_cost_two() {
 fn long_linger_makes_no_shard_slower() {
     let now = start();
     let text = format!("batch.linger_ms = 500\n{CONFIG}");
-    let mut pace = Pace::new(&Config::parse(&text).unwrap(), now);
+    let mut pace = pace_of(&text, now);
     let granted = drawn(&mut pace, now, Duration::from_secs(10), |_| 100);
     assert!(worst_second(&granted, |_| 1.0) <= 1000.0);
     assert!(granted.len() >= 8_500, "only {}", granted.len());
@@ -108,7 +114,7 @@ fn long_linger_makes_no_shard_slower() {
 fn minute_of_one_among(instances: u32, bytes: usize) -> Vec<(Duration, usize)> {
     let began = start();
     let text = CONFIG.replace("instances = 1", &format!("instances = {instances}"));
-    let mut pace = Pace::new(&Config::parse(&text).unwrap(), began);
+    let mut pace = pace_of(&text, began);
     drawn(&mut pace, began, Duration::from_secs(60), |_| bytes)
 }
 
@@ -136,7 +142,7 @@ fn pace_starts_without_a_burst() {
 fn unknown_shards_are_paced_as_one() {
     let began = start();
     let text = CONFIG.replace("shards = 2", "");
-    let mut pace = Pace::new(&Config::parse(&text).unwrap(), began);
+    let mut pace = pace_of(&text, began);
     let granted = drawn(&mut pace, began, Duration::from_secs(5), |_| 100);
     assert!(worst_second(&granted, |_| 1.0) <= 1000.0);
     assert!(granted.len() >= 4_300, "only {}", granted.len());
@@ -146,7 +152,7 @@ fn unknown_shards_are_paced_as_one() {
 fn pace_by_feedback_knows_no_limit_until_the_first_refusal() {
     let began = start();
     let text = CONFIG.replace("shards = 2", "").replace("[pace]", "[pace]\nmode = \"feedback\"");
-    let mut pace = Pace::new(&Config::parse(&text).unwrap(), began);
+    let mut pace = pace_of(&text, began);
     let free = drawn_until(&mut pace, began, 10_000);
     assert_eq!(free, 10_000, "nothing is known to be too fast");
     let now = began + Duration::from_millis(500);
@@ -184,7 +190,7 @@ fn taken(keys: impl Iterator<Item = PartitionKey>, now: Instant) -> Vec<Taken> {
 fn pace_of_large_records_rises_by_the_second_and_not_by_the_answer() {
     let began = start();
     let text = CONFIG.replace("instances = 1", "instances = 90");
-    let mut pace = Pace::new(&Config::parse(&text).unwrap(), began);
+    let mut pace = pace_of(&text, began);
     let (mut now, mut at_last) = (began, 0);
     while now < began + Duration::from_secs(100) {
         match pace.draw(&key_of(0), 1_000_000, now) {
@@ -260,7 +266,7 @@ fn per_s(pace: &mut Pace, shards: u32, began: Instant) -> Vec<usize> {
 fn learned_shards_are_paced_each_by_itself_before_and_after_a_reshard() {
     let began = start();
     let text = CONFIG.replace("shards = 2", "");
-    let mut pace = Pace::new(&Config::parse(&text).unwrap(), began);
+    let mut pace = pace_of(&text, began);
     let mut now = began;
     for (shards, first) in [(4, 0), (8, 4), (3, 12)] {
         show(&mut pace, shards, first, now);
@@ -304,7 +310,7 @@ fn kib_of(bytes: usize) -> f64 {
 fn large_record_gets_through_a_crowd_of_small_ones_on_its_shard() {
     let began = start();
     let text = CONFIG.replace("shards = 2", "shards = 1");
-    let mut pace = Pace::new(&Config::parse(&text).unwrap(), began);
+    let mut pace = pace_of(&text, began);
     let mut queues = Queues::new(Order::Device);
     let push = |queues: &mut Queues, key: &str, bytes, now| {
         let (key, data) = (PartitionKey::new(key), Bytes::from(vec![b'x'; bytes]));

@@ -52,9 +52,10 @@ mod tests {
     use bytes::Bytes;
     use shard_estimator::{ShardId, ShardRanges};
 
-    use crate::config::{Config, Order};
+    use crate::config::Order;
     use crate::deliver::Verdict;
     use crate::dispatch::pace::Pace;
+    use crate::dispatch::pace::tests::pace_of;
     use crate::metrics::{Known, ShardsShown, StreamLoad};
     use crate::queue::tests::Open;
     use crate::queue::{Incoming, Queues, Room, Taken};
@@ -75,7 +76,7 @@ mod tests {
                  stream = {{ name = 's', region = 'us-east-1' {settings} }}"
             );
             let began = Instant::now();
-            Self { pace: Pace::new(&Config::parse(&text).unwrap(), began), began, second: 0 }
+            Self { pace: pace_of(&text, began), began, second: 0 }
         }
 
         fn now(&self) -> Instant {

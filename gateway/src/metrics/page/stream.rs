@@ -1,123 +1,121 @@
-//! What the stream is used for, and what that is held against.
+//! What each stream is used for, and what that is held against.
 
 use std::fmt::Error;
 
-use prometheus_client::metrics::MetricType;
 use shard_estimator::Flow;
+use shard_estimator::number::real;
 
-use super::Page;
+use super::{Labels, Page};
 use crate::config::Partitioning;
-use crate::metrics::{HotKeyShown, Known, PlanShown, ShardLoad, ShardsShown, Shown, StreamLoad};
+use crate::metrics::{HotKeyShown, Known, ShardLoad, ShardsShown, StreamShown};
 
-pub(super) fn write(shown: &Shown, page: &mut Page<'_>) -> Result<(), Error> {
-    plan(&shown.plan, page)?;
-    load(&shown.load, page)?;
-    shards(&shown.load.hottest, page)?;
-    hot_keys(&shown.hottest_keys, page)
+pub(super) fn write(streams: &[StreamShown], page: &mut Page<'_>) -> Result<(), Error> {
+    gauges(streams, page)?;
+    told_apart(streams, page)?;
+    shards(streams, page)?;
+    hot_keys(streams, page)
 }
 
-fn plan(plan: &PlanShown, page: &mut Page<'_>) -> Result<(), Error> {
-    for (name, help, value) in [
+/// What is shown of each stream: a name, what it means, and how it is read.
+type OfStream = (&'static str, &'static str, fn(&StreamShown) -> Option<f64>);
+
+fn gauges(streams: &[StreamShown], page: &mut Page<'_>) -> Result<(), Error> {
+    const SERIES: [OfStream; 13] = [
+        ("spool_bytes", "Bytes of the spool's files.", |of| Some(real(of.spool_bytes))),
+        (
+            "spool_limit_bytes",
+            "What they may come to: spool.bytes_max, or a stream's part of it.",
+            { |of| Some(real(of.spool_bytes_max)) },
+        ),
         (
             "plan_holds",
             "1 while the plan holds; 0 from the warning that it does not until it does again.",
-            f64::from(u8::from(plan.holds)),
+            |of| Some(f64::from(u8::from(of.plan.holds))),
         ),
-        ("plan_target_ratio", "The part of its limits that a shard is planned for.", plan.target),
+        ("plan_target_ratio", "The part of its limits that a shard is planned for.", |of| {
+            Some(of.plan.target)
+        }),
         (
             "pace_fraction_ratio",
             "The part of its limits that a shard is sent at most by a gateway that is alone.",
-            plan.fraction,
+            |of| Some(of.plan.fraction),
         ),
         (
             "partition_keys",
             "About how many partition keys were in use in the last one to two hours; 2 % off.",
-            plan.keys,
+            |of| Some(of.plan.keys),
         ),
-    ] {
-        page.gauge(name, help, value)?;
-    }
-    partitioning(plan.partitioning, page)?;
-    for (name, help, value) in [
         (
             "window_records_per_second",
             "Records that there were to send in the last full window, of a minute at most.",
-            plan.window.map(|window| window.records_per_s),
+            |of| Some(of.plan.window?.records_per_s),
         ),
-        (
-            "window_bytes_per_second",
-            "Their bytes, data and keys.",
-            plan.window.map(|window| window.bytes_per_s),
-        ),
+        ("window_bytes_per_second", "Their bytes, data and keys.", |of| {
+            Some(of.plan.window?.bytes_per_s)
+        }),
         (
             "pace_instances",
             "Gateways that share the stream, as stated: pace.instances; absent if it is not.",
-            plan.instances.map(f64::from),
+            |of| of.plan.instances.map(f64::from),
         ),
-    ] {
-        value.map_or(Ok(()), |value| page.gauge(name, help, value))?;
-    }
-    Ok(())
-}
-
-fn load(load: &StreamLoad, page: &mut Page<'_>) -> Result<(), Error> {
-    for (name, help, value) in [
         (
             "offered_records_per_second",
             "Records that there are to send, averaged over some ten seconds.",
-            load.offered.records_per_s,
+            |of| Some(of.load.offered.records_per_s),
         ),
         (
             "offered_bytes_per_second",
             "Bytes that there are to send, data and keys, averaged likewise.",
-            load.offered.bytes_per_s,
+            |of| Some(of.load.offered.bytes_per_s),
         ),
         (
             "throttled_ratio",
             "The part of attempts that the stream refused for their rate, averaged likewise.",
-            load.throttled,
+            |of| Some(of.load.throttled),
         ),
-    ] {
-        page.gauge(name, help, value)?;
+        (
+            "hottest_shard_offered_ratio",
+            "The part of its limits that there is to send to the hottest shard, as a mean over some \
+             minutes; absent while shards are not told apart.",
+            |of| of.load.hottest_used,
+        ),
+    ];
+    for (name, help, value) in SERIES {
+        let shown = |stream: &StreamShown| Some((stream.labels([]), value(stream)?));
+        page.gauges((name, help), streams.iter().filter_map(shown))?;
     }
-    stream_shards(load.shards, page)?;
-    let Some(used) = load.hottest_used else { return Ok(()) };
-    page.gauge(
-        "hottest_shard_offered_ratio",
-        "The part of its limits that there is to send to the hottest shard, as a mean over some \
-         minutes; absent while shards are not told apart.",
-        used,
-    )
+    Ok(())
 }
 
-fn stream_shards(shards: Option<ShardsShown>, page: &mut Page<'_>) -> Result<(), Error> {
-    let series = |ShardsShown { count, known }| {
+/// How many shards there are, and what places keys on them.
+fn told_apart(streams: &[StreamShown], page: &mut Page<'_>) -> Result<(), Error> {
+    let shards = |stream: &StreamShown| {
+        let ShardsShown { count, known } = stream.load.shards?;
         let known = match known {
             Known::Stated => "stated",
             Known::Listed => "listed",
             Known::Learned => "learned",
         };
-        (known, f64::from(count))
+        Some((stream.labels([("known", known.to_owned())]), f64::from(count)))
     };
     let help = "Shards of the stream, as stated by the operator, listed by the service, or learned \
         from its answers, and then there are so many at least; absent while they are not told apart.";
-    page.gauges("stream_shards", help, "known", shards.map(series).into_iter())
-}
-
-fn partitioning(partitioning: Partitioning, page: &mut Page<'_>) -> Result<(), Error> {
-    let how = match partitioning {
-        Partitioning::Md5 => "md5",
-        Partitioning::Golden => "golden",
+    page.gauges(("stream_shards", help), streams.iter().filter_map(shards))?;
+    let partitioning = |stream: &StreamShown| {
+        let how = match stream.plan.partitioning {
+            Partitioning::Md5 => "md5",
+            Partitioning::Golden => "golden",
+        };
+        (stream.labels([("how", how.to_owned())]), 1.0)
     };
     let help = "1 for what places partition keys on shards: stream.partitioning.";
-    page.gauges("stream_partitioning", help, "how", std::iter::once((how, 1.0)))
+    page.gauges(("stream_partitioning", help), streams.iter().map(partitioning))
 }
 
 /// What is shown of each hot key: a name, what it means, and how it is read.
 type OfKey = (&'static str, &'static str, fn(&Flow) -> f64);
 
-/// Keys that may not be named are told apart by their rank.
-fn hot_keys(keys: &[HotKeyShown], page: &mut Page<'_>) -> Result<(), Error> {
+fn hot_keys(streams: &[StreamShown], page: &mut Page<'_>) -> Result<(), Error> {
     const SERIES: [OfKey; 3] = [
         (
             "hot_key_records_per_second",
@@ -134,23 +132,29 @@ fn hot_keys(keys: &[HotKeyShown], page: &mut Page<'_>) -> Result<(), Error> {
             |flow| flow.used(),
         ),
     ];
+    let keys: Vec<_> = streams.iter().flat_map(keys).collect();
     for (name, help, value) in SERIES {
-        let mut metric = page.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (rank, HotKeyShown { name, flow }) in (1_u32..).zip(keys) {
-            let label: (&str, String) = match name {
-                Some(name) => ("key", name.clone()),
-                None => ("rank", rank.to_string()),
-            };
-            metric.encode_family(&[label])?.encode_gauge(&value(flow))?;
-        }
+        page.gauges((name, help), keys.iter().map(|(key, flow)| (key.clone(), value(flow))))?;
     }
     Ok(())
+}
+
+/// The hot keys of a stream; those that may not be named are told apart by their rank.
+fn keys(stream: &StreamShown) -> impl Iterator<Item = (Labels, Flow)> {
+    let ranked = (1_u32..).zip(&stream.hottest_keys);
+    ranked.map(|(rank, HotKeyShown { name, flow })| {
+        let label = match name {
+            Some(name) => ("key", name.clone()),
+            None => ("rank", rank.to_string()),
+        };
+        (stream.labels([label]), *flow)
+    })
 }
 
 /// What is shown of each shard: a name, what it means, and how it is read.
 type OfShard = (&'static str, &'static str, fn(&ShardLoad) -> Option<f64>);
 
-fn shards(shards: &[ShardLoad], page: &mut Page<'_>) -> Result<(), Error> {
+fn shards(streams: &[StreamShown], page: &mut Page<'_>) -> Result<(), Error> {
     const SERIES: [OfShard; 8] = [
         ("shard_offered_ratio", "The part of the shard's limits that there is to send.", |shard| {
             Some(shard.offered.used())
@@ -182,8 +186,12 @@ fn shards(shards: &[ShardLoad], page: &mut Page<'_>) -> Result<(), Error> {
         }),
     ];
     for (name, help, value) in SERIES {
-        let values = shards.iter().filter_map(|shard| Some((shard.name.as_str(), value(shard)?)));
-        page.gauges(name, help, "shard", values)?;
+        let shown = streams.iter().flat_map(|stream| {
+            stream.load.hottest.iter().filter_map(move |shard| {
+                Some((stream.labels([("shard", shard.name.clone())]), value(shard)?))
+            })
+        });
+        page.gauges((name, help), shown)?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::telemetry::tests::log_of;
 
 use super::*;
 
-const NOTHING: Opening = Opening { spooled: 0, takes_over: true };
+const NOTHING: Spooled = Spooled { taken: 0, left: Some(0) };
 
 #[expect(clippy::disallowed_methods, reason = "where the made-up time begins")]
 fn start() -> Instant {

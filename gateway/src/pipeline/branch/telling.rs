@@ -4,38 +4,32 @@ use std::time::{Duration, Instant};
 
 use super::Branch;
 use crate::deliver::Stream;
-use crate::metrics::{Delays, StreamLoad};
+use crate::limits::SHARDS_SHOWN_MAX;
+use crate::metrics::{StreamCounts, StreamShown};
 use crate::pipeline::clock;
-use crate::pipeline::watching::{Backlog, Watching};
+use crate::pipeline::watching::Backlog;
 
 impl<S: Stream> Branch<'_, S> {
-    /// How many records are neither on the disk nor at their end.
-    pub(in crate::pipeline) fn exposed(&self) -> usize {
-        self.custody.exposed()
-    }
-
-    /// The same in bytes, as far as they take room.
+    /// Bytes of what is not safe, as far as it takes room.
     pub(in crate::pipeline) fn exposed_bytes(&self) -> usize {
         self.custody.exposed_bytes()
     }
 
-    /// How many records are on the disk and not at their end.
-    pub(in crate::pipeline) fn spooled(&self) -> u64 {
-        self.custody.spooled()
-    }
-
-    /// How many bytes the files of the spool have, and how many they may have.
-    pub(in crate::pipeline) fn spool_bytes(&self) -> (u64, u64) {
-        (self.spooling.bytes(), self.spool_bytes_max)
+    /// What is counted, and what is held now.
+    pub(in crate::pipeline) fn counts(&self) -> StreamCounts {
+        let in_flight = self.custody.exposed() as u64;
+        StreamCounts { in_flight, spooled: self.custody.spooled(), ..self.counts }
     }
 
     /// Tells the log how the spool drains.
     pub(in crate::pipeline) fn report(&mut self, now: Instant) {
+        let _within = self.span.clone().entered();
         self.observer.say(now, self.custody.spooled(), self.spooling.bytes());
     }
 
     /// Looks whether the plan holds.
     pub(in crate::pipeline) fn look(&mut self, now: Instant) {
+        let _within = self.span.clone().entered();
         let load = self.dispatcher.load(0, now);
         let backlog = Backlog {
             spooled: self.custody.spooled(),
@@ -45,19 +39,21 @@ impl<S: Stream> Branch<'_, S> {
         self.watching.look(&load, backlog, now);
     }
 
-    /// What the stream is used for, with its hottest shards, at most `most`.
-    pub(in crate::pipeline) fn load(&self, most: usize, now: Instant) -> StreamLoad {
-        self.dispatcher.load(most, now)
-    }
-
-    /// What there is to send, and what that is held against.
-    pub(in crate::pipeline) fn watching(&self) -> &Watching {
-        &self.watching
-    }
-
-    /// From publishes to the acceptance of their records.
-    pub(in crate::pipeline) fn delays(&self) -> Delays {
-        self.delays
+    /// What is shown of it to who asks.
+    pub(in crate::pipeline) fn shown(&self, now: Instant) -> StreamShown {
+        let traffic = self.watching.traffic();
+        StreamShown {
+            label: self.label.clone(),
+            counts: self.counts(),
+            spool_bytes: self.spooling.bytes(),
+            spool_bytes_max: self.spool_bytes_max,
+            delays: self.delays,
+            sizes: traffic.sizes(),
+            key_bytes: traffic.key_bytes(),
+            plan: self.watching.plan(),
+            load: self.dispatcher.load(SHARDS_SHOWN_MAX, now),
+            hottest_keys: self.watching.hottest_keys(),
+        }
     }
 
     /// Counts how long ago the publishes of accepted records arrived. A clock that was set back

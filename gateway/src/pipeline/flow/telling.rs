@@ -8,9 +8,9 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::Flow;
 use crate::deliver::Stream;
-use crate::limits::{SHARDS_SHOWN_MAX, WATCH_EVERY};
+use crate::limits::WATCH_EVERY;
 use crate::metrics::server::Asked;
-use crate::metrics::{Conservation, Held, Shown};
+use crate::metrics::{Conservation, MemoryShown, Shown, StreamCounts};
 use crate::pipeline::bookkeeping::Moment;
 use crate::pipeline::branch::Branch;
 use crate::pipeline::clock;
@@ -71,18 +71,23 @@ impl<S: Stream> Flow<'_, S> {
         self.branches.iter_mut().for_each(|branch| branch.report(now));
         self.reports += 1;
         if self.reports.is_multiple_of(FORECASTS_PER_LEDGER) {
-            self.counters.log(&self.conservation());
+            self.counters.log(&self.counts());
         }
     }
 
+    /// What is counted of all streams together.
+    pub(super) fn counts(&self) -> StreamCounts {
+        self.branches.iter().map(Branch::counts).sum()
+    }
+
     pub(super) fn conservation(&self) -> Conservation {
-        let exposed = self.branches.iter().map(Branch::exposed).sum();
-        self.counters.conservation(exposed, self.branches.iter().map(Branch::spooled).sum())
+        self.counters.conservation(&self.counts())
     }
 
     pub(super) fn moment(&self) -> Moment {
-        let (ledger, beside) = (self.conservation(), self.counters.beside());
-        Moment { unix_ms: clock::unix_ms(), ledger, beside }
+        let streams = self.counts();
+        let ledger = self.counters.conservation(&streams);
+        Moment { unix_ms: clock::unix_ms(), ledger, beside: self.counters.beside(&streams) }
     }
 
     /// Writes a checkpoint of the books if one is due.
@@ -103,26 +108,17 @@ impl<S: Stream> Flow<'_, S> {
 
     /// Shows everything to who asks.
     fn show(&self, asked: Asked, now: Instant) {
-        let Some(branch) = self.branches.first() else { return };
-        let (spool_bytes, spool_bytes_max) = branch.spool_bytes();
-        let watching = branch.watching();
+        let Moment { ledger, beside, .. } = self.moment();
         let shown = Shown {
             uptime: now.saturating_duration_since(self.started),
-            ledger: self.conservation(),
-            beside: self.counters.beside(),
-            attempts: self.counters.attempts(),
-            held: Held {
+            ledger,
+            beside,
+            adopted: self.counters.adopted.get(),
+            memory: MemoryShown {
                 exposed_bytes: self.exposed_bytes(),
                 exposed_bytes_max: self.exposed_bytes_max,
-                spool_bytes,
-                spool_bytes_max,
             },
-            delays: branch.delays(),
-            sizes: watching.traffic().sizes(),
-            key_bytes: watching.traffic().key_bytes(),
-            plan: watching.plan(),
-            load: branch.load(SHARDS_SHOWN_MAX, now),
-            hottest_keys: watching.hottest_keys(),
+            streams: self.branches.iter().map(|branch| branch.shown(now)).collect(),
         };
         // Who asked may be gone.
         drop(asked.send(shown.page()));

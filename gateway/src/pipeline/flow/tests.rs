@@ -19,6 +19,8 @@ use crate::telemetry::tests::Log;
 use super::telling::Occasion;
 use super::*;
 
+mod several;
+
 /// Can accept no record, ever.
 #[derive(Default)]
 struct Picky {
@@ -33,11 +35,10 @@ impl Stream for Picky {
 }
 
 /// A flow's surroundings.
-struct Scene {
-    /// Goes with the scene.
-    _dir: TempDir,
+struct Scene<S = Picky> {
+    dir: TempDir,
     config: Config,
-    stream: Picky,
+    streams: Vec<S>,
     counters: Arc<Counters>,
 }
 
@@ -53,15 +54,17 @@ impl Scene {
     fn new(settings: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = config(dir.path(), settings);
-        Self { _dir: dir, config, stream: Picky::default(), counters: Arc::default() }
+        Self { dir, config, streams: vec![Picky::default()], counters: Arc::default() }
     }
+}
 
+impl<S: Stream> Scene<S> {
     /// A flow that settles receipts through `settled`.
-    fn open(&self, settled: mpsc::Sender<Vec<Receipt>>) -> Flow<'_, Picky> {
-        let opened = Opened::open(&self.config, &self.counters).unwrap();
+    fn open(&self, settled: mpsc::Sender<Vec<Receipt>>) -> Flow<'_, S> {
+        let opened = Opened::open(&self.config).unwrap();
         let settlement = Settlement::new(vec![settled]);
         let counters = Arc::clone(&self.counters);
-        Flow::new(&self.config, &self.stream, opened, settlement, counters).unwrap()
+        Flow::new(&self.config, &self.streams, opened, settlement, counters).unwrap()
     }
 
     /// Runs a flow, and beside it `story`.
@@ -118,7 +121,7 @@ async fn letters_of_records_that_are_safe_in_the_spool_are_counted_before_a_stop
         for number in 1..=2 {
             doors.intake.send(reading(number)).await.unwrap();
             assert_eq!(doors.settled.recv().await.unwrap().len(), 1, "it is in the spool");
-            until(|| *scene.stream.refused.lock().unwrap() == number).await;
+            until(|| *scene.streams[0].refused.lock().unwrap() == number).await;
         }
         // One commit waits for the lock, and behind it the next letter.
         drop((doors.stop, doors.intake));

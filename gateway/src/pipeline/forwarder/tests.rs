@@ -7,6 +7,7 @@ use tokio::time::timeout;
 
 use crate::dead_letter::{Letter, Origin, Payload};
 use crate::deliver::{Trouble, TroubleKind, Verdict};
+use crate::metrics::StreamCounts;
 use crate::pipeline::tests::{PATIENCE, config, lock, until};
 use crate::queue::Taken;
 
@@ -116,7 +117,7 @@ async fn letter_that_the_stream_refuses_stays_and_holds_up_no_other() {
     scene.forward().await;
     assert_eq!(scene.accepted(), records(&["a", "b", "c"]));
     assert_eq!(fs::read_to_string(scene.file()).unwrap(), line("poison"));
-    let counts = scene.counters.beside();
+    let counts = scene.counters.beside(&StreamCounts::default());
     // Each of the two forwarders, as each run, tries the refused one.
     assert_eq!((counts.dead_letters_forwarded, counts.dead_letters_refused), (3, 2));
 }
@@ -204,7 +205,7 @@ async fn letter_that_no_call_can_carry_is_refused_and_holds_up_no_other() {
     scene.forward().await;
     assert_eq!(scene.accepted(), records(&["a", "b"]));
     assert_eq!(fs::read_to_string(scene.file()).unwrap(), line(&too_long));
-    assert_eq!(scene.counters.beside().dead_letters_refused, 1);
+    assert_eq!(scene.counters.dead_letters_refused.get(), 1);
 }
 
 #[tokio::test]

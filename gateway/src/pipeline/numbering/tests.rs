@@ -12,7 +12,7 @@ use super::*;
 /// On a stream of 4 shards.
 fn golden(dir: &Path) -> Numbering {
     let config = config(dir, "stream.shards = 4\nstream.partitioning = 'golden'");
-    Numbering::open(&config).unwrap()
+    Numbering::open(&config, config.streams.first()).unwrap()
 }
 
 fn record(numbering: &mut Numbering, slot: usize, key: &str) -> Incoming {

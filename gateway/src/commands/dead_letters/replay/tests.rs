@@ -6,6 +6,7 @@ use tempfile::TempDir;
 use crate::dead_letter::Store;
 use crate::deliver::{Trouble, TroubleKind, Verdict};
 use crate::queue::Taken;
+use crate::record::PartitionKey;
 
 use super::*;
 
@@ -54,19 +55,12 @@ impl Scene {
     }
 
     fn planner(&self) -> Planner {
-        Planner {
-            normaliser: Normaliser::new(&self.config.records).unwrap(),
-            router: Router::new(None),
-        }
+        Planner::new(&self.config, None).unwrap()
     }
 
     async fn replay(&self) -> Report {
-        let replay = Replay {
-            directory: &self.directory,
-            planner: self.planner(),
-            sender: Sender::new(self.config.clone(), &self.shelf),
-            group: Group::default(),
-        };
+        let streams = std::slice::from_ref(&self.shelf);
+        let replay = Replay::new(&self.directory, self.planner(), &self.config, streams);
         replay.run(&asked(None)).await.unwrap()
     }
 
@@ -76,7 +70,11 @@ impl Scene {
 }
 
 fn asked(reason: Option<&str>) -> Arguments {
-    Arguments { reason: reason.map(str::to_owned), dry_run: false }
+    Arguments { reason: reason.map(str::to_owned), to: None, dry_run: false }
+}
+
+fn of_record(key: &str) -> Origin {
+    Origin::Record { key: PartitionKey::new(key), stream: None }
 }
 
 fn letter(payload: &str) -> Letter {
@@ -97,7 +95,7 @@ async fn of_a_letter_that_becomes_several_records_only_what_is_refused_stays() {
     assert_eq!(scene.shelf.accepted.lock().unwrap().len(), 2);
     let left = scene.left();
     assert_eq!((left.len(), left[0].at_ms), (1, 7));
-    assert_eq!(left[0].origin, Origin::Key(crate::record::PartitionKey::new("b")));
+    assert_eq!(left[0].origin, of_record("b"));
     // As often as one likes: it is sent as it is.
     assert_eq!(scene.replay().await.still_bad.len(), 1);
     assert_eq!(scene.left(), left);
@@ -142,8 +140,8 @@ fn same_letter_makes_the_same_record_each_time() {
     let letter = letter(r#"{"d":"a","v":1}"#);
     let line = Fingerprint::of(&letter.line().unwrap());
     let record = || match scene.planner().plan(&letter, line) {
-        Plan::Send(records) => records[0].data.clone(),
-        Plan::StillBad(_) | Plan::Hashed => panic!("it is a record"),
+        Plan::Send(records) => records[0].1.data.clone(),
+        Plan::StillBad { .. } | Plan::Hashed => panic!("it is a record"),
     };
     assert_eq!(record(), record());
 }
@@ -152,11 +150,8 @@ fn same_letter_makes_the_same_record_each_time() {
 async fn large_record_that_was_refused_is_sent_again_as_it_is() {
     let scene = Scene::with(&[]);
     let record = "x".repeat(900_000);
-    let letter = Letter {
-        reason: REFUSED_BY_STREAM.into(),
-        origin: Origin::Key(crate::record::PartitionKey::new("a")),
-        ..letter(&record)
-    };
+    let letter =
+        Letter { reason: REFUSED_BY_STREAM.into(), origin: of_record("a"), ..letter(&record) };
     Store::open(&scene.config.dead_letter).unwrap().append(&[letter]).unwrap();
     assert_eq!(scene.replay().await.delivered, 1);
     assert!(*scene.shelf.accepted.lock().unwrap() == [record]);

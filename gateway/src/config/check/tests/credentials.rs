@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{check, config, said};
+use super::{check, config, said, stream};
 use crate::config::{Credentials, KeySource, Role};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/put-only";
@@ -15,7 +15,7 @@ fn table(entries: &str) -> String {
 
 #[track_caller]
 fn source(entries: &str) -> KeySource {
-    config(&table(entries)).stream.credentials.source
+    stream(&table(entries)).credentials.source
 }
 
 #[track_caller]
@@ -26,9 +26,9 @@ fn is_fault(entries: &str, fault: &str) {
 #[test]
 fn without_a_word_the_key_is_where_the_sdk_finds_it() {
     let default = Credentials { source: KeySource::Default, strict_permissions: false };
-    assert_eq!(config("").stream.credentials, default);
-    assert_eq!(config(&table("kind = 'default'")).stream.credentials, default);
-    assert!(config(&table("strict_permissions = true")).stream.credentials.strict_permissions);
+    assert_eq!(stream("").credentials, default);
+    assert_eq!(stream(&table("kind = 'default'")).credentials, default);
+    assert!(stream(&table("strict_permissions = true")).credentials.strict_permissions);
 }
 
 #[test]

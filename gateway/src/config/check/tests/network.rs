@@ -1,6 +1,6 @@
 //! The way to the AWS side: keys of `[stream]`, and `[stream.proxy]`.
 
-use super::{check, check_lines, config};
+use super::{check, check_lines, config, stream};
 use crate::config::{Login, Network, Password, Proxy, ProxyServer};
 
 const HOST: &str = "must be a host or domain such as \"example.com\", an address, or a network such \
@@ -8,19 +8,18 @@ const HOST: &str = "must be a host or domain such as \"example.com\", an address
 
 #[test]
 fn without_a_word_the_way_is_that_of_the_environment_to_the_endpoint_of_the_region() {
-    let network = config("").stream.network;
+    let network = stream("").network;
     assert_eq!(network, Network::default());
     assert_eq!(network.proxy, Proxy::Environment);
 }
 
 #[test]
 fn every_key_of_the_way_is_read() {
-    let network = config(
+    let network = stream(
         "stream.ca_file = '/ca'\nstream.fips = true\nstream.dual_stack = true\n\
          stream.proxy.url = 'http://p:3128'\nstream.proxy.username = 'joe'\n\
          stream.proxy.password_file = '/pw'\nstream.proxy.except = ['a.example', '10.0.0.0/8']",
     )
-    .stream
     .network;
     let login = Login { username: "joe".to_owned(), password: Some(Password::File("/pw".into())) };
     let proxy = ProxyServer {
@@ -36,8 +35,8 @@ fn every_key_of_the_way_is_read() {
         proxy: Proxy::At(proxy),
     };
     assert_eq!(network, expected);
-    assert_eq!(config("stream.proxy.url = 'off'").stream.network.proxy, Proxy::Off);
-    let endpoint = config("stream.endpoint = 'https://e:1/path'").stream.network.endpoint;
+    assert_eq!(stream("stream.proxy.url = 'off'").network.proxy, Proxy::Off);
+    let endpoint = stream("stream.endpoint = 'https://e:1/path'").network.endpoint;
     assert_eq!(endpoint.as_deref(), Some("https://e:1/path"));
 }
 

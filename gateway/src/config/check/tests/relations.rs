@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{check, config, said};
+use super::{check, config, said, stream};
 use crate::config::{Partitioning, Password, Qos, StreamTarget};
 
 const MIB: usize = 1 << 20;
@@ -23,8 +23,8 @@ fn of_two_pauses_the_one_we_guessed_gives_way() {
         "mqtt.reconnect_ms_min = 900\nmqtt.reconnect_ms_max = 100",
         &["6: mqtt.reconnect_ms_min = 900: must be at most reconnect_ms_max"],
     );
-    assert_eq!(config("stream.backoff_ms_min = 9000").stream.backoff, ms(9_000, 9_000));
-    assert_eq!(config("stream.backoff_ms_max = 20").stream.backoff, ms(20, 20));
+    assert_eq!(stream("stream.backoff_ms_min = 9000").backoff, ms(9_000, 9_000));
+    assert_eq!(stream("stream.backoff_ms_max = 20").backoff, ms(20, 20));
     assert_eq!(config("mqtt.reconnect_ms_max = 100").mqtt.reconnect, ms(100, 100));
     assert_eq!(config("mqtt.reconnect_ms_min = 100").mqtt.reconnect, ms(100, 30_000));
 }
@@ -66,9 +66,9 @@ fn points_of_the_golden_ratio_are_for_stated_shards_and_one_gateway_a_device() {
         &["7: stream.partitioning = 'golden': cannot be together with mqtt.share_group: each \
            member of the group would give a device another number, and so another shard"],
     );
-    let golden = config("stream.shards = 4\nstream.partitioning = 'golden'").stream;
+    let golden = stream("stream.shards = 4\nstream.partitioning = 'golden'");
     assert_eq!(golden.partitioning, Partitioning::Golden);
-    assert_eq!(config("").stream.partitioning, Partitioning::Md5);
+    assert_eq!(stream("").partitioning, Partitioning::Md5);
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a_stream_has_one_name_and_the_region_of_its_arn() {
         &format!("stream.name!\nstream.arn = '{ARN}'"),
         &["5: stream.region = 'eu-central-1': is not the region of the arn, \"eu-west-1\""],
     );
-    let stream = config(&format!("stream.name!\nstream.region!\nstream.arn = '{ARN}'")).stream;
+    let stream = stream(&format!("stream.name!\nstream.region!\nstream.arn = '{ARN}'"));
     assert_eq!(
         (stream.target, stream.region.as_str()),
         (StreamTarget::Arn(ARN.into()), "eu-west-1")
@@ -262,7 +262,10 @@ fn into_memory_that_was_limited_fits_what_we_choose() {
         ("memory_bytes_max = '16 MiB'\nstream.requests_in_flight = 6", 6, MIB),
     ] {
         let config = config(case);
-        let got = (config.stream.requests_in_flight, usize::try_from(config.mqtt.packet_bytes_max));
+        let got = (
+            config.streams.first().requests_in_flight,
+            usize::try_from(config.mqtt.packet_bytes_max),
+        );
         assert_eq!(got, (requests, Ok(packet)), "{case}");
     }
 }
@@ -308,8 +311,7 @@ fn a_full_batch_passes_the_uplink_before_its_call_times_out() {
            (batch.bytes_max) takes so long at uplink_kbit_s_max"],
     );
     config("stream.uplink_kbit_s_max = 256\nstream.request_timeout_s = 46");
-    let guessed =
-        |kbit_s| config(&format!("stream.uplink_kbit_s_max = {kbit_s}")).stream.request_timeout;
+    let guessed = |kbit_s| stream(&format!("stream.uplink_kbit_s_max = {kbit_s}")).request_timeout;
     assert_eq!(guessed(256), Duration::from_secs(92));
     assert_eq!(guessed(100_000), Duration::from_secs(15));
 }

@@ -35,7 +35,7 @@ const FAILURES: [Verdict; 2] = [Verdict::Unavailable, Verdict::Unheard];
 
 fn one_of_four(mode: &str, now: Instant) -> Pace {
     let text = CONFIG.replace("instances = 1", &format!("instances = 4\nmode = \"{mode}\""));
-    Pace::new(&Config::parse(&text).unwrap(), now)
+    pace_of(&text, now)
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn second_of_four_is_split(key: HashKey) -> ShardId {
 fn refusal_is_remembered_when_the_names_of_all_shards_change() {
     let began = start();
     let text = CONFIG.replace("shards = 2", "shards = 4");
-    let mut pace = Pace::new(&Config::parse(&text).unwrap(), began);
+    let mut pace = pace_of(&text, began);
     // Of the first shard.
     observe(&mut pace, 10, 1, began);
     let now = began + Duration::from_secs(2);
@@ -81,7 +81,8 @@ impl Crowd {
         let now = start();
         let text = CONFIG.replace("shards = 2", "").replace("instances = 1", "");
         let config = Config::parse(&text).unwrap();
-        let paces = (0..gateways).map(|_| Pace::new(&config, now)).collect();
+        let paces =
+            (0..gateways).map(|_| Pace::new(&config, config.streams.first(), now)).collect();
         let devices = (0..40).map(device).collect();
         Self { paces, devices, tanks: vec![Tank { room: 1000.0 }; shards], first: 0, now, turn: 0 }
     }

@@ -1,0 +1,171 @@
+//! All streams, and what they are to each other.
+
+use shard_estimator::size;
+
+use super::{stream, syntax};
+use crate::config::file::{Checked, Table};
+use crate::config::{Config, Pace, Route, SpoolMode, Stream, Streams, Subscription};
+use crate::filter::Filter;
+use crate::limits::{SPOOL_BYTES, STREAMS_MAX};
+use crate::record::TYPE;
+
+/// Longest label, in characters: as long as the name of a stream.
+const LABEL_CHARS_MAX: usize = 128;
+
+/// The tables of the streams, in order, each with what it is called.
+pub(super) struct Tables<'f> {
+    tables: Vec<Table<'f>>,
+}
+
+impl<'f> Tables<'f> {
+    /// Reads the streams that `root` has. What they do not say of their pace is as for all.
+    pub(super) fn read(root: &Table<'f>, of_all: &Pace) -> (Self, Streams) {
+        let (first, others, is_apart) = root.one_or_several("stream");
+        if 1 + others.len() > STREAMS_MAX {
+            root.fault("stream", format!("must be at most {STREAMS_MAX} streams"));
+        }
+        let mut tables = Vec::new();
+        let mut read = |number: usize, table: Table<'f>| {
+            let table = if is_apart { table.called(&number.to_string()) } else { table };
+            let label = label(&table, is_apart);
+            let table = match &label {
+                Some(label) if is_apart => table.called(label),
+                _ => table,
+            };
+            let stream = stream::read(&table, label.unwrap_or_default(), is_apart, of_all);
+            tables.push(table);
+            stream
+        };
+        let first = read(1, first);
+        let others = (2..).zip(others).map(|(number, table)| read(number, table)).collect();
+        (Self { tables }, Streams::new(first, others))
+    }
+
+    /// Each stream with its table.
+    pub(super) fn of<'t>(
+        &'t self,
+        config: &'t Config,
+    ) -> impl Iterator<Item = (&'t Table<'f>, &'t Stream)> {
+        self.tables.iter().zip(config.streams.iter())
+    }
+
+    /// The same, to change the streams.
+    pub(super) fn of_mut<'t>(
+        &'t self,
+        streams: &'t mut Streams,
+    ) -> impl Iterator<Item = (&'t Table<'f>, &'t mut Stream)> {
+        self.tables.iter().zip(streams.iter_mut())
+    }
+}
+
+/// What a stream is called: as it says, or by its name.
+fn label(table: &Table<'_>, is_apart: bool) -> Option<String> {
+    if table.item("label").is_some() {
+        return table.text("label", named);
+    }
+    let name = stream::name_of(table)?;
+    if is_apart && named(&name).is_err() {
+        table.missing("label", "a name that the stream can have on the disk");
+    }
+    Some(name)
+}
+
+/// It is the name of a directory, which nobody should overlook.
+fn named(text: &str) -> Checked<String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    let is_long = text.len() > LABEL_CHARS_MAX;
+    if text.is_empty() || is_long || text.starts_with('.') || !text.chars().all(allowed) {
+        return Err(format!(
+            "must be 1 to {LABEL_CHARS_MAX} letters, digits, underscores, hyphens and dots, and \
+             not begin with a dot"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// What the streams must be to each other, and to the rest.
+pub(super) fn relate(root: &Table<'_>, tables: &Tables<'_>, config: &Config) {
+    let subscribed: Vec<_> = config.mqtt.lanes.iter().flatten().filter_map(filter).collect();
+    for (index, (table, stream)) in tables.of(config).enumerate() {
+        let mut before = config.streams.iter().take(index);
+        reachable(table, stream, config, &subscribed);
+        if before.clone().any(|other| other.label == stream.label && !stream.label.is_empty()) {
+            table.fault("label", "is there twice: say another");
+        } else if before.clone().any(|other| is_same(other, stream)) {
+            let why = "is there twice: let one [[stream]] take the records of both";
+            table.fault("name", why);
+        } else if let Some(other) = before.find(|other| covers(&other.route, &stream.route)) {
+            let why =
+                format!("takes nothing: {:?} is before it and takes all of that", other.label);
+            table.fault("route", why);
+        }
+    }
+    if config.streams.count() > 1 && config.spool.mode == SpoolMode::Off {
+        root.table("spool").fault(
+            "mode",
+            "cannot be \"off\" with several streams: publishes are acknowledged in order, so the \
+             trouble of one would hold back the others",
+        );
+    }
+    parts_of_the_spool(root, config);
+}
+
+/// Each stream has its part of the disk.
+fn parts_of_the_spool(root: &Table<'_>, config: &Config) {
+    let needed = SPOOL_BYTES.range.min * config.streams.count() as u64;
+    if config.spool.bytes_max < needed {
+        let needed = size::show(needed);
+        root.table("spool")
+            .fault("bytes_max", format!("must be at least {needed:?} for so many streams"));
+    }
+}
+
+/// A route must lead from something that there is.
+fn reachable(table: &Table<'_>, stream: &Stream, config: &Config, subscribed: &[Filter]) {
+    let (route, Route { topics, types, .. }) = (table.table("route"), &stream.route);
+    let records = &config.records;
+    let template = records.topic_template.as_deref().unwrap_or_default();
+    for topic in topics {
+        if !subscribed.is_empty() && !subscribed.iter().any(|filter| filter.overlaps(topic)) {
+            let topic = topic.as_str();
+            route.fault("topics", format!("nothing is subscribed to that {topic:?} matches"));
+        }
+    }
+    if !types.is_empty() && !types.iter().any(|one| one == TYPE) && !template.contains("{type}") {
+        route.fault(
+            "types",
+            "needs {type} in records.topic_template: without, all are \"telemetry\"",
+        );
+    }
+    let knows_tenants = template.contains("{tenant}") || records.tenant_pointer.is_some();
+    if !stream.route.tenants.is_empty() && !knows_tenants {
+        route.fault(
+            "tenants",
+            "needs {tenant} in records.topic_template, or records.tenant_pointer",
+        );
+    }
+}
+
+fn filter(subscription: &Subscription) -> Option<Filter> {
+    syntax::topic_filter(&subscription.filter).ok()
+}
+
+/// Whether both are the same stream, whose shards then had two paces.
+fn is_same(one: &Stream, other: &Stream) -> bool {
+    !one.target.as_str().is_empty()
+        && one.target == other.target
+        && one.region == other.region
+        && one.network.endpoint == other.network.endpoint
+        && one.credentials == other.credentials
+}
+
+/// Whether `one` takes all that `other` takes.
+fn covers(one: &Route, other: &Route) -> bool {
+    let within = |ours: &[String], theirs: &[String]| {
+        ours.is_empty() || !theirs.is_empty() && theirs.iter().all(|name| ours.contains(name))
+    };
+    let covered = |topic: &Filter| one.topics.iter().any(|filter| filter.covers(topic));
+    let topics =
+        one.topics.is_empty() || !other.topics.is_empty() && other.topics.iter().all(covered);
+    topics && within(&one.types, &other.types) && within(&one.tenants, &other.tenants)
+}
