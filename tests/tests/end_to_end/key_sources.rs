@@ -21,6 +21,7 @@ mod roles;
 
 const ID: &str = "AKIAIOSFODNN7EXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+const ROLE: &str = "arn:aws:iam::000000000000:role/writer";
 
 /// Instance metadata is given up after six seconds and the token service after eight; this machine may
 /// be busy.

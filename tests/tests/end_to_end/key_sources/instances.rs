@@ -33,7 +33,6 @@ async fn instance_lends_the_key_of_its_role() {
     let account = Account::new().await;
     let metadata = Metadata::start(account.lent(), Manner::Obliging).await;
     on_instance(account, &metadata).signs_with("ASIA").await;
-    assert_eq!(metadata.given(), 1);
 }
 
 #[tokio::test]
@@ -110,20 +109,29 @@ async fn without_a_word_keys_are_found_where_aws_tools_look_in_their_order() {
         let run = account.world.gateway.start().await;
         let text = "a key was found where AWS tools look";
         assert_eq!(run.field(text, "provider").await, provider);
-        assert_eq!(run.field("calls are signed with this key", "key").await, key);
+        let signs = run.field("calls are signed with this key", "key").await;
+        assert!(signs.as_str().expect("a text").starts_with(key), "{signs}");
         run.kill().await;
     };
-    found(&account, "instance", "ASIA…MPLE").await;
+    found(&account, "instance", "ASIA…").await;
     let account =
         account.set_variable("AWS_CONTAINER_CREDENTIALS_FULL_URI", &metadata.container_uri());
-    found(&account, "container", "ASIA…MPLE").await;
+    found(&account, "container", "ASIA…").await;
+    let token = account.write("token", "eyJ.fresh").display().to_string();
+    let sts = account.world.stream.endpoint();
+    let account = account
+        .with_role(|role| role.web_identity = Some("eyJ.fresh".to_owned()))
+        .set_variable("AWS_WEB_IDENTITY_TOKEN_FILE", &token)
+        .set_variable("AWS_ROLE_ARN", ROLE)
+        .set_variable("AWS_ENDPOINT_URL_STS", &sts);
+    found(&account, "web identity", "ASIA…").await;
     let profiles = account.write("profiles", &format!("[default]\n{}", settings()));
     let account =
         account.set_variable("AWS_SHARED_CREDENTIALS_FILE", &profiles.display().to_string());
-    found(&account, "profile", "AKIA…MPLE").await;
+    found(&account, "profile", "AKIA…").await;
     let account =
         account.set_variable("AWS_ACCESS_KEY_ID", ID).set_variable("AWS_SECRET_ACCESS_KEY", SECRET);
-    found(&account, "environment", "AKIA…MPLE").await;
+    found(&account, "environment", "AKIA…").await;
     account.signs_with(ID).await;
 }
 
@@ -147,4 +155,28 @@ async fn instance_keeps_the_secrets_of_its_role() {
     let account = Account::new().await;
     let metadata = Metadata::start(account.lent(), Manner::Obliging).await;
     keeps_its_secrets(on_instance(account, &metadata)).await;
+}
+
+#[tokio::test]
+async fn instance_is_asked_for_another_key_when_the_one_that_it_lent_is_refused() {
+    let account = Account::new().await;
+    let lent = account.lent();
+    let metadata = Metadata::start(lent.clone(), Manner::Obliging).await;
+    let account = on_instance(account, &metadata);
+    let run = account.world.gateway.start().await;
+    let load = Load::new(100, 1_000);
+    let published = load.publish(account.world.broker.port).await;
+    account.world.all_arrive(&published).await;
+
+    let other = Lent { id: lent.id.replace("EXAMPLE", "REPLACE"), ..lent.clone() };
+    let session = Key { session_token: Some(lent.token), ..Key::new(SECRET) };
+    account.world.stream.account(|account| {
+        account.revoke(&lent.id);
+        account.enter(&other.id, session);
+    });
+    metadata.lend(other.clone());
+    let more = Load { first_seq: 100, ..load }.publish(account.world.broker.port).await;
+    account.world.all_arrive(&[published, more].concat()).await;
+    assert!(account.uses(&other.id) > 0);
+    assert_eq!(run.stop().await.books().delivered, 200);
 }

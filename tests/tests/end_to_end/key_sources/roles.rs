@@ -5,11 +5,9 @@ use tidegate::rehearsal::stream::{Clock, RequestFault, Role};
 
 use super::*;
 
-const ROLE: &str = "arn:aws:iam::000000000000:role/writer";
-
 impl Account {
     /// A role that the key of the account may assume. Its token service is where its stream is.
-    fn with_role(self, change: impl FnOnce(&mut Role)) -> Self {
+    pub(super) fn with_role(self, change: impl FnOnce(&mut Role)) -> Self {
         let mut role = Role { trusted: vec![ID.to_owned()], ..Role::default() };
         change(&mut role);
         self.world.stream.account(|account| account.roles.insert(ROLE.to_owned(), role));
