@@ -83,6 +83,8 @@ pub struct Custody {
     limit: Duration,
     /// Whether the broker sends nothing more until something is settled.
     window_exhausted: bool,
+    /// The number of the last receipt of each connection.
+    received_up_to: Vec<u64>,
     /// When to look for stripes that have caught up.
     check_at: Instant,
     /// Nothing is written, or read, before, because the disk did not do it.
@@ -118,6 +120,7 @@ impl Custody {
             lateness: Lateness::new(config.batch.linger),
             limit: Duration::MAX,
             window_exhausted: false,
+            received_up_to: vec![0; config.mqtt.lanes.len()],
             check_at: now,
             write_retry_at: None,
             read_retry_at: None,
@@ -233,9 +236,17 @@ impl Custody {
         receipt
     }
 
-    /// Learns from the round trip of a call that was answered.
-    pub fn heard(&mut self, round_trip: Duration) {
-        self.lateness.heard(round_trip);
+    /// Learns from the round trip of a call that was answered now.
+    pub fn heard(&mut self, round_trip: Duration, now: Instant) {
+        self.lateness.heard(round_trip, now);
+    }
+
+    /// Notes the last receipt so far of its connection, whichever stream its records go to. Receipts
+    /// are acknowledged in order, so that one which waits holds up all that come after it.
+    pub fn received_up_to(&mut self, receipt: Receipt) {
+        if let Some(last) = self.received_up_to.get_mut(usize::from(receipt.lane)) {
+            *last = receipt.number;
+        }
     }
 
     /// Notes that a connection's broker sends nothing more until something is settled. Until
@@ -305,19 +316,23 @@ impl Custody {
         since.checked_add(self.limit)
     }
 
-    /// Logs everything of the stripes of late records.
+    /// Logs everything of the stripes of late records; of all, if the stream said nothing since one of
+    /// those came.
     fn overflow(&mut self, now: Instant) {
         if self.late_at().is_none_or(|at| at > now) {
             return;
         }
         let limit = self.limit;
-        let (held, stripes) = (&self.held, &mut self.stripes);
+        let (held, stripes, lateness) = (&self.held, &mut self.stripes, &self.lateness);
         let was_well = stripes.overflowing() == 0;
         let leaving = self.unlogged.take(|spot| {
             let there = held.get(spot.1.0).filter(|_| is_unlogged(held, spot));
             let Some(held) = there else { return true };
             if now.saturating_duration_since(held.since) >= limit {
-                stripes.overflow(held.stripe, now);
+                match lateness.is_silent_since(held.since) {
+                    true => stripes.all_overflow(now),
+                    false => stripes.overflow(held.stripe, now),
+                }
             }
             stripes.is_overflowing(held.stripe)
         });

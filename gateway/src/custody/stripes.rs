@@ -115,13 +115,20 @@ impl Stripes {
         self.overflowing
     }
 
-    /// Notes that a record was late. True if its stripe was well until now.
-    pub(super) fn overflow(&mut self, index: Stripe, now: Instant) -> bool {
-        let Some(stripe) = self.get_mut(index) else { return false };
-        let is_new = stripe.overflowing.replace(now).is_none();
-        stripe.calm = false;
-        self.overflowing += usize::from(is_new);
-        is_new
+    /// Notes that a record was late.
+    pub(super) fn overflow(&mut self, index: Stripe, now: Instant) {
+        if let Some(stripe) = self.stripes.get_mut(index.0) {
+            self.overflowing += usize::from(stripe.overflowing.replace(now).is_none());
+            stripe.calm = false;
+        }
+    }
+
+    /// Notes that whatever goes to the stream is late.
+    pub(super) fn all_overflow(&mut self, now: Instant) {
+        for stripe in &mut self.stripes {
+            (stripe.overflowing, stripe.calm) = (Some(now), false);
+        }
+        self.overflowing = self.stripes.len();
     }
 
     /// Notes the end of a record, whether it was in time.

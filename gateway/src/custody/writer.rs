@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
+use crate::ack::Receipt;
 use crate::config::{Config, SpoolSync};
 use crate::limits::{GROUP_BYTES_MAX, GROUP_LINGER};
 use crate::record::RecordSlot;
@@ -17,7 +18,8 @@ use super::{Custody, Found, Held, Log, Part, Progress};
 #[derive(Debug)]
 pub(super) struct Writer {
     sync: SpoolSync,
-    /// A group of so many is synced: the other half of the broker's window goes on meanwhile.
+    /// A group of so many is synced, or one that holds up so many acknowledgements: the other half of
+    /// the broker's window goes on meanwhile.
     group_records: usize,
     waiting: Line,
     waiting_records: usize,
@@ -83,14 +85,19 @@ impl Custody {
         if !writer.writing.is_empty() {
             return None;
         }
-        let oldest = writer.waiting.front(|spot| is_waiting(held, spot))?;
+        let oldest = held.get(writer.waiting.front(|spot| is_waiting(held, spot))?.0)?;
+        let holds_up = |receipt: Receipt| {
+            let last = self.received_up_to.get(usize::from(receipt.lane));
+            last.map_or(0, |last| last.saturating_sub(receipt.number))
+        };
         let at_once = writer.sync == SpoolSync::Immediate
             || self.window_exhausted
             || writer.waiting_records >= writer.group_records
+            || oldest.receipt.map_or(0, holds_up) >= writer.group_records as u64
             || writer.waiting_bytes >= GROUP_BYTES_MAX;
         let linger = if at_once { Duration::ZERO } else { GROUP_LINGER };
-        let due = held.get(oldest.0).map(|held| held.since + linger);
-        due.map(|at| self.write_retry_at.map_or(at, |retry| retry.max(at)))
+        let at = oldest.since + linger;
+        Some(self.write_retry_at.map_or(at, |retry| retry.max(at)))
     }
 
     pub(super) fn take_group(&mut self) -> Vec<Entry> {

@@ -176,6 +176,11 @@ impl<'a, S: Stream> Branch<'a, S> {
         self.watching.away(away, now);
     }
 
+    /// Notes the last receipt so far of its connection.
+    pub(super) fn received_up_to(&mut self, receipt: Receipt) {
+        self.custody.received_up_to(receipt);
+    }
+
     /// Notes that a connection's broker sends nothing more until something is settled.
     pub(super) fn window_exhausted(&mut self) {
         self.custody.window_exhausted();
@@ -252,7 +257,7 @@ impl<'a, S: Stream> Branch<'a, S> {
     fn answered(&mut self, began: Instant, answer: Answer, ends: &mut Ends) {
         let now = clock::now();
         if answer.trouble.is_none() {
-            self.custody.heard(now - began);
+            self.custody.heard(now - began, now);
         }
         self.counts.calls += u64::from(answer.calls);
         let outcome = self.dispatcher.answered(answer, now, fastrand::f64());

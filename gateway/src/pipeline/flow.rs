@@ -201,8 +201,10 @@ impl<'a, S: Stream> Flow<'a, S> {
             return;
         }
         let now = clock::now();
+        let last = intake.publishes.last().map(|publish| publish.receipt);
         for branch in &mut self.branches {
             branch.away(intake.away, now);
+            last.into_iter().for_each(|receipt| branch.received_up_to(receipt));
         }
         for publish in intake.publishes {
             self.take_in_one(&publish, now);

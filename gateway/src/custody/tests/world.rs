@@ -166,7 +166,7 @@ impl World {
         let requests = requests_in_flight * config.batch.bytes_max * REQUEST_COPIES;
         config.memory_bytes_max = requests + 2 * SHARDS * (64 << 10);
         let mut custody = Custody::new(&config, SHARDS, NOTHING, now);
-        custody.heard(MS);
+        custody.heard(MS, now);
         Self {
             custody,
             disk: Disk::new(),
@@ -231,6 +231,7 @@ impl World {
             }
             if let Some((slot, number)) = self.queues.get_mut(&key).unwrap().pop_front() {
                 self.delivered.push((key, number));
+                self.custody.heard(MS, self.now);
                 if let Some(receipt) = self.custody.end(slot, self.now) {
                     self.settle(receipt);
                 }

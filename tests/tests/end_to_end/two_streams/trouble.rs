@@ -82,12 +82,10 @@ async fn south_away(streams: &Streams, link: Link, per_second: u64) -> Measured 
 #[tokio::test]
 async fn measure() {
     for (link, per_second, window) in [
-        (Link::Silent, 400, "1000"),
-        (Link::Refusing, 400, "1000"),
-        (Link::Silent, 1_000, "1000"),
-        (Link::Refusing, 1_000, "1000"),
         (Link::Silent, 1_000, "20"),
         (Link::Refusing, 1_000, "20"),
+        (Link::Silent, 1_000, "200"),
+        (Link::Refusing, 1_000, "200"),
     ] {
         let streams = Streams::new().await.set("mqtt.receive_maximum", window);
         south_away(&streams, link, per_second).await;
