@@ -22,7 +22,7 @@ pub struct Installation {
     dir: TempDir,
     /// Keys and values of each table, as TOML.
     tables: BTreeMap<String, BTreeMap<String, String>>,
-    /// The lines of each `[[stream]]`, if there are several.
+    /// The tables of streams that are said in lines.
     streams: Vec<String>,
     environment: BTreeMap<String, String>,
     /// What runs the program, with its arguments, if not the kernel at once.
@@ -123,9 +123,19 @@ impl Installation {
 
     /// Instead of the one stream there are several: the lines of each `[[stream]]`.
     #[must_use]
-    pub fn with_streams(mut self, streams: &[String]) -> Self {
+    pub fn with_streams(self, streams: &[String]) -> Self {
+        self.with_tables(streams.iter().map(|lines| format!("[[stream]]\n{lines}")).collect())
+    }
+
+    /// Another `[stream]`, by its lines.
+    #[must_use]
+    pub fn with_stream(self, lines: &str) -> Self {
+        self.with_tables(vec![format!("[stream]\n{lines}")])
+    }
+
+    fn with_tables(mut self, streams: Vec<String>) -> Self {
         self.tables.retain(|table, _| table != "stream" && !table.starts_with("stream."));
-        self.streams = streams.to_vec();
+        self.streams = streams;
         self
     }
 
@@ -248,7 +258,7 @@ impl Installation {
             }
             lines.extend(keys.iter().map(|(key, value)| format!("{key} = {value}")));
         }
-        lines.extend(self.streams.iter().map(|stream| format!("[[stream]]\n{stream}")));
+        lines.extend(self.streams.iter().cloned());
         lines.join("\n")
     }
 

@@ -161,6 +161,36 @@ fn what_a_full_spool_drops_again_and_again_does_not_fill_the_memory() {
 }
 
 #[test]
+fn stream_that_says_nothing_overflows_as_a_whole_and_a_slow_shard_alone() {
+    for silent in [true, false] {
+        let mut world = World::new(SpoolMode::Overflow);
+        (0..SHARDS).for_each(|n| world.receive(key(n)));
+        world.blocked = [true, silent, silent];
+        // The first is late, and what comes of each then goes the way of its stripe.
+        (0..100).for_each(|_| world.pass());
+        let overflowing = world.custody.stripes.overflowing();
+        assert_eq!(overflowing, if silent { SHARDS } else { 1 });
+    }
+}
+
+#[test]
+fn group_is_written_before_it_holds_up_half_the_window() {
+    let mut world = World::new(SpoolMode::Always);
+    world.blocked = [true; SHARDS];
+    world.receive(0);
+    world.pass();
+    assert_eq!(world.safe.len(), 0, "it waits for others");
+    // They came for another stream.
+    let half = config(SpoolMode::Always).mqtt.receive_maximum / 2;
+    world.custody.received_up_to(Receipt { lane: 0, number: u64::from(half) - 1 });
+    world.pass();
+    assert_eq!(world.safe.len(), 0, "not yet");
+    world.custody.received_up_to(Receipt { lane: 0, number: u64::from(half) });
+    world.pass();
+    assert_eq!(world.safe.len(), 1);
+}
+
+#[test]
 fn blocked_shard_that_opens_brings_no_more_into_memory_than_its_part() {
     let mut world = World::new(SpoolMode::Overflow);
     world.blocked[1] = true;

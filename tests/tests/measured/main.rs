@@ -4,8 +4,12 @@
 #[path = "../end_to_end/world.rs"]
 mod world;
 
+#[path = "../end_to_end/two_streams/world.rs"]
+mod two_streams;
+
 mod pace;
 mod plans;
+mod streams;
 
 /// Held while something is measured: two at once would take the machine from each other.
 static STAGE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
