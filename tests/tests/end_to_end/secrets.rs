@@ -77,3 +77,43 @@ async fn secret_and_token_of_a_key_are_nowhere_but_in_its_file() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_a_service_repeats_of_a_session_is_not_repeated_by_us() {
+    for assumes_a_role in [false, true] {
+        let world = World::new().await;
+        let file = world.gateway.dir().join("key");
+        let wrong = SECRET.replace('w', "v");
+        let settings = format!(
+            "aws_access_key_id = {ID}\naws_secret_access_key = {wrong}\naws_session_token = {TOKEN}\n"
+        );
+        fs::write(&file, settings).expect("a writable directory");
+        let key = Key { session_token: Some(TOKEN.to_owned()), ..Key::new(SECRET) };
+        world.stream.account(|account| account.enter(ID, key));
+        let set = |name: &str| format!("stream.credentials.{name}");
+        let (sts, base) =
+            (world.stream.endpoint(), format!("{{ kind = \"static_file\", file = {file:?} }}"));
+        let world = match assumes_a_role {
+            false => {
+                world.set(&set("kind"), "\"static_file\"").set(&set("file"), &format!("{file:?}"))
+            }
+            true => world
+                .set(&set("kind"), "\"assume_role\"")
+                .set(&set("role_arn"), "\"arn:aws:iam::000000000000:role/writer\"")
+                .set(&set("base"), &base)
+                .set(&set("sts_endpoint"), &format!("{sts:?}")),
+        };
+        let gateway = world.gateway.set_variable("RUST_LOG", "trace");
+        let run = gateway.start().await;
+        Load::new(10, 500).publish(world.broker.port).await;
+        run.says("does not match the signature you provided").await;
+        let log = run.stop().await.log.join("\n");
+        let checked = gateway.ask(&["check"]).await;
+        assert!(checked.text.contains("does not match the signature"), "{checked:?}");
+        for (name, text) in [("the log", log), ("check", checked.text + &checked.log)] {
+            for piece in pieces(TOKEN) {
+                assert!(!text.contains(&piece), "{name} holds {piece:?} of the token");
+            }
+        }
+    }
+}
