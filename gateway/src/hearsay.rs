@@ -1,14 +1,14 @@
 //! What others say, made fit to be repeated in a log, a report or a page.
 //!
-//! A service that is shown a wrong signature answers with the whole request that it should have been made
-//! for, over many lines: with it the token of a session. And whoever answers in a service's place may say
-//! anything.
+//! A service that is shown a wrong signature answers with the whole request that it should have been
+//! made for, over many lines: with it the token of a session. And whoever answers in a service's place
+//! may say anything.
 
 /// Longest text that is repeated, in characters. A refusal of permission names who asked and for which
 /// stream, in some 500 with the longest names that there are.
 const CHARS_MAX: usize = 512;
 
-/// What is not for repeating begins with one of these, in any case. The first of them that is found counts.
+/// What is not for repeating begins with one of these, in capitals or not: with the first that is found.
 const NOT_TO_REPEAT: [&str; 3] = ["the canonical string", "canonical", "x-amz-security-token"];
 
 /// What stands for everything that is left out.

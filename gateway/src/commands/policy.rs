@@ -110,13 +110,13 @@ fn answer(arguments: &Arguments, config: &Config) -> Result<Grant, Vec<String>> 
             planned_shards(plan).map_err(|wrong| faults.push(wrong.to_string())).ok()
         }
     };
-    let role = role(arguments.whom, config);
+    let role = role(arguments.whom, config).map_err(|fault| vec![fault.to_string()])?;
     let arn = role.and_then(|role| RoleArn::parse(&role.arn));
     let (streams, unknown) = streams(config, arguments, arn.as_ref().map(|arn| &arn.account));
     faults.extend(unknown.iter().map(Fault::to_string));
     let granted = grant(&Request {
         whom: arguments.whom,
-        name: arn.map(|arn| arn.name),
+        role: arn,
         streams,
         keys: arguments.kms.clone(),
         with_optional: arguments.optional,
@@ -138,19 +138,24 @@ fn answer(arguments: &Arguments, config: &Config) -> Result<Grant, Vec<String>> 
 
 /// The role that the gateway is configured to assume, where the policy is for one: it says what it is
 /// called, in which account it is, and what must be said to assume it.
-fn role(whom: Whom, config: &Config) -> Option<&Role> {
+///
+/// # Errors
+/// When it is one that nobody assumes by a key.
+fn role(whom: Whom, config: &Config) -> Result<Option<&Role>, Fault> {
+    if whom != Whom::Role {
+        return Ok(None);
+    }
     match &config.stream.credentials.source {
-        KeySource::Role(role) if whom == Whom::Role => Some(role),
-        KeySource::Role(_)
-        | KeySource::Default
+        KeySource::Role(role) => Ok(Some(role)),
+        KeySource::WebIdentity { role_arn, .. } => Err(Fault::WebIdentity(role_arn.clone())),
+        KeySource::Default
         | KeySource::Csv { .. }
         | KeySource::Profile { .. }
         | KeySource::Environment
         | KeySource::StaticFile { .. }
         | KeySource::Systemd { .. }
         | KeySource::Instance
-        | KeySource::Process { .. }
-        | KeySource::WebIdentity { .. } => None,
+        | KeySource::Process { .. } => Ok(None),
     }
 }
 

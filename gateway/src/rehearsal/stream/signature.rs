@@ -91,8 +91,8 @@ impl<'a> Claim<'a> {
         complete && hmac::verify(&key, text.as_bytes(), &signature).is_ok()
     }
 
-    /// What the service tells of a signature that does not hold: all that it should have covered, and so
-    /// every header, the token of a session among them.
+    /// What the service tells of a signature that does not hold: all that it should have covered, the
+    /// token of a session among it.
     #[must_use]
     pub(super) fn expected(&self, message: &Message<'_>, signed_at: &str) -> String {
         let canonical = self.canonical(message);
