@@ -49,6 +49,14 @@ mod tests {
     const MISMATCH: &str =
         "The request signature we calculated does not match the signature you provided.";
 
+    /// What a token may come after, as services write it and as they might.
+    const MARKS: &[&str] = &[
+        "The Canonical String for",
+        "CanonicalRequest",
+        "x-amz-security-token",
+        "X-AMZ-Security-Token",
+    ];
+
     #[test]
     fn what_a_request_should_have_been_is_not_repeated() {
         let canonical = "The Canonical String for this request should have been 'POST\n/\n\n\
@@ -87,7 +95,7 @@ mod tests {
         #[test]
         fn no_token_is_repeated_wherever_it_is_said(
             before in "(?s).{0,300}",
-            mark in "(?i)(the canonical string|x-amz-security-token|canonical)",
+            mark in prop::sample::select(MARKS),
             between in "(?s)[: =\n]{1,3}",
         ) {
             let text = repeatable(&format!("{before}{mark}{between}IQoJb3JpZ2lu"));

@@ -92,8 +92,8 @@ pub fn assume(principal: &Principal, region: &str, external_id: Option<&External
         Principal::Account(_) | Principal::Arn(_) => Principals::Aws(named),
     };
     let actions: &[_] = match principal {
-        // It says for which pod it does so, or else does not ("IAM role trust policy" in the user guide
-        // of EKS, on Pod Identity).
+        // It tags each session with its pod ("Create IAM role with trust policy required by EKS Pod
+        // Identity" in the user guide of EKS).
         Principal::Service(name) if name == EKS_PODS => &["sts:AssumeRole", "sts:TagSession"],
         Principal::Service(_) | Principal::Account(_) | Principal::Arn(_) => &["sts:AssumeRole"],
     };
