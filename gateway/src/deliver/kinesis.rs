@@ -18,7 +18,6 @@ use crate::config::{self, StreamTarget};
 use crate::credentials::keeper::Generation;
 use crate::credentials::keys::Keys;
 use crate::queue::Taken;
-use crate::telemetry::causes;
 
 use super::{Stream, Trouble, TroubleKind, Verdict};
 use signing::{Current, Signed};
@@ -123,7 +122,7 @@ impl Kinesis {
         match call.send().await {
             Ok(_) => Presence::There,
             Err(error) if error.code() == Some("ResourceNotFoundException") => Presence::Missing,
-            Err(error) => Presence::Unknown(causes(&error)),
+            Err(error) => Presence::Unknown(Refusal::of(&error).said),
         }
     }
 }

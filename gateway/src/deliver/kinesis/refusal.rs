@@ -10,6 +10,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use crate::authorities::distrust;
 use crate::deliver::{Trouble, TroubleKind};
+use crate::hearsay::repeatable;
 use crate::telemetry::causes;
 
 /// A call that came to nothing.
@@ -207,7 +208,7 @@ impl Refusal {
             (_, Some(status)) => format!("HTTP {status}"),
             (_, None) => causes(error),
         };
-        Self { cause, said }
+        Self { cause, said: repeatable(&said) }
     }
 }
 
