@@ -13,6 +13,7 @@ const NAME_CHARS_MAX: usize = 128;
 
 pub(super) fn read(table: &Table<'_>) -> Stream {
     let (target, region) = target(table);
+    let credentials = credentials::read(&table.table("credentials"), &region);
     Stream {
         target,
         region,
@@ -35,7 +36,7 @@ pub(super) fn read(table: &Table<'_>) -> Stream {
             .map(Duration::from_secs),
         partition_key: table.text("partition_key", partition_key),
         partitioning: partitioning(table),
-        credentials: credentials::read(&table.table("credentials")),
+        credentials,
     }
 }
 
