@@ -19,6 +19,10 @@ use super::{Fault, Key, KeyId};
 /// ahead, and whether the key is good AWS will say.
 const OVER: Duration = Duration::from_secs(300);
 
+/// Longest time that a key which ends is taken to be good: that clock may be days behind, too, and
+/// to ask again costs little.
+const GOOD_FOR_MAX: Duration = Duration::from_secs(3_600);
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Answer {
@@ -71,7 +75,7 @@ fn good_for(expiration: &str, now: Timestamp) -> Result<Duration, Fault> {
         Fault::whole("must be a time such as 2026-01-01T00:00:00Z").column("Expiration")
     })?;
     let left = Duration::try_from(at.duration_since(now)).unwrap_or_default();
-    Ok(if left.is_zero() { OVER } else { left })
+    Ok(if left.is_zero() { OVER } else { left.min(GOOD_FOR_MAX) })
 }
 
 #[cfg(test)]
@@ -109,6 +113,14 @@ mod tests {
             );
             assert_eq!(parse(text.as_bytes(), now()).unwrap().good_for, Some(OVER));
         }
+    }
+
+    #[test]
+    fn a_key_that_is_good_for_days_by_a_clock_that_may_be_behind_is_asked_for_again_before() {
+        let text = format!(
+            r#"{{"Version":1,"AccessKeyId":"{ID}","SecretAccessKey":"{SECRET}","Expiration":"2026-01-11T01:00:00Z"}}"#
+        );
+        assert_eq!(parse(text.as_bytes(), now()).unwrap().good_for, Some(GOOD_FOR_MAX));
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! Kinesis Data Streams through the AWS SDK: one attempt a call, every refusal told apart.
 
 use anyhow::Result;
-use aws_config::BehaviorVersion;
 use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::config::StalledStreamProtectionConfig;
 use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::config::timeout::TimeoutConfig;
-use aws_sdk_kinesis::config::{IdentityCache, Region, StalledStreamProtectionConfig};
 use aws_sdk_kinesis::error::ProvideErrorMetadata;
 use aws_sdk_kinesis::operation::put_records::PutRecordsOutput;
 use aws_sdk_kinesis::operation::put_records::builders::PutRecordsFluentBuilder;
@@ -26,6 +25,7 @@ mod http;
 mod list;
 mod probe;
 mod refusal;
+mod shared;
 mod signing;
 mod sources;
 
@@ -68,14 +68,8 @@ impl Kinesis {
     /// When the authorities to trust, or the proxy's password, cannot be read.
     pub async fn connect(config: &config::Stream, keys: Keys) -> Result<Self> {
         let http = http::client(&config.network, config.requests_in_flight)?;
-        let shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .region(Region::new(config.region.clone()))
-            .use_fips(config.network.fips)
-            .use_dual_stack(config.network.dual_stack)
-            .http_client(http.clone())
+        let shared = shared::settings(&config.region, &config.network, http)
             .credentials_provider(Current(keys.clone()))
-            // The SDK's own cache would go on with a key for a quarter of an hour.
-            .identity_cache(IdentityCache::no_cache())
             .load()
             .await;
         let timeouts = TimeoutConfig::builder()
@@ -83,7 +77,6 @@ impl Kinesis {
             .operation_attempt_timeout(config.request_timeout)
             .build();
         let mut settings = aws_sdk_kinesis::config::Builder::from(&shared)
-            .http_client(http)
             // Whether and when to try again is ours to decide: a partial refusal answers 200.
             .retry_config(RetryConfig::standard().with_max_attempts(1))
             .timeout_config(timeouts)

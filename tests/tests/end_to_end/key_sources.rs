@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -69,6 +70,13 @@ impl Account {
         path
     }
 
+    /// The usual file of settings is on a disk that hangs: a pipe into which nobody writes.
+    fn without_settings(self) -> Self {
+        let pipe = self.world.gateway.dir().join("config").display().to_string();
+        mkfifo(&pipe);
+        self.set_variable("AWS_CONFIG_FILE", &pipe)
+    }
+
     /// Readings pass, and calls are signed with a key whose id begins so.
     async fn signs_with(&self, id: &str) {
         let run = self.world.gateway.start().await;
@@ -109,6 +117,10 @@ impl Account {
     }
 }
 
+fn mkfifo(path: &str) {
+    assert!(Command::new("mkfifo").arg(path).status().expect("every Unix has it").success());
+}
+
 fn quoted(text: &str) -> String {
     format!("{text:?}")
 }
@@ -138,6 +150,13 @@ async fn files_of_every_kind_give_the_key() {
         let directory = file.parent().expect("in a directory").display().to_string();
         account.set_variable("CREDENTIALS_DIRECTORY", &directory).signs_with(ID).await;
     }
+}
+
+#[tokio::test]
+async fn settings_of_profiles_are_not_read_by_who_has_a_key_from_elsewhere() {
+    let account = Account::new().await.set("kind", "csv").without_settings();
+    let path = account.write("key", &csv()).display().to_string();
+    account.set("file", &path).signs_with(ID).await;
 }
 
 #[tokio::test]
@@ -197,6 +216,23 @@ async fn program_gives_the_key_and_its_failure_is_told_without_a_word_of_it() {
 }
 
 #[tokio::test]
+async fn key_with_which_no_call_can_be_signed_is_told_and_the_program_asked_again() {
+    let account = Account::new().await.set("kind", "process");
+    let answer = |token: &str| {
+        format!(
+            r#"echo '{{"Version":1,"AccessKeyId":"{ID}","SecretAccessKey":"{SECRET}"{token}}}'"#
+        )
+    };
+    let program = account.write("program", &answer(r#","SessionToken":"two\nlines""#));
+    let command = format!("[\"sh\", {}]", quoted(&program.display().to_string()));
+    let account = account.set("command", &command);
+    let mend = async || {
+        account.write("program", &answer(""));
+    };
+    account.waits_until(&["Session token: must be printable ASCII"], ID, mend).await;
+}
+
+#[tokio::test]
 async fn session_that_ends_is_replaced_before_it_does() {
     let account = Account::new().await;
     let session = |number: usize| format!("ASIASESSION{number}");
@@ -238,7 +274,7 @@ async fn profile_keeps_its_secrets() {
     keeps_its_secrets(account.set("path", &path.display().to_string())).await;
 }
 
-/// However loud the log is, it holds no piece of a secret.
+/// However loud the log is, it holds no piece of a secret, and of no id all.
 async fn keeps_its_secrets(account: Account) {
     let account = account
         .set_variable("RUST_LOG", "trace")
@@ -249,12 +285,15 @@ async fn keeps_its_secrets(account: Account) {
     account.world.all_arrive(&published).await;
     let log = run.stop().await.log.join("\n");
     assert!(log.contains("TRACE"), "it is as loud as it can be");
-    let secrets: Vec<String> = account.world.stream.account(|account| {
+    let (ids, secrets): (Vec<_>, Vec<_>) = account.world.stream.account(|account| {
         let keys = account.keys.iter().flatten();
-        let secrets =
-            keys.flat_map(|(_, key)| [Some(key.secret.clone()), key.session_token.clone()]);
-        secrets.flatten().collect()
+        keys.map(|(id, key)| (id.clone(), [Some(key.secret.clone()), key.session_token.clone()]))
+            .unzip()
     });
+    for id in ids {
+        assert!(!log.contains(&id), "the log holds all of the id {id}");
+    }
+    let secrets: Vec<String> = secrets.into_iter().flatten().flatten().collect();
     for piece in secrets.iter().flat_map(|secret| pieces(secret)) {
         assert!(!log.contains(&piece), "the log holds {piece:?} of a secret");
     }

@@ -74,6 +74,7 @@ async fn secret_and_token_of_a_key_are_nowhere_but_in_its_file() {
     assert!(texts.iter().any(|(name, _)| name.ends_with(".log") || name.contains("spool")));
     assert!(texts[0].1.contains("TRACE"), "it is as loud as it can be");
     for (name, text) in &texts {
+        assert!(!text.contains(ID), "{name} holds all of the id");
         for piece in [SECRET, TOKEN].into_iter().flat_map(pieces) {
             assert!(!text.contains(&piece), "{name} holds {piece:?} of a secret");
         }

@@ -198,6 +198,11 @@ impl Refusal {
             _ if caused_by(error, |_: &CredentialsError| true) => Cause::NoKey,
             SdkError::ConstructionFailure(_) => Cause::NotAllowed,
             SdkError::DispatchFailure(failure) if failure.is_user() => Cause::NotAllowed,
+            // It came to an end before the HTTP client had it: nothing was carried, for it could not be
+            // signed.
+            SdkError::DispatchFailure(failure) if failure.is_other() && !of_http(error) => {
+                Cause::Unsigned
+            }
             // Whether the connection broke before or after the service read the call is not known.
             SdkError::DispatchFailure(_) if never_connected(error) => on_the_way(error),
             _ => Cause::Unheard,
@@ -302,6 +307,11 @@ fn caused_by<E: Error + 'static>(error: &dyn Error, says: impl Fn(&E) -> bool) -
     false
 }
 
+/// Whether `error` is one of the HTTP client's.
+fn of_http(error: &dyn Error) -> bool {
+    caused_by(error, |_: &hyper_util::client::legacy::Error| true)
+}
+
 /// Whether a connection was never made, so that no request can have arrived: name not resolved,
 /// connection refused, TLS not agreed upon.
 fn never_connected(error: &dyn Error) -> bool {
@@ -310,6 +320,9 @@ fn never_connected(error: &dyn Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_kinesis::operation::put_records::PutRecordsError;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+
     use super::*;
 
     #[test]
@@ -333,6 +346,16 @@ mod tests {
             assert_eq!(cause, Cause::WrongTime);
             assert!(!cause.is_the_key());
         }
+    }
+
+    #[test]
+    fn a_call_that_cannot_be_signed_carried_nothing_and_another_key_may_help() {
+        let error = ConnectorError::other("failed to parse header value".into(), None);
+        let error: SdkError<PutRecordsError, _> = SdkError::dispatch_failure(error);
+        let refusal = Refusal::of(&error);
+        assert_eq!(refusal.cause, Cause::Unsigned);
+        assert!(refusal.cause.is_the_key());
+        assert_eq!(Trouble::from(refusal).kind, TroubleKind::NotAllowed);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::config::{self, KeySource, Role};
 use crate::credentials::file::{Format, KeyFile};
 use crate::credentials::process::Program;
-use crate::credentials::{Found, Key, NoKey, Source, Why};
+use crate::credentials::{Fault, Found, Key, NoKey, Source, Why};
 
 pub use identity::{Identity, identity};
 
@@ -30,6 +30,7 @@ mod instance;
 mod lent;
 mod looked;
 mod profile;
+mod region;
 mod sts;
 mod way;
 
@@ -60,8 +61,15 @@ impl KeySources {
         }
     }
 
-    /// Asks `source`.
+    /// Asks `source`, and takes only what a call can be signed with: a key that makes no header would
+    /// never be refused, and so never replaced.
     async fn ask(&self, source: &KeySource) -> Result<Found, NoKey> {
+        let no_key = |fault: Fault| NoKey { source_name: name(source), why: fault.into() };
+        let found = self.find(source).await?;
+        Ok(Found { key: found.key.fit_to_sign().map_err(no_key)?, ..found })
+    }
+
+    async fn find(&self, source: &KeySource) -> Result<Found, NoKey> {
         let no_key = |why| NoKey { source_name: name(source), why };
         match source {
             KeySource::Csv { file, user } => {
@@ -93,7 +101,9 @@ impl KeySources {
                     WebIdentity { token_file, role_arn, session_name: session_name.as_deref() };
                 identity.assume(&self.disk, &self.way).await.map(found).map_err(no_key)
             }
-            KeySource::Instance => instance::key(&self.way).await.map(found).map_err(no_key),
+            KeySource::Instance => {
+                instance::key(&self.disk, &self.way).await.map(found).map_err(no_key)
+            }
             KeySource::Default => {
                 self.chain.find(self.strict, &self.disk, &self.way).await.map_err(no_key)
             }

@@ -32,7 +32,7 @@ fn on_instance(account: Account, metadata: &Metadata) -> Account {
 async fn instance_lends_the_key_of_its_role() {
     let account = Account::new().await;
     let metadata = Metadata::start(account.lent(), Manner::Obliging).await;
-    on_instance(account, &metadata).signs_with("ASIA").await;
+    on_instance(account, &metadata).without_settings().signs_with("ASIA").await;
 }
 
 #[tokio::test]
@@ -98,6 +98,27 @@ async fn container_lends_the_key_of_its_role_and_instance_metadata_is_not_asked(
         .set_variable("AWS_CONTAINER_CREDENTIALS_FULL_URI", &metadata.container_uri());
     let mend = async || metadata.behave(Manner::Obliging);
     account.waits_until(&["the container gives no key"], "ASIA", mend).await;
+}
+
+#[tokio::test]
+async fn token_of_a_container_may_be_on_a_disk_that_hangs_while_all_else_goes_on() {
+    let account = Account::new().await;
+    let metadata = Metadata::start(account.lent(), Manner::Obliging).await;
+    let token = account.world.gateway.dir().join("token").display().to_string();
+    mkfifo(&token);
+    let account = account
+        .set("kind", "instance")
+        .set_variable("AWS_CONTAINER_CREDENTIALS_FULL_URI", &metadata.container_uri())
+        .set_variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", &token);
+    let mend = async || {
+        let hung = account.world.gateway.dir().join("hung");
+        fs::rename(&token, &hung).expect("our own");
+        account.write("token", "eyJ.token");
+        // Whoever hangs is answered: with nothing.
+        fs::File::options().read(true).write(true).open(&hung).expect("our own");
+    };
+    let texts = ["the container gives no key", "the disk did not answer"];
+    account.waits_until(&texts, "ASIA", mend).await;
 }
 
 #[tokio::test]

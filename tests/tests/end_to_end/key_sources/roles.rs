@@ -30,6 +30,7 @@ impl Account {
 async fn role_is_assumed_with_its_external_id_under_the_name_of_this_machine() {
     let account = Account::new().await.assuming().set("external_id", "agreed");
     let account = account.with_role(|role| role.external_id = Some("agreed".to_owned()));
+    let account = account.without_settings();
     account.signs_with("ASIA").await;
     assert!(account.uses(ID) > 0, "it assumed the role");
     let principals: Vec<_> = account.world.stream.account(|account| {
@@ -137,8 +138,8 @@ async fn key_of_the_base_is_replaced_and_sessions_go_on_without_a_pause() {
     assert_eq!(run.stop().await.books().delivered, 200);
 }
 
-#[tokio::test]
-async fn profile_of_the_usual_files_may_assume_a_role_itself() {
+/// An account whose role is assumed by a profile of the usual files.
+async fn by_a_profile() -> Account {
     let account = Account::new().await.with_role(|_| {}).set("kind", "file");
     let sts = account.world.stream.endpoint();
     account.write("credentials", &format!("[keys]\n{}", settings()));
@@ -147,12 +148,35 @@ async fn profile_of_the_usual_files_may_assume_a_role_itself() {
     );
     account.write("config", &config);
     let directory = account.world.gateway.dir().display().to_string();
-    let account = account
+    account
         .set_variable("AWS_CONFIG_FILE", &format!("{directory}/config"))
         .set_variable("AWS_SHARED_CREDENTIALS_FILE", &format!("{directory}/credentials"))
         .set_variable("AWS_ENDPOINT_URL_STS", &sts)
-        .set_variable("AWS_PROFILE", "telemetry");
-    account.signs_with("ASIA").await;
+        .set_variable("AWS_PROFILE", "telemetry")
+}
+
+#[tokio::test]
+async fn profile_of_the_usual_files_may_assume_a_role_itself() {
+    by_a_profile().await.signs_with("ASIA").await;
+}
+
+#[tokio::test]
+async fn profile_that_assumes_a_role_keeps_its_secrets() {
+    keeps_its_secrets(by_a_profile().await).await;
+}
+
+#[tokio::test]
+async fn web_identity_keeps_its_secrets() {
+    let account = Account::new().await;
+    let token = account.write("token", "eyJ.fresh\n").display().to_string();
+    let sts = account.world.stream.endpoint();
+    let account = account
+        .with_role(|role| role.web_identity = Some("eyJ.fresh".to_owned()))
+        .set("kind", "web_identity")
+        .set("role_arn", ROLE)
+        .set("token_file", &token)
+        .set_variable("AWS_ENDPOINT_URL_STS", &sts);
+    keeps_its_secrets(account).await;
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ pub(super) async fn assume(role: &Role, base: &Key, way: &Way) -> Result<Key, Wh
         .set_external_id(role.external_id.clone())
         .duration_seconds(whole_seconds(role.duration));
     let answer = Box::pin(call.send()).await;
-    let answer = answer.map_err(|error| why(&error, |code| advice(code, role)))?;
+    let answer = answer.map_err(|error| why(&error, |code, said| advice(code, said, role)))?;
     session(answer.credentials, role.duration)
 }
 
@@ -98,12 +98,13 @@ fn whole_seconds(duration: Duration) -> i32 {
 
 /// Why STS gave no key. What its codes mean here, `advice` knows; what they mean everywhere, they say
 /// themselves.
-fn why<E>(error: &SdkError<E, HttpResponse>, advice: impl Fn(&str) -> Option<String>) -> Why
+fn why<E>(error: &SdkError<E, HttpResponse>, advice: impl Fn(&str, &str) -> Option<String>) -> Why
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
     let refusal = Refusal::of(error);
-    let meant_here = error.code().and_then(advice);
+    let message = error.message().unwrap_or_default();
+    let meant_here = error.code().and_then(|code| advice(code, message));
     Why::Service(match meant_here {
         Some(advice) => format!("STS: {}; {advice}", refusal.said),
         None => format!("STS: {refusal}"),
@@ -111,8 +112,13 @@ where
 }
 
 /// What to do about a refusal to let a key assume `role`.
-fn advice(code: &str, role: &Role) -> Option<String> {
+fn advice(code: &str, message: &str, role: &Role) -> Option<String> {
     Some(match code {
+        "SignatureDoesNotMatch" if message.contains("Credential should be scoped") => {
+            "sts_endpoint leads to another region than that of the stream and does not say so: name \
+             it as AWS does, https://sts.<region>.amazonaws.com"
+                .to_owned()
+        }
         // Both are answered alike, on purpose.
         "AccessDenied" => {
             let external_id = match role.external_id {
@@ -136,7 +142,7 @@ fn advice(code: &str, role: &Role) -> Option<String> {
 }
 
 /// What to do about a refusal of a token.
-fn advice_on_token(code: &str) -> Option<String> {
+fn advice_on_token(code: &str, _message: &str) -> Option<String> {
     let advice = match code {
         "AccessDenied" => {
             "the trust policy of the role must name the identity provider, and the audience and the \
@@ -182,7 +188,7 @@ mod tests {
         }
         let answer = HttpResponse::new(StatusCode::try_from(403).unwrap(), "body".into());
         let error = SdkError::service_error(AssumeRoleError::generic(metadata.build()), answer);
-        why(&error, |code| advice(code, &role(None))).to_string()
+        why(&error, |code, said| advice(code, said, &role(None))).to_string()
     }
 
     #[test]
@@ -194,6 +200,11 @@ mod tests {
                 "SignatureDoesNotMatch",
                 "It does not.",
                 "the secret is not the one of this access key",
+            ),
+            (
+                "SignatureDoesNotMatch",
+                "Credential should be scoped to a valid region.",
+                "sts_endpoint leads to another region",
             ),
             ("InvalidClientTokenId", "", "the access key was deleted or deactivated"),
             ("New", "Something", "STS: New: Something"),
@@ -210,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_refusal_to_assume_names_the_external_id_as_it_is_configured() {
-        let advice = |external_id| advice("AccessDenied", &role(external_id)).unwrap();
+        let advice = |external_id| advice("AccessDenied", "", &role(external_id)).unwrap();
         assert!(advice(Some("agreed")).contains("external_id must be the one that it demands"));
         assert!(advice(None).contains("if it demands an external id, set external_id"));
         assert!(!advice(Some("agreed")).contains("agreed"));
