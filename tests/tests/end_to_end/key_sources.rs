@@ -220,7 +220,7 @@ async fn key_with_which_no_call_can_be_signed_is_told_and_the_program_asked_agai
     let account = Account::new().await.set("kind", "process");
     let answer = |token: &str| {
         format!(
-            r#"echo '{{"Version":1,"AccessKeyId":"{ID}","SecretAccessKey":"{SECRET}"{token}}}'"#
+            "cat <<'END'\n{{\"Version\":1,\"AccessKeyId\":\"{ID}\",\"SecretAccessKey\":\"{SECRET}\"{token}}}\nEND\n"
         )
     };
     let program = account.write("program", &answer(r#","SessionToken":"two\nlines""#));

@@ -113,7 +113,7 @@ impl KeySources {
     /// The key of a session, of `role`, for the key of its base as that is now.
     async fn assume(&self, role: &Role, no_key: impl Fn(Why) -> NoKey) -> Result<Found, NoKey> {
         let base = Box::pin(self.ask(&role.base)).await?;
-        let key = sts::assume(role, &base.key, &self.way).await.map_err(no_key)?;
+        let key = sts::assume(role, &base.key, &self.disk, &self.way).await.map_err(no_key)?;
         Ok(Found { key, ..base })
     }
 

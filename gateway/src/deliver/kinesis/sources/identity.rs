@@ -7,6 +7,7 @@ use crate::credentials::{Key, Why};
 use crate::deliver::kinesis::probe::Probed;
 use crate::deliver::kinesis::refusal::{Cause, Refusal};
 
+use super::disk::Disk;
 use super::way::Way;
 
 /// How the environment names another token service than the region's own, for one service and for
@@ -45,7 +46,7 @@ pub async fn identity(config: &config::Stream, key: &Key) -> Result<Option<Probe
     if config.network.endpoint.is_some() && !is_named {
         return Ok(None);
     }
-    let client = Way::new(config).sts(Some(key), own.as_deref()).await?;
+    let client = Way::new(config).sts(&Disk::default(), Some(key), own.as_deref()).await?;
     let call = client.get_caller_identity();
     Ok(Some(match Box::pin(call.send()).await {
         Ok(told) => {

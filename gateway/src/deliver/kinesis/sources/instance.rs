@@ -38,13 +38,15 @@ const DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 /// When there is none, or it is not answered in time.
 pub(super) async fn key(disk: &Disk, way: &Way) -> Result<Key, Why> {
     if is_container() {
-        return in_time(disk, container(way)?).await.map_err(|error| of_container(&error));
+        return in_time(disk, container(disk, way).await?)
+            .await
+            .map_err(|error| of_container(&error));
     }
     if env::var(DISABLED).is_ok_and(|value| value.eq_ignore_ascii_case("true")) {
         let what = "instance metadata is switched off by AWS_EC2_METADATA_DISABLED=true";
         return Err(Fault::whole(what).into());
     }
-    in_time(disk, metadata(way)?).await.map_err(|error| of_instance(&error))
+    in_time(disk, metadata(disk, way).await?).await.map_err(|error| of_instance(&error))
 }
 
 async fn in_time(
@@ -64,16 +66,16 @@ pub(super) fn is_container() -> bool {
 ///
 /// # Errors
 /// As [`Way::local`].
-pub(super) fn container(way: &Way) -> Result<EcsCredentialsProvider, Why> {
-    Ok(EcsCredentialsProvider::builder().configure(&way.local()?).build())
+pub(super) async fn container(disk: &Disk, way: &Way) -> Result<EcsCredentialsProvider, Why> {
+    Ok(EcsCredentialsProvider::builder().configure(&way.local(disk).await?).build())
 }
 
 /// Who gives the keys of an instance.
 ///
 /// # Errors
 /// As [`Way::local`], and when the environment does not say where they are as a URL.
-pub(super) fn metadata(way: &Way) -> Result<ImdsCredentialsProvider, Why> {
-    let local = way.local()?;
+pub(super) async fn metadata(disk: &Disk, way: &Way) -> Result<ImdsCredentialsProvider, Why> {
+    let local = way.local(disk).await?;
     let nowhere = |_error| Fault::whole("AWS_EC2_METADATA_SERVICE_ENDPOINT is no URL");
     let client = imds::Client::builder()
         .configure(&local)

@@ -172,10 +172,10 @@ pub(super) async fn find(
         .build();
     understood(&text).await?;
     let mut provider = ProfileFileCredentialsProvider::builder()
-        .configure(&way.provider()?)
+        .configure(&way.provider(disk).await?)
         .profile_files(text)
-        .with_custom_provider("Ec2InstanceMetadata", instance::metadata(way)?)
-        .with_custom_provider("EcsContainer", instance::container(way)?);
+        .with_custom_provider("Ec2InstanceMetadata", instance::metadata(disk, way).await?)
+        .with_custom_provider("EcsContainer", instance::container(disk, way).await?);
     if let Some(profile) = profile {
         provider = provider.profile_name(profile);
     }

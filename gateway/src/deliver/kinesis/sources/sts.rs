@@ -24,9 +24,9 @@ const WEB_IDENTITY_SESSION: Duration = Duration::from_secs(3_600);
 ///
 /// # Errors
 /// When STS is not reached, or refuses.
-pub(super) async fn assume(role: &Role, base: &Key, way: &Way) -> Result<Key, Why> {
+pub(super) async fn assume(role: &Role, base: &Key, disk: &Disk, way: &Way) -> Result<Key, Why> {
     let call = way
-        .sts(Some(base), role.sts_endpoint.as_deref())
+        .sts(disk, Some(base), role.sts_endpoint.as_deref())
         .await?
         .assume_role()
         .role_arn(&role.arn)
@@ -59,7 +59,7 @@ impl WebIdentity<'_> {
         let token = disk.read(move || file::contents_of(&path)).await?;
         let token = token_of(&token.bytes)?;
         let call = way
-            .sts(None, None)
+            .sts(disk, None, None)
             .await?
             .assume_role_with_web_identity()
             .role_arn(self.role_arn)

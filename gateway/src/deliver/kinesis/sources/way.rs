@@ -16,6 +16,7 @@ use crate::config::{self, Network, Proxy};
 use crate::credentials::{Key, Why};
 use crate::deliver::kinesis::{http, shared, signing};
 
+use super::disk::Disk;
 use super::region;
 
 /// Longest waits for STS: for a connection, one attempt, and all of them.
@@ -47,10 +48,12 @@ impl Way {
     /// When the authorities to trust, or the proxy's password, cannot be read.
     pub(super) async fn sts(
         &self,
+        disk: &Disk,
         key: Option<&Key>,
         endpoint: Option<&str>,
     ) -> Result<Client, Why> {
-        let mut settings = Builder::from(&self.shared(key).await?);
+        let http = client(disk, self.network.clone()).await?;
+        let mut settings = Builder::from(&self.shared(key, http).await);
         if let Some(endpoint) = endpoint {
             // It stands for the one that these would choose.
             settings = settings.endpoint_url(endpoint).use_fips(false).use_dual_stack(false);
@@ -61,32 +64,32 @@ impl Way {
         Ok(Client::from_conf(settings.build()))
     }
 
-    async fn shared(&self, key: Option<&Key>) -> Result<SdkConfig, Why> {
-        let loader = shared::settings(&self.region, &self.network, client(&self.network)?)
+    async fn shared(&self, key: Option<&Key>, http: SharedHttpClient) -> SdkConfig {
+        let loader = shared::settings(&self.region, &self.network, http)
             .timeout_config(timeouts())
             .retry_config(retries());
         let loader = match key {
             Some(key) => loader.credentials_provider(signing::credentials(key)),
             None => loader.no_credentials(),
         };
-        Ok(loader.load().await)
+        loader.load().await
     }
 
     /// For a source of the SDK's that asks STS.
     ///
     /// # Errors
     /// As [`Self::sts`].
-    pub(super) fn provider(&self) -> Result<ProviderConfig, Why> {
-        Ok(self.provider_over(client(&self.network)?))
+    pub(super) async fn provider(&self, disk: &Disk) -> Result<ProviderConfig, Why> {
+        Ok(self.provider_over(client(disk, self.network.clone()).await?))
     }
 
     /// For a source of the SDK's that asks this machine, of which no proxy knows.
     ///
     /// # Errors
     /// As [`Self::sts`].
-    pub(super) fn local(&self) -> Result<ProviderConfig, Why> {
+    pub(super) async fn local(&self, disk: &Disk) -> Result<ProviderConfig, Why> {
         let direct = Network { proxy: Proxy::Off, ..self.network.clone() };
-        Ok(self.provider_over(client(&direct)?))
+        Ok(self.provider_over(client(disk, direct).await?))
     }
 
     fn provider_over(&self, http: SharedHttpClient) -> ProviderConfig {
@@ -105,8 +108,10 @@ impl Way {
     }
 }
 
-fn client(network: &Network) -> Result<SharedHttpClient, Why> {
-    http::client(network, 1).map_err(|error| Why::Service(format!("{error:#}")))
+/// It reads files: of authorities, and of a password.
+async fn client(disk: &Disk, network: Network) -> Result<SharedHttpClient, Why> {
+    let client = move || http::client(&network, 1);
+    disk.read(move || client().map_err(|error| Why::Service(format!("{error:#}")))).await
 }
 
 fn timeouts() -> TimeoutConfig {
@@ -133,7 +138,7 @@ mod tests {
             (Some("https://sts.eu-central-1.amazonaws.com"), "eu-central-1"),
             (Some("https://sts.internal.example"), "ap-east-1"),
         ] {
-            let client = way.sts(None, endpoint).await.unwrap();
+            let client = way.sts(&Disk::default(), None, endpoint).await.unwrap();
             assert_eq!(client.config().region().map(AsRef::as_ref), Some(region), "{endpoint:?}");
         }
     }
