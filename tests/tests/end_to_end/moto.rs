@@ -32,6 +32,8 @@ impl Place {
         let base = format!("{{ kind = \"csv\", file = {:?} }}", csv.display().to_string());
         let gateway = gateway
             .without_variables()
+            // It numbers the records of calls that come together alike, and keeps one of them.
+            .set("stream.requests_in_flight", "1")
             .set("stream.credentials.kind", "\"assume_role\"")
             .set("stream.credentials.role_arn", &format!("{:?}", user.role_arn))
             .set("stream.credentials.external_id", &format!("{said:?}"))
