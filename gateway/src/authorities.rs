@@ -9,6 +9,8 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+pub mod distrust;
+
 /// The contents of the file `path` that the setting `key` names.
 ///
 /// # Errors

@@ -22,6 +22,7 @@ pub fn main() -> ExitCode {
         Command::DeadLetters(command) => commands::dead_letters::run(&command),
         Command::Spool(command) => commands::spool::run(&command),
         Command::Audit(arguments) => commands::audit::run(&arguments),
+        Command::Check(arguments) => commands::check::run(&arguments),
         Command::Plan(arguments) => commands::plan::run(&arguments),
         Command::Policy(arguments) => commands::policy::run(&arguments),
         #[cfg(feature = "rehearsal")]
@@ -62,6 +63,8 @@ pub enum Command {
     Spool(commands::spool::Command),
     /// What became of every record since the books began. Fails if any is unaccounted for.
     Audit(commands::audit::Arguments),
+    /// Whether the gateway could do its work now: broker, key, stream, disk; and if not, what to do.
+    Check(commands::check::Arguments),
     /// How many shards the stream needs, why, and what it costs: from flags, a file, a trace, by
     /// watching a broker, or of a gateway that runs.
     Plan(Box<commands::plan::Arguments>),

@@ -11,6 +11,7 @@ use crate::config::{Config, Faults};
 
 mod age;
 pub mod audit;
+pub mod check;
 pub mod dead_letters;
 pub mod plan;
 pub mod policy;

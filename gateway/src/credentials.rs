@@ -37,6 +37,12 @@ pub trait Source {
     /// The files of which a change may mean another key.
     fn paths(&self) -> Vec<PathBuf>;
 
+    /// Whether it may give another key than when it was asked last, now that its files may have
+    /// changed. Bounded in time.
+    fn has_changed(&self) -> impl Future<Output = bool> {
+        std::future::ready(true)
+    }
+
     /// Asks for a key. Bounded in time, and not for a thread that may not wait for a disk.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use crate::backoff::Backoff;
 use crate::config::{self, Batch, Config};
 use crate::deliver::{Answer, Trouble, TroubleKind, Verdict};
-use crate::limits::NOT_ALLOWED_PAUSE_MAX;
+use crate::limits::{NEW_KEY_FOR, NEW_KEY_PAUSE_MAX, NOT_ALLOWED_PAUSE_MAX};
 use crate::metrics::StreamLoad;
 use crate::queue::{Incoming, Queued, Queues, Room, Taken};
 use crate::record::{PartitionKey, RecordSlot};
@@ -68,6 +68,8 @@ pub struct Dispatcher {
     /// How many calls failed in a row; nothing is sent before `closed_until`.
     failures: u32,
     closed_until: Instant,
+    /// Until when the key that signs may be too new to be known.
+    key_is_new_until: Option<Instant>,
     /// The trouble that the log speaks of.
     said: Option<TroubleKind>,
     /// Everything that is ready leaves without lingering.
@@ -110,6 +112,7 @@ impl Dispatcher {
             requests_in_flight: 0,
             failures: 0,
             closed_until: now,
+            key_is_new_until: None,
             said: None,
             hurried: false,
             expiry_at: now,
@@ -151,9 +154,11 @@ impl Dispatcher {
     }
 
     /// Another key signs from now on. If the one before was refused, that is no reason to wait any
-    /// more.
+    /// more, nor to wait long for the new one to be known.
     pub fn key_changed(&mut self, now: Instant) {
+        self.key_is_new_until = Some(now + NEW_KEY_FOR);
         if self.said == Some(TroubleKind::NotAllowed) {
+            self.failures = self.failures.min(1);
             self.closed_until = self.closed_until.min(now);
         }
     }
@@ -313,7 +318,11 @@ impl Dispatcher {
         if now >= self.closed_until {
             self.failures = self.failures.saturating_add(1);
             let backoff = if not_allowed { self.not_allowed_backoff } else { self.backoff };
-            self.closed_until = now + backoff.pause(self.failures, random);
+            let mut pause = backoff.pause(self.failures, random);
+            if not_allowed && self.key_is_new_until.is_some_and(|until| now < until) {
+                pause = pause.min(NEW_KEY_PAUSE_MAX);
+            }
+            self.closed_until = now + pause;
         }
         // A single failure now and then is no change of state.
         let brief = trouble.kind == TroubleKind::Unavailable && self.failures < FAILURES_SAID;

@@ -18,13 +18,15 @@
 //! [`state_dir`] is how it stays on the disk. [`credentials`] finds the key that signs, [`hardening`]
 //! keeps it out of core dumps, and [`policy`] is what the streams' owner must allow it. [`topic`] and
 //! [`filter`] know how MQTT names things, [`backoff`] how pauses grow, [`login`] and [`authorities`] what
-//! is read before a connection is made. [`cli`] reads the command line and [`commands`] does what it
+//! is read before a connection is made, [`hearsay`] what of others' words may be repeated. [`check`]
+//! looks whether all of it could work now. [`cli`] reads the command line and [`commands`] does what it
 //! says. [`rehearsal`] is a world to try it all in.
 
 pub mod ack;
 pub mod authorities;
 pub mod backoff;
 pub mod books;
+pub mod check;
 pub mod cli;
 mod clock;
 pub mod commands;
@@ -36,6 +38,7 @@ pub mod deliver;
 pub mod dispatch;
 pub mod filter;
 pub mod hardening;
+pub mod hearsay;
 pub mod limits;
 pub mod login;
 pub mod metrics;

@@ -190,6 +190,12 @@ pub const PARTITION_KEY_CHARS_MAX: usize = 256;
 /// long, and a wrong key must not hammer the service.
 pub const NOT_ALLOWED_PAUSE_MAX: Duration = Duration::from_secs(30);
 
+/// AWS knows a new key everywhere after seconds. So long after it came what is not allowed is tried more
+/// often, with pauses of this length at most.
+pub const NEW_KEY_FOR: Duration = Duration::from_secs(10);
+/// See [`NEW_KEY_FOR`].
+pub const NEW_KEY_PAUSE_MAX: Duration = Duration::from_secs(1);
+
 /// How long after its last refusal a shard is trusted with several records of a key in one request:
 /// a refusal among them would let the later ones overtake.
 pub const CALM_AFTER: Duration = Duration::from_secs(10);

@@ -4,8 +4,9 @@
 //! `lane` keeps a connection, `session` is what it says and hears, `wire` what goes over it, in the words of `v3` or `v5`.
 //! `socket` is the way to the broker, `tls` makes the configuration of an encrypted one. `window`
 //! finds out how much the broker sends without being acknowledged, `subscriptions` remembers what
-//! the broker was asked for.
+//! the broker was asked for. `look` is a visit that leaves no trace.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
@@ -14,6 +15,7 @@ use crate::ack::Receipt;
 use crate::config::{Qos, Subscription};
 
 mod lane;
+mod look;
 mod outbox;
 mod session;
 mod socket;
@@ -25,6 +27,7 @@ mod window;
 mod wire;
 
 pub use lane::{Lane, run};
+pub use look::{NotSeen, Seen, look, onlooker, trusts};
 
 /// One MQTT PUBLISH as received.
 #[derive(Debug, Clone)]
@@ -60,16 +63,41 @@ const OFFLINE: &str = "offline";
 /// What a connection tells the session.
 #[derive(Debug)]
 enum Event {
-    /// CONNACK, with the keep-alive if the broker wants another one.
-    Connected {
-        session_present: bool,
-        keep_alive: Option<Duration>,
-    },
+    /// CONNACK.
+    Connected(Welcome),
     Publish(Delivery),
     /// One entry a filter: the granted quality of service, or the reason for the refusal.
     Subscribed(Vec<Result<Qos, String>>),
     Unsubscribed,
     Other,
+}
+
+/// What a broker says when it takes us. In MQTT 3.1.1 it says no more than the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Welcome {
+    /// Whether it knows the session.
+    pub session_present: bool,
+    /// The keep-alive, if it wants another one.
+    pub keep_alive: Option<Duration>,
+    /// How many unacknowledged publishes it takes of a client, if it says so.
+    pub receive_maximum: Option<u16>,
+    /// The highest quality of service at which it delivers.
+    pub qos_max: Qos,
+    /// Whether subscriptions can be shared.
+    pub shares: bool,
+}
+
+impl Welcome {
+    /// Of a broker that says nothing of itself: everything is possible.
+    const fn plain(session_present: bool) -> Self {
+        Self {
+            session_present,
+            keep_alive: None,
+            receive_maximum: None,
+            qos_max: Qos::AtLeastOnce,
+            shares: true,
+        }
+    }
 }
 
 /// A PUBLISH packet, of either protocol.
@@ -88,20 +116,43 @@ struct Delivery {
 struct Fault {
     /// The broker does not want us: try slowly.
     refused: bool,
-    detail: String,
+    /// What happened.
+    said: String,
+    /// What to do, where that is known.
+    fix: Option<String>,
 }
 
 /// So many brief connections in a row are no accident.
 const BRIEF_CONNECTIONS: u32 = 3;
 
 impl Fault {
+    /// Something that may pass by itself.
+    fn passing(said: impl Into<String>) -> Self {
+        Self { refused: false, said: said.into(), fix: None }
+    }
+
+    /// The broker does not want us.
+    fn refusal(said: impl Into<String>, fix: Option<&str>) -> Self {
+        Self { refused: true, said: said.into(), fix: fix.map(str::to_owned) }
+    }
+
     /// The same, of a connection that ended soon after its CONNACK, the `failures`th in a row.
     /// Brokers seldom say that another client took the session over, and never in 3.1.1.
     fn after_connects(mut self, failures: u32) -> Self {
         if failures >= BRIEF_CONNECTIONS && !self.refused {
-            self.detail += ", soon after every connect: does another client use mqtt.client_id?";
+            self.said += ", soon after every connect";
+            self.fix = Some("does another client use mqtt.client_id?".to_owned());
         }
         self
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.fix {
+            Some(fix) => write!(f, "{}: {fix}", self.said),
+            None => f.write_str(&self.said),
+        }
     }
 }
 

@@ -21,8 +21,8 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging to standard error. `RUST_LOG` chooses what; by default, `info`. Never what the AWS
-/// SDK says at its loudest: whole requests and answers, in which there may be a session's key.
+/// Starts logging to standard error. `RUST_LOG` chooses what; by default, `info`. Of what the AWS SDK
+/// says, warnings at most: louder it tells the whole ids of keys, and then whole requests and answers.
 pub fn init(format: LogFormat) {
     let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
         // What the libraries say, we say once and shorter.
@@ -41,7 +41,7 @@ pub fn init(format: LogFormat) {
 }
 
 fn may_be_said(metadata: &Metadata<'_>) -> bool {
-    *metadata.level() != Level::TRACE || !metadata.target().starts_with("aws_")
+    *metadata.level() <= Level::WARN || !metadata.target().starts_with("aws_")
 }
 
 /// Tells lines of this stream apart from those of others, if there may be some.

@@ -47,7 +47,7 @@ fn config(endpoint: &str) -> Config {
     let text = format!(
         "[mqtt]\nurl = 'mqtt://localhost'\nclient_id = 'c'\ntopics = ['t']\n\
          [stream]\nname = 'telemetry'\nregion = 'us-east-1'\nendpoint = '{endpoint}'\n\
-         [pace]\nmode = 'off'\n"
+         proxy.url = 'off'\n[pace]\nmode = 'off'\n"
     );
     let mut config = Config::parse(&text).unwrap();
     config.streams.first_mut().request_timeout = Duration::from_millis(500);

@@ -63,15 +63,13 @@ pub struct Lent {
 struct Books {
     manner: Manner,
     lent: Lent,
-    /// Requests that it answered with a key.
-    given: usize,
 }
 
 impl Metadata {
     /// None is there: connections to its port are refused, until it is opened.
     #[must_use]
     pub fn absent(lent: Lent) -> Self {
-        let books = Books { manner: Manner::Obliging, lent, given: 0 };
+        let books = Books { manner: Manner::Obliging, lent };
         Self { port: free_port(), books: Arc::new(Mutex::new(books)), open: JoinSet::new() }
     }
 
@@ -118,12 +116,6 @@ impl Metadata {
         self.with(|books| books.lent = lent);
     }
 
-    /// How often it gave a key.
-    #[must_use]
-    pub fn given(&self) -> usize {
-        self.with(|books| books.given)
-    }
-
     fn with<T>(&self, look: impl FnOnce(&mut Books) -> T) -> T {
         look(&mut self.books.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -133,7 +125,7 @@ impl Metadata {
 async fn serve(mut client: TcpStream, books: Arc<Mutex<Books>>) -> io::Result<()> {
     let head = Head::read(&mut client).await?;
     let answer = {
-        let mut books = books.lock().unwrap_or_else(PoisonError::into_inner);
+        let books = books.lock().unwrap_or_else(PoisonError::into_inner);
         books.answer(&head)
     };
     let Some((status, body)) = answer else { return pending().await };
@@ -147,7 +139,7 @@ async fn serve(mut client: TcpStream, books: Arc<Mutex<Books>>) -> io::Result<()
 
 impl Books {
     /// The answer to a request; `None` if it gets none.
-    fn answer(&mut self, head: &Head) -> Option<(u16, String)> {
+    fn answer(&self, head: &Head) -> Option<(u16, String)> {
         let (method, path) = head.asks();
         let has_token = || head.says("X-aws-ec2-metadata-token", TOKEN);
         let answer = match (self.manner, method, path.strip_prefix(ROLES).ok_or(path)) {
@@ -164,8 +156,7 @@ impl Books {
         Some(answer)
     }
 
-    fn lends(&mut self) -> (u16, String) {
-        self.given += 1;
+    fn lends(&self) -> (u16, String) {
         let Lent { id, secret, token, lasts } = &self.lent;
         let end = (Timestamp::now() + *lasts).strftime("%Y-%m-%dT%H:%M:%SZ");
         let body = format!(

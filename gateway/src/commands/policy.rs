@@ -115,16 +115,13 @@ fn answer(arguments: &Arguments, config: &Config) -> Result<Grant, Vec<String>> 
         }
     };
     let asked = asked(config, arguments.stream.as_deref()).map_err(|unknown| vec![unknown])?;
-    let role = role(arguments.whom, &asked).unwrap_or_else(|several| {
-        faults.push(several);
-        None
-    });
+    let role = role(arguments.whom, &asked).map_err(|fault| vec![fault])?;
     let arn = role.and_then(|role| RoleArn::parse(&role.arn));
     let (streams, unknown) = streams(config, arguments, &asked);
     faults.extend(unknown.iter().map(Fault::to_string));
     let granted = grant(&Request {
         whom: arguments.whom,
-        name: arn.map(|arn| arn.name),
+        role: arn,
         streams,
         keys: arguments.kms.clone(),
         with_optional: arguments.optional,
@@ -153,30 +150,38 @@ fn asked<'c>(config: &'c Config, label: Option<&str>) -> Result<Vec<&'c config::
 
 /// The role that the gateway is configured to assume, where the policy is for one: it says what it is
 /// called, in which account it is, and what must be said to assume it.
+///
+/// # Errors
+/// When it is one that nobody assumes by a key, or not the same for all streams.
 fn role<'c>(whom: Whom, asked: &[&'c config::Stream]) -> Result<Option<&'c Role>, String> {
-    let mut roles = asked.iter().map(|stream| role_of(whom, stream));
-    let first = roles.next().flatten();
-    if roles.any(|other| other.map(|role| &role.arn) != first.map(|role| &role.arn)) {
-        return Err(
-            "--for role: the streams are not all for the same role: say --stream".to_owned()
-        );
+    let mut first = None;
+    for (place, stream) in asked.iter().enumerate() {
+        let role = role_of(whom, stream).map_err(|fault| fault.to_string())?;
+        if place == 0 {
+            first = role;
+        } else if role.map(|role| &role.arn) != first.map(|role| &role.arn) {
+            let several = "--for role: the streams are not all for the same role: say --stream";
+            return Err(several.to_owned());
+        }
     }
     Ok(first)
 }
 
-fn role_of(whom: Whom, stream: &config::Stream) -> Option<&Role> {
+fn role_of(whom: Whom, stream: &config::Stream) -> Result<Option<&Role>, Fault> {
+    if whom != Whom::Role {
+        return Ok(None);
+    }
     match &stream.credentials.source {
-        KeySource::Role(role) if whom == Whom::Role => Some(role),
-        KeySource::Role(_)
-        | KeySource::Default
+        KeySource::Role(role) => Ok(Some(role)),
+        KeySource::WebIdentity { role_arn, .. } => Err(Fault::WebIdentity(role_arn.clone())),
+        KeySource::Default
         | KeySource::Csv { .. }
         | KeySource::Profile { .. }
         | KeySource::Environment
         | KeySource::StaticFile { .. }
         | KeySource::Systemd { .. }
         | KeySource::Instance
-        | KeySource::Process { .. }
-        | KeySource::WebIdentity { .. } => None,
+        | KeySource::Process { .. } => Ok(None),
     }
 }
 
@@ -213,7 +218,8 @@ fn streams(
     let configured = records.chain(letters).filter(|(_, holds, ..)| whom.gets(*holds));
     for (key, holds, with, target) in configured {
         let region = &with.region;
-        let role = role_of(whom, with).and_then(|role| RoleArn::parse(&role.arn));
+        let role = role_of(whom, with).ok().flatten();
+        let role = role.and_then(|role| RoleArn::parse(&role.arn));
         let account = said.or(role.as_ref().map(|role| &role.account));
         let arn = StreamArn::of(&key, target, region, account).unwrap_or_else(|fault| {
             faults.push(fault);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use rustix::process::geteuid;
 use thiserror::Error;
 
 /// What is wrong with the text of a source, and what to do. Made of constants and a line, so that
@@ -68,7 +69,7 @@ pub enum Why {
     #[error("{0}")]
     Fault(#[from] Fault),
     /// The file is not there, or not for us.
-    #[error("cannot be read: {0}")]
+    #[error("cannot be read: {}", unreadable(.0))]
     Unreadable(#[source] io::Error),
     /// Somebody was writing meanwhile. The next reading will tell.
     #[error("was written to while it was read: it is read again")]
@@ -89,4 +90,29 @@ pub enum Why {
     /// A service of AWS gives no key, or is not reached; with what it said and what to do.
     #[error("{0}")]
     Service(String),
+}
+
+/// Why a file cannot be read, with what to do where somebody may not.
+fn unreadable(error: &io::Error) -> String {
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return error.to_string();
+    }
+    let uid = geteuid().as_raw();
+    format!(
+        "{error}; the gateway runs as user {uid}: run chown {uid} on it, and let that user into the \
+         directories above"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_for_us_says_who_we_are_and_what_to_do() {
+        let said = |kind: io::ErrorKind| Why::Unreadable(kind.into()).to_string();
+        let chown = format!("run chown {} on it", geteuid().as_raw());
+        assert!(said(io::ErrorKind::PermissionDenied).contains(&chown));
+        assert!(said(io::ErrorKind::NotFound).ends_with("not found"));
+    }
 }

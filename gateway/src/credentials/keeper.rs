@@ -105,12 +105,13 @@ struct Failures {
     loads: u32,
     /// Why the last one did not.
     told: Option<String>,
-    /// Loads that gave nothing but a key that is refused.
+    /// Times that every key was refused, or that the source gave nothing else, since one was accepted.
     stuck: u32,
     /// Times that the newest key was refused while the previous one was good.
     tries: u32,
-    /// Whether it was told that a key is refused.
-    refusal_told: bool,
+    /// Whether it was told that a new key is refused, and that all are, since one was accepted.
+    new_refused_told: bool,
+    all_refused_told: bool,
 }
 
 impl Keeper {
@@ -149,8 +150,11 @@ impl Keeper {
         load.into_iter().chain(retry).min_by_key(|(at, _)| *at)
     }
 
-    /// The source may give another key now.
+    /// The source may give another key now, and it is no session like the last one: patience begins
+    /// anew.
     pub fn changed(&mut self, now: Instant) {
+        self.failures.stuck = 0;
+        self.failures.tries = 0;
         self.load_by(now);
     }
 
@@ -170,7 +174,6 @@ impl Keeper {
         let swapped = self.take(key);
         if self.is_stuck() {
             // What was refused is still all there is.
-            self.failures.stuck = self.failures.stuck.saturating_add(1);
             self.ask_again(now, random);
         }
         Step { swapped, tell }
@@ -209,8 +212,8 @@ impl Keeper {
             self.use_newest();
         }
         self.ask_again(now, random);
-        self.failures.refusal_told = true;
-        Step { swapped, tell: Some(Tell::AllRefused) }
+        let was_told = mem::replace(&mut self.failures.all_refused_told, true);
+        Step { swapped, tell: (!was_told).then_some(Tell::AllRefused) }
     }
 
     /// A call that was signed in `generation` was accepted, as far as its key goes.
@@ -228,8 +231,9 @@ impl Keeper {
         self.previous = None;
         self.failures.stuck = 0;
         self.failures.tries = 0;
-        let refusal_told = mem::take(&mut self.failures.refusal_told);
-        Step { swapped: false, tell: refusal_told.then_some(Tell::Accepted) }
+        let new_told = mem::take(&mut self.failures.new_refused_told);
+        let all_told = mem::take(&mut self.failures.all_refused_told);
+        Step { swapped: false, tell: (new_told || all_told).then_some(Tell::Accepted) }
     }
 
     /// Uses the newest key again, which was refused.
@@ -259,8 +263,6 @@ impl Keeper {
         if self.newest.as_ref().is_some_and(|newest| newest.key.is_same(&key)) {
             return false;
         }
-        self.failures.stuck = 0;
-        self.failures.tries = 0;
         if self.fallen_back && self.previous.as_ref().is_some_and(|old| old.key.is_same(&key)) {
             // The source went back to what is in use.
             self.newest = self.previous.take();
@@ -290,14 +292,15 @@ impl Keeper {
         self.try_at = Some(try_at);
         // By then the source may give another one.
         self.load_by(try_at);
-        let was_told = mem::replace(&mut self.failures.refusal_told, true);
+        let was_told = mem::replace(&mut self.failures.new_refused_told, true);
         Step { swapped: true, tell: (!was_told).then_some(Tell::NewRefused) }
     }
 
-    /// No key is left that is not refused: the source is asked again, slowly.
+    /// No key is left that is not refused: the source is asked again, ever more slowly, also if it
+    /// gives another one each time, as one does that lends sessions.
     fn ask_again(&mut self, now: Instant, random: f64) {
-        let rounds = self.failures.stuck.saturating_add(1);
-        self.load_by(now + Backoff::new(ASK_AGAIN).pause(rounds, random));
+        self.failures.stuck = self.failures.stuck.saturating_add(1);
+        self.load_by(now + Backoff::new(ASK_AGAIN).pause(self.failures.stuck, random));
     }
 
     /// Brings the next load forward to `at`, if it is due later.

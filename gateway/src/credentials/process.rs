@@ -1,17 +1,18 @@
 //! A program that sources a key, as `credential_process` of AWS profiles is one.
 //!
 //! It is started without a shell, reads nothing, and what it writes to standard error is dropped: it
-//! may be a secret. It is killed when it takes too long, and with the gateway.
+//! may be a secret. It is killed when it takes too long, and with the gateway; so is what it started.
 
 use std::io::{self, PipeReader};
 use std::os::fd::OwnedFd;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -52,8 +53,11 @@ impl Program {
     /// All that the program writes, if it succeeds.
     async fn answer(&self) -> Result<Zeroizing<Vec<u8>>, Why> {
         let not_run = |error: io::Error| Why::Program(format!("cannot be run: {error}"));
-        let (reader, ended) = self.start().map_err(not_run)?;
-        let (bytes, status) = tokio::join!(read(reader), ended);
+        let (reader, mut program) = self.start().map_err(not_run)?;
+        let group = Group::of(&program);
+        let (bytes, status) = tokio::join!(read(reader), program.wait());
+        // What it leaves behind on purpose, as one that keeps keys for the next time does, may stay.
+        group.spare();
         // An answer that is not read to its end makes the program fail, too.
         let bytes = bytes?;
         let status = status.map_err(not_run)?;
@@ -64,16 +68,40 @@ impl Program {
         Err(Why::Program(format!("failed ({status}); {what}")))
     }
 
-    /// Starts the program: where its answer comes out, and its end.
-    fn start(&self) -> io::Result<(PipeReader, impl Future<Output = io::Result<ExitStatus>>)> {
+    /// Starts the program: where its answer comes out, and itself.
+    fn start(&self) -> io::Result<(PipeReader, Child)> {
         let (reader, writer) = io::pipe()?;
         let (name, arguments) = self.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let mut command = Command::new(name);
         command.args(arguments).stdin(Stdio::null()).stdout(writer).stderr(Stdio::null());
-        let ended = command.kill_on_drop(true).status();
-        // The answer ends when nobody has the writer any more, and the command has it.
-        drop(command);
-        Ok((reader, ended))
+        // The answer ends when nobody has the writer any more, and the command has it until it returns.
+        let program = command.process_group(0).kill_on_drop(true).spawn()?;
+        Ok((reader, program))
+    }
+}
+
+/// A program with all that it started, as far as that stayed with it. Dropped, they are killed.
+struct Group(Option<Pid>);
+
+impl Group {
+    /// Of a program that was started as the first of one.
+    fn of(program: &Child) -> Self {
+        let id = program.id().and_then(|id| i32::try_from(id).ok());
+        Self(id.and_then(Pid::from_raw))
+    }
+
+    /// Lets them live.
+    fn spare(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // It fails when none of them lives any more.
+            kill_process_group(group, Signal::KILL).unwrap_or_default();
+        }
     }
 }
 
@@ -94,6 +122,7 @@ async fn read(reader: PipeReader) -> Result<Zeroizing<Vec<u8>>, Why> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use tokio::time::sleep;
 
@@ -140,34 +169,57 @@ mod tests {
         assert_eq!(said, "sh: took longer than 1 s and was stopped");
     }
 
-    #[tokio::test]
-    async fn a_program_that_nobody_waits_for_any_more_is_killed() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("pid");
-        let pid = async {
-            loop {
-                match fs::read_to_string(&file) {
-                    Ok(pid) if pid.ends_with('\n') => break pid.trim().to_owned(),
-                    _ => sleep(Duration::from_millis(10)).await,
-                }
+    /// What a program writes into `file`, a line: the number of a process.
+    async fn pid_in(file: &Path) -> String {
+        loop {
+            match fs::read_to_string(file) {
+                Ok(pid) if pid.ends_with('\n') => break pid.trim().to_owned(),
+                _ => sleep(Duration::from_millis(10)).await,
             }
-        };
-        // Without another program between: it is the shell itself that sleeps.
-        let program = shell(&format!("echo $$ > {}; exec sleep 600", file.display()), LONG);
-        let pid = tokio::select! {
-            pid = pid => pid,
-            ended = program.run(Timestamp::UNIX_EPOCH) => panic!("{ended:?}"),
-        };
-        // A zombie until the runtime comes round to it.
-        let is_gone = || {
-            let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            state.is_empty() || state.contains(") Z ")
-        };
+        }
+    }
+
+    /// Waits until the process is no more, or a zombie until whoever has it comes round to it.
+    async fn is_gone(pid: &str) {
         let gone = timeout(LONG, async {
-            while !is_gone() {
+            loop {
+                let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+                if state.is_empty() || state.contains(") Z ") {
+                    break;
+                }
                 sleep(Duration::from_millis(10)).await;
             }
         });
         gone.await.expect("killed");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_nobody_waits_for_any_more_is_killed_with_what_it_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let [own, of_child] = ["own", "child"].map(|name| dir.path().join(name));
+        let script = format!(
+            "sleep 600 & echo $! > {}; echo $$ > {}; wait",
+            of_child.display(),
+            own.display()
+        );
+        let program = shell(&script, LONG);
+        let pids = async { (pid_in(&own).await, pid_in(&of_child).await) };
+        let (own, of_child) = tokio::select! {
+            pids = pids => pids,
+            ended = program.run(Timestamp::UNIX_EPOCH) => panic!("{ended:?}"),
+        };
+        is_gone(&own).await;
+        is_gone(&of_child).await;
+    }
+
+    #[tokio::test]
+    async fn a_program_that_takes_too_long_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("child");
+        let script = format!("sleep 600 & echo $! > {}; exit 0", file.display());
+        // It has ended; who listens to the answer does not know that, for the other one holds it open.
+        let said = said(&shell(&script, Duration::from_secs(1))).await;
+        assert_eq!(said, "sh: took longer than 1 s and was stopped");
+        is_gone(&pid_in(&file).await).await;
     }
 }

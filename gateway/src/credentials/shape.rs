@@ -1,6 +1,6 @@
 //! What the parts of a key look like.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{Fault, Key, KeyId};
 
@@ -66,6 +66,33 @@ pub(super) fn key(id: Part<'_>, secret: Part<'_>, token: Option<Part<'_>>) -> Re
     })
 }
 
+impl Key {
+    /// The same, if a request can be signed with it: its parts become headers, so they are there, and
+    /// are printable ASCII. For keys that no person wrote; how those look is left to who lends them.
+    ///
+    /// # Errors
+    /// Which part is not.
+    pub(crate) fn fit_to_sign(self) -> Result<Self, Fault> {
+        let token = self.token.as_ref().map(ExposeSecret::expose_secret);
+        let parts = [
+            (ID, Some(self.id.whole())),
+            (SECRET, Some(self.secret.expose_secret())),
+            (TOKEN, token),
+        ];
+        for (column, text) in parts {
+            if text.is_some_and(|text| text.is_empty() || !is_graphic(text)) {
+                let what = "must be printable ASCII without spaces: no call can be signed with it";
+                return Err(Fault::whole(what).column(column));
+            }
+        }
+        Ok(self)
+    }
+}
+
+fn is_graphic(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// IAM API reference, `AccessKey`: 16 to 128 characters. The prefix is in the user guide ("Unique
 /// identifiers").
 fn is_id(text: &str) -> bool {
@@ -75,5 +102,23 @@ fn is_id(text: &str) -> bool {
 }
 
 fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\''))
+    is_graphic(text) && !text.contains(['"', '\''])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::key;
+    use super::*;
+
+    #[test]
+    fn a_key_whose_parts_make_no_header_is_told_by_its_part() {
+        let fits = |key: Key| key.fit_to_sign().map_or_else(|fault| fault.column, |_| None);
+        assert_eq!(fits(key(1)), None);
+        assert_eq!(fits(Key { token: Some("a/b+c=\"".into()), ..key(1) }), None);
+        for wrong in ["", "two\nlines", "a space", "schl\u{fc}ssel", "\0"] {
+            assert_eq!(fits(Key { id: KeyId::new(wrong), ..key(1) }), Some(ID));
+            assert_eq!(fits(Key { secret: wrong.into(), ..key(1) }), Some(SECRET));
+            assert_eq!(fits(Key { token: Some(wrong.into()), ..key(1) }), Some(TOKEN));
+        }
+    }
 }

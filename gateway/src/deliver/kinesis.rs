@@ -1,20 +1,15 @@
 //! Kinesis Data Streams through the AWS SDK: one attempt a call, every refusal told apart.
 
-use std::error::Error;
-
 use anyhow::Result;
-use aws_config::BehaviorVersion;
-use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::config::StalledStreamProtectionConfig;
 use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::config::timeout::TimeoutConfig;
-use aws_sdk_kinesis::config::{IdentityCache, Region, StalledStreamProtectionConfig};
-use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_kinesis::error::ProvideErrorMetadata;
 use aws_sdk_kinesis::operation::put_records::PutRecordsOutput;
 use aws_sdk_kinesis::operation::put_records::builders::PutRecordsFluentBuilder;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry};
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use shard_estimator::{OpenShard, ShardId};
 
 use crate::clock::now;
@@ -22,17 +17,21 @@ use crate::config::{self, StreamTarget};
 use crate::credentials::keeper::Generation;
 use crate::credentials::keys::Keys;
 use crate::queue::Taken;
-use crate::telemetry::causes;
 
 use super::{Stream, Trouble, TroubleKind, Verdict};
 use signing::{Current, Signed};
 
 mod http;
 mod list;
+mod probe;
+mod refusal;
+mod shared;
 mod signing;
 mod sources;
 
-pub use sources::KeySources;
+pub use probe::{Outcome, Place, Probe, Probed, Summary};
+pub use refusal::{Cause, Kms, Refusal};
+pub use sources::{Identity, KeySources, identity};
 
 /// Calls for one batch that are refused for how they were signed: by a clock that is wrong until the
 /// answer, with a key that is replaced meanwhile, with one that is not known everywhere yet.
@@ -55,6 +54,8 @@ pub struct Kinesis {
     client: Client,
     keys: Keys,
     target: StreamTarget,
+    /// Whether the keys are there for this stream, and not for one that it is beside.
+    has_own_keys: bool,
 }
 
 impl Kinesis {
@@ -67,14 +68,8 @@ impl Kinesis {
     /// When the authorities to trust, or the proxy's password, cannot be read.
     pub async fn connect(config: &config::Stream, keys: Keys) -> Result<Self> {
         let http = http::client(&config.network, config.requests_in_flight)?;
-        let shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .region(Region::new(config.region.clone()))
-            .use_fips(config.network.fips)
-            .use_dual_stack(config.network.dual_stack)
-            .http_client(http.clone())
+        let shared = shared::settings(&config.region, &config.network, http)
             .credentials_provider(Current(keys.clone()))
-            // The SDK's own cache would go on with a key for a quarter of an hour.
-            .identity_cache(IdentityCache::no_cache())
             .load()
             .await;
         let timeouts = TimeoutConfig::builder()
@@ -82,7 +77,6 @@ impl Kinesis {
             .operation_attempt_timeout(config.request_timeout)
             .build();
         let mut settings = aws_sdk_kinesis::config::Builder::from(&shared)
-            .http_client(http)
             // Whether and when to try again is ours to decide: a partial refusal answers 200.
             .retry_config(RetryConfig::standard().with_max_attempts(1))
             .timeout_config(timeouts)
@@ -92,13 +86,14 @@ impl Kinesis {
             settings = settings.endpoint_url(endpoint);
         }
         let client = Client::from_conf(settings.build());
-        Ok(Self { client, keys, target: config.target.clone() })
+        Ok(Self { client, keys, target: config.target.clone(), has_own_keys: true })
     }
 
-    /// Another stream, through the same client.
+    /// Another stream, through the same client and with the same keys. What is not permitted to it is no
+    /// reason to look for another key.
     #[must_use]
     pub fn beside(&self, target: &StreamTarget) -> Self {
-        Self { target: target.clone(), ..self.clone() }
+        Self { target: target.clone(), has_own_keys: false, ..self.clone() }
     }
 
     /// Which stream it is.
@@ -120,7 +115,7 @@ impl Kinesis {
         match call.send().await {
             Ok(_) => Presence::There,
             Err(error) if error.code() == Some("ResourceNotFoundException") => Presence::Missing,
-            Err(error) => Presence::Unknown(causes(&error)),
+            Err(error) => Presence::Unknown(Refusal::of(&error).said),
         }
     }
 }
@@ -179,8 +174,8 @@ impl Kinesis {
             }
             Err(error) => error,
         };
-        let (code, said) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
-        let again = match Signed::of(code, said) {
+        let refusal = Refusal::of(&error);
+        let again = match Signed::of(&refusal.cause, self.has_own_keys) {
             Signed::Well => false,
             Signed::AtTheWrongTime => true,
             Signed::WithABadKey => {
@@ -188,7 +183,7 @@ impl Kinesis {
                 self.keys.are_past(generation)
             }
         };
-        Attempt { answer: Err(trouble(&error)), again }
+        Attempt { answer: Err(refusal.into()), again }
     }
 
     fn call(&self, records: &[Taken]) -> Result<PutRecordsFluentBuilder, Trouble> {
@@ -231,124 +226,4 @@ fn verdict(answer: &PutRecordsResultEntry) -> Verdict {
         // A code we do not know is sent again: a duplicate costs less than a lost record.
         Some(_) => Verdict::Unavailable,
     }
-}
-
-fn trouble<E>(error: &SdkError<E, HttpResponse>) -> Trouble
-where
-    E: ProvideErrorMetadata + Error + 'static,
-{
-    let code = error.code().unwrap_or_default();
-    let status = error.raw_response().map(|response| response.status().as_u16());
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "what is not known to be harmless is unheard"
-    )]
-    let kind = match error {
-        SdkError::ServiceError(_) => kind_of(code, status),
-        // A request that could not be made: no credentials, or an endpoint that is no address.
-        SdkError::ConstructionFailure(_) => TroubleKind::NotAllowed,
-        SdkError::DispatchFailure(failure) if failure.is_user() => TroubleKind::NotAllowed,
-        // Whether the connection broke before or after the service read the call is not known.
-        SdkError::DispatchFailure(_) if without_credentials(error) => TroubleKind::NotAllowed,
-        SdkError::DispatchFailure(_) if never_connected(error) => TroubleKind::Unavailable,
-        _ => TroubleKind::Unheard,
-    };
-    Trouble { kind, detail: describe(error, code, status) }
-}
-
-/// Whether some cause of `error` is an `E` of which `says` is true.
-fn caused_by<E: Error + 'static>(error: &dyn Error, says: impl Fn(&E) -> bool) -> bool {
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        if inner.downcast_ref().is_some_and(&says) {
-            return true;
-        }
-        cause = inner.source();
-    }
-    false
-}
-
-/// Whether a connection was never made, so that no request can have arrived: name not resolved,
-/// connection refused, TLS not agreed upon.
-fn never_connected(error: &dyn Error) -> bool {
-    caused_by(error, hyper_util::client::legacy::Error::is_connect)
-}
-
-fn without_credentials(error: &dyn Error) -> bool {
-    caused_by(error, |_: &CredentialsError| true)
-}
-
-fn kind_of(code: &str, status: Option<u16>) -> TroubleKind {
-    match code {
-        "ProvisionedThroughputExceededException"
-        | "LimitExceededException"
-        | "ThrottlingException"
-        | "Throttling"
-        | "KMSThrottlingException" => TroubleKind::Throttled,
-        "InvalidArgumentException" | "ValidationException" | "SerializationException" => {
-            TroubleKind::Invalid
-        }
-        "AccessDeniedException"
-        | "ResourceNotFoundException"
-        | "UnrecognizedClientException"
-        | "InvalidClientTokenId"
-        | "ExpiredTokenException"
-        | "ExpiredToken"
-        | "MissingAuthenticationTokenException"
-        | "IncompleteSignatureException"
-        | "OptInRequired"
-        | "SubscriptionRequiredException" => TroubleKind::NotAllowed,
-        // Also a wrong clock: the SDK has learned it from this answer, the next call is right.
-        "InvalidSignatureException" | "SignatureDoesNotMatch" | "RequestExpired" => {
-            TroubleKind::NotAllowed
-        }
-        kms if kms.starts_with("KMS") => TroubleKind::NotAllowed,
-        // Too large for what stands between us and the service.
-        _ if status == Some(413) => TroubleKind::Invalid,
-        _ if status == Some(403) || status == Some(401) => TroubleKind::NotAllowed,
-        // A code we do not know is tried again.
-        _ => TroubleKind::Unavailable,
-    }
-}
-
-/// One line: what happened, and what to do where that is known.
-fn describe<E>(error: &SdkError<E, HttpResponse>, code: &str, status: Option<u16>) -> String
-where
-    E: ProvideErrorMetadata + Error + 'static,
-{
-    let said = match (error.message(), status) {
-        (Some(message), _) if !code.is_empty() => format!("{code}: {message}"),
-        (None, Some(status)) if !code.is_empty() => format!("{code} (HTTP {status})"),
-        (_, Some(status)) => format!("HTTP {status}"),
-        (_, None) => causes(error),
-    };
-    let advice = if without_credentials(error) {
-        Some("say in [stream.credentials] where one is")
-    } else {
-        advice(code)
-    };
-    match advice {
-        Some(advice) => format!("{said}; {advice}"),
-        None => said,
-    }
-}
-
-fn advice(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "AccessDeniedException" => {
-            "allow the key kinesis:PutRecords on this stream (and kms:GenerateDataKey on its key, if encrypted)"
-        }
-        "ResourceNotFoundException" => {
-            "check stream.name (or dead_letter.stream), stream.region and the account of the key"
-        }
-        "UnrecognizedClientException" | "InvalidClientTokenId" => {
-            "the access key is not known in this region: check stream.credentials"
-        }
-        "ExpiredTokenException" | "ExpiredToken" => "the session has expired: give a fresh one",
-        "InvalidSignatureException" | "SignatureDoesNotMatch" => {
-            "the secret does not belong to the access key: take both from the same place again"
-        }
-        kms if kms.starts_with("KMS") => "check the stream's KMS key and kms:GenerateDataKey on it",
-        _ => return None,
-    })
 }

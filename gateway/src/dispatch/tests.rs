@@ -7,6 +7,8 @@ use crate::config::Order;
 
 use super::*;
 
+mod keys;
+
 const MINIMAL: &str = r#"
 [mqtt]
 url = "mqtt://localhost"

@@ -15,7 +15,11 @@ pub async fn keep(keys: &Keys, source: &impl Source) -> Infallible {
     loop {
         let due = keys.due();
         tokio::select! {
-            () = watch.changed() => keys.source_changed(now()),
+            () = watch.changed() => {
+                if source.has_changed().await {
+                    keys.source_changed(now());
+                }
+            }
             () = keys.rescheduled() => {}
             () = woken(due.map(|(at, _)| at)) => match due.map(|(_, due)| due) {
                 Some(Due::TryNewest) => keys.try_newest(),

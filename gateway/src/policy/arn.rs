@@ -144,18 +144,25 @@ impl fmt::Display for StreamArn {
 pub struct RoleArn {
     /// Its account.
     pub account: Account,
+    /// Its path, such as `/svc/`, if it has one.
+    pub path: Option<String>,
     /// Its name.
     pub name: String,
 }
 
 impl RoleArn {
-    /// Reads `arn:aws:iam::123456789012:role/name`, in any partition; `None` for anything else, and for
-    /// a role with a path.
+    /// Reads `arn:aws:iam::123456789012:role/path/name`, in any partition and with a path or without;
+    /// `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (account, name) = text.split_once(":iam::")?.1.split_once(":role/")?;
-        let is_role = is_account(account) && !name.is_empty() && !name.contains('/');
-        is_role.then(|| Self { account: Account::Id(account.to_owned()), name: name.to_owned() })
+        let (account, resource) = text.split_once(":iam::")?.1.split_once(":role/")?;
+        let (path, name) = match resource.rsplit_once('/') {
+            Some((path, name)) => (Some(format!("/{path}/")), name),
+            None => (None, resource),
+        };
+        let is_role = is_account(account) && !name.is_empty();
+        let account = Account::Id(account.to_owned());
+        is_role.then(|| Self { account, path, name: name.to_owned() })
     }
 }
 

@@ -83,6 +83,22 @@ pub enum Fault {
     /// A stream that nobody can create for an unknown account.
     #[error("--plan: a stream is created in one account: say --account with its 12 digits")]
     PlanForAny,
+    /// A stream that the role's account cannot create.
+    #[error(
+        "--plan: the role is created in its own account, and a stream is in {0}: leave --plan out, and \
+         have the stream created there"
+    )]
+    PlanElsewhere(String),
+    /// A role that an identity provider vouches for.
+    #[error(
+        "--for role: kind = \"web_identity\" is for a role that trusts an identity provider, and this \
+         writes none. Create {0} with a trust policy that allows sts:AssumeRoleWithWebIdentity to \
+         {{\"Federated\": \"<ARN of the provider in IAM>\"}}, only if StringEquals holds for both \
+         <issuer>:aud (sts.amazonaws.com on EKS) and <issuer>:sub (system:serviceaccount:\
+         <namespace>:<name> on EKS): without sub every workload of the provider may assume it. What it \
+         is allowed is what --for user prints"
+    )]
+    WebIdentity(String),
     /// More than IAM takes.
     #[error(
         "the policy has {chars} characters without white space, and IAM takes {chars_max} here: leave \

@@ -20,9 +20,11 @@ pub struct Grant {
     pub whom: Whom,
     /// What their user, their role or their policy is called.
     pub name: String,
+    /// Where their role is among the roles, if that was said: such as `/svc/`.
+    pub path: Option<String>,
     /// A region in which the commands find the right partition.
     pub region: String,
-    /// The account of all streams, if it is one that is known.
+    /// The account in which they are, if it is known: that of the role, or of all streams.
     pub account: Option<String>,
     /// What is allowed.
     pub permissions: Document,
@@ -78,7 +80,7 @@ impl Grant {
 /// Everything that is wrong with it.
 pub fn grant(request: &Request) -> Result<Grant, Vec<Fault>> {
     let Request { whom, streams, trusted, .. } = request;
-    let account = account(streams);
+    let account = account(request);
     let permissions = Document::new(permissions(request));
     let mut faults = faults(request);
     let (chars, chars_max) = (permissions.chars(), whom.chars_max());
@@ -86,7 +88,8 @@ pub fn grant(request: &Request) -> Result<Grant, Vec<Fault>> {
     match trust(request, account.as_deref()) {
         Ok(trust) if faults.is_empty() => Ok(Grant {
             whom: *whom,
-            name: request.name.clone().unwrap_or_else(|| name(*whom, streams)),
+            name: name(request),
+            path: request.role.as_ref().and_then(|role| role.path.clone()),
             region: region(streams).to_owned(),
             notes: notes(request, account.as_deref()),
             account,
@@ -123,6 +126,7 @@ fn faults(request: &Request) -> Vec<Fault> {
         faults.extend((!whom.is_gateway()).then_some(Fault::PlanForReader));
         faults.extend((of_records > 1).then_some(Fault::PlanForSeveral(of_records)));
         faults.extend(is_any.then_some(Fault::PlanForAny));
+        faults.extend(elsewhere(request).map(|account| Fault::PlanElsewhere(account.to_owned())));
     }
     faults
 }
@@ -182,25 +186,39 @@ fn trust_of_role(trusted: &Trusted, region: &str) -> Result<Statement, Fault> {
     }
 }
 
-/// The account of all streams, if it is one that is known.
-fn account(streams: &[Stream]) -> Option<String> {
-    let mut accounts = streams.iter().map(|stream| stream.arn.account.id());
+/// The account of the role, or else of all streams, if it is one that is known.
+fn account(request: &Request) -> Option<String> {
+    if let Some(role) = &request.role {
+        return role.account.id().map(str::to_owned);
+    }
+    let mut accounts = request.streams.iter().map(|stream| stream.arn.account.id());
     let first = accounts.next().flatten()?;
     accounts.all(|account| account == Some(first)).then(|| first.to_owned())
+}
+
+/// The account of a stream that is in another one than the configured role.
+fn elsewhere(request: &Request) -> Option<&str> {
+    let home = request.role.as_ref()?.account.id();
+    let mut accounts = request.streams.iter().filter_map(|stream| stream.arn.account.id());
+    accounts.find(|account| Some(*account) != home)
 }
 
 fn region(streams: &[Stream]) -> &str {
     streams.first().map_or("", |stream| &stream.arn.region)
 }
 
-/// `tidegate-<stream>`, and what they do with it, cut where IAM's limit says.
-fn name(whom: Whom, streams: &[Stream]) -> String {
-    let does = match whom {
+/// What the role is called, or else `tidegate-<stream>` and what they do with it, cut where IAM's limit
+/// says.
+fn name(request: &Request) -> String {
+    if let Some(role) = &request.role {
+        return role.name.clone();
+    }
+    let does = match request.whom {
         Whom::User | Whom::Role => "",
         Whom::Consumer => "-consumer",
         Whom::Firehose => "-firehose",
     };
-    let stream = streams.first().map_or("", |stream| &stream.arn.name);
+    let stream = request.streams.first().map_or("", |stream| &stream.arn.name);
     let chars = NAME_CHARS_MAX - "tidegate-".len() - does.len();
     format!("tidegate-{stream:.chars$}{does}")
 }
@@ -215,9 +233,10 @@ fn notes(request: &Request, account: Option<&str>) -> Vec<String> {
              that lets this one in are allowed",
         ),
         (
-            !is_any && account.is_none(),
-            "the streams are in several accounts: a stream of another account than that of the user or \
-             role needs a resource policy, too (aws kinesis put-resource-policy)",
+            elsewhere(request).is_some() || !is_any && account.is_none(),
+            "a stream of another account than that of the user or role needs a resource policy there, \
+             too (aws kinesis put-resource-policy), and must be configured by its ARN: a name is looked \
+             for in the account of the key",
         ),
         (
             !request.keys.is_empty(),

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use super::arn::{ExternalId, KeyArn, Principal, StreamArn};
+use super::arn::{ExternalId, KeyArn, Principal, RoleArn, StreamArn};
 
 /// Who gets a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -76,8 +76,9 @@ pub struct Trusted {
 pub struct Request {
     /// Who gets the policy.
     pub whom: Whom,
-    /// What the user, role or policy is called; after the first stream when not said.
-    pub name: Option<String>,
+    /// The role that the gateway is configured to assume, where it is for one. It says the account, the
+    /// path and the name; otherwise the first stream says what the user, role or policy is called.
+    pub role: Option<RoleArn>,
     /// Every configured stream that is theirs, at least one.
     pub streams: Vec<Stream>,
     /// The customer's keys that streams are encrypted with, each for all streams of its region.

@@ -107,7 +107,9 @@ fn role(script: &mut Script, grant: &Grant) {
     let trust = grant.trust.as_ref().map(super::Document::json).unwrap_or_default();
     script.section("A role, and who may assume it.");
     let create = ["iam", "create-role", "--role-name", name];
-    script.run(&[&create[..], &["--assume-role-policy-document", &trust]].concat());
+    let path = grant.path.as_deref().map(|path| ["--path", path]);
+    let path = path.as_ref().map_or(&[][..], |path| path);
+    script.run(&[&create[..], path, &["--assume-role-policy-document", &trust]].concat());
     let json = grant.permissions.json();
     let put = ["iam", "put-role-policy", "--role-name", name];
     script.run(&[&put[..], &["--policy-name", name, "--policy-document", &json]].concat());

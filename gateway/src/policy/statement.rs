@@ -9,6 +9,9 @@ use super::{Principals, Statement};
 /// The stream that Kinesis encrypts for, in every call to KMS.
 const FOR_STREAM: &str = "kms:EncryptionContext:aws:kinesis:arn";
 
+/// Who assumes the roles of pods in EKS.
+const EKS_PODS: &str = "pods.eks.amazonaws.com";
+
 /// What the gateway calls to deliver.
 #[must_use]
 pub fn put(streams: &[StreamArn]) -> Statement {
@@ -88,7 +91,13 @@ pub fn assume(principal: &Principal, region: &str, external_id: Option<&External
         Principal::Service(_) => Principals::Service(named),
         Principal::Account(_) | Principal::Arn(_) => Principals::Aws(named),
     };
-    let leave = Statement::allow("AssumeRole", &["sts:AssumeRole"], []);
+    let actions: &[_] = match principal {
+        // It tags each session with its pod ("Create IAM role with trust policy required by EKS Pod
+        // Identity" in the user guide of EKS).
+        Principal::Service(name) if name == EKS_PODS => &["sts:AssumeRole", "sts:TagSession"],
+        Principal::Service(_) | Principal::Account(_) | Principal::Arn(_) => &["sts:AssumeRole"],
+    };
+    let leave = Statement::allow("AssumeRole", actions, []);
     let leave = Statement { principal: Some(principals), ..leave };
     match external_id {
         Some(id) => leave.only_if("StringEquals", "sts:ExternalId", [id.as_str().to_owned()]),

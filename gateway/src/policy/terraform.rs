@@ -83,10 +83,12 @@ fn user(grant: &Grant) -> Vec<Block> {
 
 fn role(grant: &Grant) -> Vec<Block> {
     let role = name_of("aws_iam_role");
+    let mut named = Block::resource("aws_iam_role", LABEL).text("name", &grant.name);
+    if let Some(path) = &grant.path {
+        named = named.text("path", path);
+    }
     let mut blocks = vec![
-        Block::resource("aws_iam_role", LABEL)
-            .text("name", &grant.name)
-            .refers("assume_role_policy", &json_of("trust")),
+        named.refers("assume_role_policy", &json_of("trust")),
         Block::resource("aws_iam_role_policy", LABEL)
             .text("name", &grant.name)
             .refers("role", &role)

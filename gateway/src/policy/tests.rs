@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use super::arn::{Account, ExternalId, KeyArn, Principal, StreamArn, partition};
+use super::arn::{Account, ExternalId, KeyArn, Principal, RoleArn, StreamArn, partition};
 use super::{Fault, Grant, Holds, Request, Stream, Trusted, Whom, grant, statement};
 use crate::config::StreamTarget;
 
@@ -20,7 +20,7 @@ fn request(whom: Whom) -> Request {
     let streams = [stream("pumps", Holds::Records), stream("letters", Holds::DeadLetters)];
     Request {
         whom,
-        name: None,
+        role: None,
         streams: streams.into_iter().filter(|stream| whom.gets(stream.holds)).collect(),
         keys: Vec::new(),
         with_optional: false,
@@ -381,4 +381,13 @@ fn accounts_and_external_ids_are_what_aws_takes() {
     for wrong in ["x", "", "a b", "ä1", "$x", &"x".repeat(1_225)] {
         ExternalId::parse(wrong).unwrap_err();
     }
+}
+
+#[test]
+fn a_role_is_read_with_its_path() {
+    for (resource, path, name) in [("r", None, "r"), ("a/b/r", Some("/a/b/"), "r")] {
+        let role = RoleArn::parse(&format!("arn:aws:iam::111122223333:role/{resource}")).unwrap();
+        assert_eq!((role.path.as_deref(), role.name.as_str()), (path, name));
+    }
+    assert_eq!(RoleArn::parse("arn:aws:iam::111122223333:role/a/"), None);
 }

@@ -68,7 +68,7 @@ async fn live<D: Dialect>(mut wire: Wire<D>, mut session: Session) {
     loop {
         let end = match fresh(&mqtt) {
             Ok(fresh) => session.converse(&mut wire, fresh).await,
-            Err(error) => End::Fault(Fault { refused: true, detail: format!("{error:#}") }),
+            Err(error) => End::Fault(Fault::refusal(format!("{error:#}"), None)),
         };
         wire.hang_up();
         session.ledger.disconnected();
@@ -89,7 +89,7 @@ async fn live<D: Dialect>(mut wire: Wire<D>, mut session: Session) {
     }
 }
 
-fn fresh(mqtt: &Mqtt) -> anyhow::Result<Fresh> {
+pub(super) fn fresh(mqtt: &Mqtt) -> anyhow::Result<Fresh> {
     Ok(Fresh {
         login: mqtt.login.as_ref().map(|login| login::read(login, "mqtt")).transpose()?,
         tls: mqtt.broker.tls.as_ref().map(tls::client_config).transpose()?,

@@ -25,7 +25,8 @@ use super::subscriptions::Subscriptions;
 use super::window::Window;
 use super::wire::{Reading, Wire};
 use super::{
-    Delivery, Dialect, Event, Fault, Fresh, Lane, OFFLINE, ONLINE, Publish, Request, unix_ms,
+    Delivery, Dialect, Event, Fault, Fresh, Lane, OFFLINE, ONLINE, Publish, Request, Welcome,
+    unix_ms,
 };
 
 /// Why a conversation ended.
@@ -93,7 +94,7 @@ impl Session {
         match self.open(wire, fresh).await {
             ControlFlow::Break(()) => return End::Over,
             ControlFlow::Continue(Err(fault)) => return End::Fault(fault),
-            ControlFlow::Continue(Ok(session_present)) => self.greet(wire, session_present),
+            ControlFlow::Continue(Ok(welcome)) => self.greet(wire, welcome.session_present),
         }
         loop {
             let reading = self.reading();
@@ -134,7 +135,7 @@ impl Session {
         &mut self,
         wire: &mut Wire<D>,
         fresh: Fresh,
-    ) -> ControlFlow<(), Result<bool, Fault>> {
+    ) -> ControlFlow<(), Result<Welcome, Fault>> {
         let mut opened = pin!(wire.open(fresh));
         loop {
             tokio::select! {
@@ -201,7 +202,7 @@ impl Session {
                 }
             }
             Event::Unsubscribed => self.subscriptions.unsubscribed(),
-            Event::Connected { .. } | Event::Other => {}
+            Event::Connected(_) | Event::Other => {}
         }
     }
 
@@ -279,11 +280,12 @@ impl Session {
     }
 
     pub(super) fn say(&mut self, fault: &Fault, pause: Duration) {
-        if self.last_fault.as_ref() != Some(&fault.detail) {
+        let fault = fault.to_string();
+        if self.last_fault.as_ref() != Some(&fault) {
             let (lane, pause_ms) =
                 (self.index, u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
-            warn!(lane, fault = fault.detail, pause_ms, "broker not connected, trying again");
-            self.last_fault = Some(fault.detail.clone());
+            warn!(lane, fault, pause_ms, "broker not connected, trying again");
+            self.last_fault = Some(fault);
         }
     }
 

@@ -12,14 +12,23 @@ use rumqttc::mqttbytes::{Error, QoS};
 use crate::config::{Mqtt, Qos};
 use crate::telemetry::causes;
 
-use super::{Delivery, Dialect, Event, Fault, OFFLINE, Request};
+use super::{Delivery, Dialect, Event, Fault, OFFLINE, Request, Welcome};
 
-pub(super) const BAD_LOGIN: &str = "the broker refuses user name or password: check \
-     mqtt.username and mqtt.password_file or mqtt.password_env";
-pub(super) const NOT_AUTHORISED: &str = "the broker does not authorise this client: check \
-     mqtt.username and its password, and the broker's access list for mqtt.client_id";
-pub(super) const TAKEN_OVER: &str = "another client connected with our client id: give each \
-     gateway its own mqtt.client_id";
+/// What happened, and what to do.
+pub(super) type Advised = (&'static str, Option<&'static str>);
+
+pub(super) const BAD_LOGIN: Advised = (
+    "the broker refuses user name or password",
+    Some("check mqtt.username and mqtt.password_file or mqtt.password_env"),
+);
+pub(super) const NOT_AUTHORISED: Advised = (
+    "the broker does not authorise this client",
+    Some("check mqtt.username and its password, and the broker's access list for mqtt.client_id"),
+);
+pub(super) const TAKEN_OVER: Advised = (
+    "another client connected with our client id",
+    Some("give each gateway its own mqtt.client_id"),
+);
 
 /// Protocol version 3.1.1.
 pub(super) struct V3 {
@@ -56,7 +65,7 @@ impl Dialect for V3 {
             Ok(packet) => event(packet).map(Some),
             Err(Error::InsufficientBytes(_)) => Ok(None),
             Err(Error::PayloadSizeLimitExceeded(bytes)) => Err(too_large(bytes)),
-            Err(error) => Err(Fault { refused: false, detail: causes(&error) }),
+            Err(error) => Err(Fault::passing(causes(&error))),
         }
     }
 
@@ -86,11 +95,10 @@ impl Dialect for V3 {
 
 /// A packet over our limit. In 3.1.1 the broker does not know the limit and will send it again.
 pub(super) fn too_large(bytes: usize) -> Fault {
-    let detail = format!(
-        "a packet of {bytes} bytes is over mqtt.packet_bytes_max and holds up what follows: raise \
-         the limit, and it becomes a dead letter at most"
+    let said = format!(
+        "a packet of {bytes} bytes is over mqtt.packet_bytes_max and holds up what follows"
     );
-    Fault { refused: true, detail }
+    Fault::refusal(said, Some("raise the limit, and it becomes a dead letter at most"))
 }
 
 fn put(packet: &Packet, out: &mut BytesMut) {
@@ -134,22 +142,21 @@ fn granted(code: &SubscribeReasonCode) -> Result<Qos, String> {
 }
 
 fn connected(connack: &ConnAck) -> Result<Event, Fault> {
-    let detail = match connack.code {
+    let (said, fix) = match connack.code {
         ConnectReturnCode::Success => {
-            let session_present = connack.session_present;
-            return Ok(Event::Connected { session_present, keep_alive: None });
+            return Ok(Event::Connected(Welcome::plain(connack.session_present)));
         }
-        ConnectReturnCode::BadUserNamePassword => BAD_LOGIN.to_owned(),
-        ConnectReturnCode::NotAuthorized => NOT_AUTHORISED.to_owned(),
+        ConnectReturnCode::BadUserNamePassword => BAD_LOGIN,
+        ConnectReturnCode::NotAuthorized => NOT_AUTHORISED,
         ConnectReturnCode::BadClientId => {
-            "the broker does not accept mqtt.client_id as a client id".to_owned()
+            ("the broker does not accept mqtt.client_id as a client id", None)
         }
         ConnectReturnCode::RefusedProtocolVersion => {
-            "the broker does not speak MQTT 3.1.1: set mqtt.version = 5".to_owned()
+            ("the broker does not speak MQTT 3.1.1", Some("set mqtt.version = 5"))
         }
         ConnectReturnCode::ServiceUnavailable => {
-            format!("the broker refuses the connection: {:?}", connack.code)
+            ("the broker refuses the connection: ServiceUnavailable", None)
         }
     };
-    Err(Fault { refused: true, detail })
+    Err(Fault::refusal(said, fix))
 }

@@ -13,7 +13,7 @@ use rumqttc::v5::mqttbytes::{Error, QoS};
 use crate::config::{Mqtt, Qos, Retained, Subscription};
 use crate::telemetry::causes;
 
-use super::{Delivery, Dialect, Event, Fault, OFFLINE, Request, v3};
+use super::{Delivery, Dialect, Event, Fault, OFFLINE, Request, Welcome, v3};
 
 /// Protocol version 5.
 pub(super) struct V5 {
@@ -69,7 +69,7 @@ impl Dialect for V5 {
             Ok(packet) => event(packet).map(Some),
             Err(Error::InsufficientBytes(_)) => Ok(None),
             Err(Error::PayloadSizeLimitExceeded { pkt_size, .. }) => Err(v3::too_large(pkt_size)),
-            Err(error) => Err(Fault { refused: false, detail: causes(&error) }),
+            Err(error) => Err(Fault::passing(causes(&error))),
         }
     }
 
@@ -131,19 +131,17 @@ fn event(packet: Packet) -> Result<Event, Fault> {
         Packet::UnsubAck(_) => Event::Unsubscribed,
         Packet::Disconnect(Disconnect { reason_code, .. }) => {
             use DisconnectReasonCode as Code;
-            let detail = match reason_code {
-                Code::SessionTakenOver => v3::TAKEN_OVER.to_owned(),
-                code => format!("the broker closed the connection: {code:?}"),
-            };
+            if reason_code == Code::SessionTakenOver {
+                let (said, fix) = v3::TAKEN_OVER;
+                return Err(Fault::refusal(said, fix));
+            }
             // The others pass by themselves: a broker that shuts down, is busy, or missed us.
             let refused = matches!(
                 reason_code,
-                Code::SessionTakenOver
-                    | Code::NotAuthorized
-                    | Code::QuotaExceeded
-                    | Code::AdministrativeAction
+                Code::NotAuthorized | Code::QuotaExceeded | Code::AdministrativeAction
             );
-            return Err(Fault { refused, detail });
+            let said = format!("the broker closed the connection: {reason_code:?}");
+            return Err(Fault { refused, ..Fault::passing(said) });
         }
         _ => Event::Other,
     })
@@ -151,19 +149,29 @@ fn event(packet: Packet) -> Result<Event, Fault> {
 
 fn connected(connack: &ConnAck) -> Result<Event, Fault> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is said as it is")]
-    let detail = match connack.code {
-        ConnectReturnCode::Success => {
-            let asked = connack.properties.as_ref().and_then(|asked| asked.server_keep_alive);
-            return Ok(Event::Connected {
-                session_present: connack.session_present,
-                keep_alive: asked.filter(|s| *s > 0).map(|s| Duration::from_secs(s.into())),
-            });
+    let (said, fix) = match connack.code {
+        ConnectReturnCode::Success => return Ok(Event::Connected(welcome(connack))),
+        ConnectReturnCode::BadUserNamePassword => v3::BAD_LOGIN,
+        ConnectReturnCode::NotAuthorized => v3::NOT_AUTHORISED,
+        code => {
+            let said = format!("the broker refuses the connection: {code:?}");
+            return Err(Fault::refusal(said, None));
         }
-        ConnectReturnCode::BadUserNamePassword => v3::BAD_LOGIN.to_owned(),
-        ConnectReturnCode::NotAuthorized => v3::NOT_AUTHORISED.to_owned(),
-        code => format!("the broker refuses the connection: {code:?}"),
     };
-    Err(Fault { refused: true, detail })
+    Err(Fault::refusal(said, fix))
+}
+
+fn welcome(connack: &ConnAck) -> Welcome {
+    let plain = Welcome::plain(connack.session_present);
+    let Some(said) = &connack.properties else { return plain };
+    let keep_alive = said.server_keep_alive.filter(|seconds| *seconds > 0);
+    Welcome {
+        keep_alive: keep_alive.map(|seconds| Duration::from_secs(seconds.into())),
+        receive_maximum: said.receive_max,
+        qos_max: if said.max_qos == Some(0) { Qos::AtMostOnce } else { Qos::AtLeastOnce },
+        shares: said.shared_subscription_available != Some(0),
+        ..plain
+    }
 }
 
 fn granted(code: &SubscribeReasonCode) -> Result<Qos, String> {

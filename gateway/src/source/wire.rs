@@ -14,11 +14,12 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep, timeout};
 
+use crate::authorities::distrust;
 use crate::config::{Broker, Mqtt};
 use crate::telemetry::causes;
 
 use super::socket::{self, Socket};
-use super::{Dialect, Event, Fault, Fresh, Request};
+use super::{Dialect, Event, Fault, Fresh, Request, Welcome};
 
 #[cfg(test)]
 mod tests;
@@ -78,16 +79,14 @@ impl<D: Dialect> Wire<D> {
         }
     }
 
-    /// Connects, and waits for CONNACK: whether the broker knows the session. Not to be dropped
-    /// unfinished, except to end.
-    pub(super) async fn open(&mut self, fresh: Fresh) -> Result<bool, Fault> {
+    /// Connects, and waits for CONNACK. Not to be dropped unfinished, except to end.
+    pub(super) async fn open(&mut self, fresh: Fresh) -> Result<Welcome, Fault> {
         let limit = self.connect_timeout;
-        timeout(limit, self.greet(fresh)).await.unwrap_or_else(|_late| {
-            Err(Fault { refused: false, detail: "no connection in time".to_owned() })
-        })
+        let late = |_elapsed| Err(Fault::passing("no connection in time"));
+        timeout(limit, self.greet(fresh)).await.unwrap_or_else(late)
     }
 
-    async fn greet(&mut self, fresh: Fresh) -> Result<bool, Fault> {
+    async fn greet(&mut self, fresh: Fresh) -> Result<Welcome, Fault> {
         let silence_max = self.keep_alive / 2 * SILENT_HALVES_MAX;
         let socket = socket::connect(&self.broker, fresh.tls, silence_max).await;
         let socket = socket.map_err(|error| broken(&error))?;
@@ -97,16 +96,13 @@ impl<D: Dialect> Wire<D> {
         loop {
             self.turn(Reading::On).await?;
             match self.next()? {
-                Some(Event::Connected { session_present, keep_alive }) => {
-                    if let (Some(keep_alive), Some(link)) = (keep_alive, &mut self.link) {
+                Some(Event::Connected(welcome)) => {
+                    if let (Some(keep_alive), Some(link)) = (welcome.keep_alive, &mut self.link) {
                         link.half_keep_alive = halves(keep_alive);
                     }
-                    return Ok(session_present);
+                    return Ok(welcome);
                 }
-                Some(_) => {
-                    let detail = "the broker does not begin with CONNACK".to_owned();
-                    return Err(Fault { refused: false, detail });
-                }
+                Some(_) => return Err(Fault::passing("the broker does not begin with CONNACK")),
                 None => {}
             }
         }
@@ -235,5 +231,6 @@ fn closed() -> io::Error {
 }
 
 fn broken(error: &io::Error) -> Fault {
-    Fault { refused: false, detail: causes(error) }
+    let fix = distrust::advice(error, "mqtt.tls.ca_file");
+    Fault { fix, ..Fault::passing(causes(error)) }
 }

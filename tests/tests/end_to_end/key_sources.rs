@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,6 +14,7 @@ use tests::reading::Comparison;
 use tidegate::rehearsal::stream::Key;
 use tokio::time::timeout;
 
+use super::secrets::pieces;
 use super::world::World;
 
 mod instances;
@@ -20,6 +22,7 @@ mod roles;
 
 const ID: &str = "AKIAIOSFODNN7EXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+const ROLE: &str = "arn:aws:iam::000000000000:role/writer";
 
 /// Instance metadata is given up after six seconds and the token service after eight; this machine may
 /// be busy.
@@ -67,6 +70,13 @@ impl Account {
         path
     }
 
+    /// The usual file of settings is on a disk that hangs: a pipe into which nobody writes.
+    fn without_settings(self) -> Self {
+        let pipe = self.world.gateway.dir().join("config").display().to_string();
+        mkfifo(&pipe);
+        self.set_variable("AWS_CONFIG_FILE", &pipe)
+    }
+
     /// Readings pass, and calls are signed with a key whose id begins so.
     async fn signs_with(&self, id: &str) {
         let run = self.world.gateway.start().await;
@@ -107,6 +117,10 @@ impl Account {
     }
 }
 
+fn mkfifo(path: &str) {
+    assert!(Command::new("mkfifo").arg(path).status().expect("every Unix has it").success());
+}
+
 fn quoted(text: &str) -> String {
     format!("{text:?}")
 }
@@ -136,6 +150,13 @@ async fn files_of_every_kind_give_the_key() {
         let directory = file.parent().expect("in a directory").display().to_string();
         account.set_variable("CREDENTIALS_DIRECTORY", &directory).signs_with(ID).await;
     }
+}
+
+#[tokio::test]
+async fn settings_of_profiles_are_not_read_by_who_has_a_key_from_elsewhere() {
+    let account = Account::new().await.set("kind", "csv").without_settings();
+    let path = account.write("key", &csv()).display().to_string();
+    account.set("file", &path).signs_with(ID).await;
 }
 
 #[tokio::test]
@@ -195,6 +216,23 @@ async fn program_gives_the_key_and_its_failure_is_told_without_a_word_of_it() {
 }
 
 #[tokio::test]
+async fn key_with_which_no_call_can_be_signed_is_told_and_the_program_asked_again() {
+    let account = Account::new().await.set("kind", "process");
+    let answer = |token: &str| {
+        format!(
+            r#"echo '{{"Version":1,"AccessKeyId":"{ID}","SecretAccessKey":"{SECRET}"{token}}}'"#
+        )
+    };
+    let program = account.write("program", &answer(r#","SessionToken":"two\nlines""#));
+    let command = format!("[\"sh\", {}]", quoted(&program.display().to_string()));
+    let account = account.set("command", &command);
+    let mend = async || {
+        account.write("program", &answer(""));
+    };
+    account.waits_until(&["Session token: must be printable ASCII"], ID, mend).await;
+}
+
+#[tokio::test]
 async fn session_that_ends_is_replaced_before_it_does() {
     let account = Account::new().await;
     let session = |number: usize| format!("ASIASESSION{number}");
@@ -227,4 +265,36 @@ async fn session_that_ends_is_replaced_before_it_does() {
     assert_eq!(account.world.stream.counts().requests_refused, 0);
     assert!((0..4).all(|number| account.uses(&session(number)) > 0));
     run.stop().await.books();
+}
+
+#[tokio::test]
+async fn profile_keeps_its_secrets() {
+    let account = Account::new().await.set("kind", "file");
+    let path = account.write("profiles", &format!("[default]\n{}", settings()));
+    keeps_its_secrets(account.set("path", &path.display().to_string())).await;
+}
+
+/// However loud the log is, it holds no piece of a secret, and of no id all.
+async fn keeps_its_secrets(account: Account) {
+    let account = account
+        .set_variable("RUST_LOG", "trace")
+        // What an operator might try, to see more.
+        .set_variable("LOG_SENSITIVE_BODIES", "true");
+    let run = account.world.gateway.start().await;
+    let published = Load::new(100, 1_000).publish(account.world.broker.port).await;
+    account.world.all_arrive(&published).await;
+    let log = run.stop().await.log.join("\n");
+    assert!(log.contains("TRACE"), "it is as loud as it can be");
+    let (ids, secrets): (Vec<_>, Vec<_>) = account.world.stream.account(|account| {
+        let keys = account.keys.iter().flatten();
+        keys.map(|(id, key)| (id.clone(), [Some(key.secret.clone()), key.session_token.clone()]))
+            .unzip()
+    });
+    for id in ids {
+        assert!(!log.contains(&id), "the log holds all of the id {id}");
+    }
+    let secrets: Vec<String> = secrets.into_iter().flatten().flatten().collect();
+    for piece in secrets.iter().flat_map(|secret| pieces(secret)) {
+        assert!(!log.contains(&piece), "the log holds {piece:?} of a secret");
+    }
 }

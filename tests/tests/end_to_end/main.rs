@@ -12,6 +12,7 @@ mod golden;
 mod key_sources;
 mod kills;
 mod metrics;
+mod moto;
 mod network;
 mod order;
 mod outages;

@@ -164,6 +164,15 @@ async fn the_stream_is_reached_through_the_proxy_of_the_environment() {
 }
 
 #[tokio::test]
+async fn a_proxy_of_the_environment_that_cannot_be_read_is_an_error_and_not_gone_without() {
+    let guarded = Guarded::new().await.trusting();
+    let guarded = guarded.set_variable("HTTPS_PROXY", "http://joe:open sesame@127.0.0.1:1");
+    let ended = guarded.world.gateway.launch().end().await;
+    is_refused(&ended, &["HTTPS_PROXY is no URL"]);
+    assert!(!ended.log.join("\n").contains("sesame"));
+}
+
+#[tokio::test]
 async fn who_is_excepted_is_reached_without_the_proxy() {
     let proxy = Proxy::start(Manner::Obliging).await;
     let guarded = async || Guarded::new().await.trusting();

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tests::fleet::Load;
+use tests::fleet::{Load, Message, publish};
 use tests::reading::Reading;
-use tidegate::rehearsal::stream::{Action, Key, Permissions};
+use tidegate::rehearsal::stream::{Action, Key, Permissions, Settings};
 use tokio::time::{sleep, timeout};
 
 use super::world::World;
@@ -207,4 +207,30 @@ async fn gateway_that_starts_without_a_key_keeps_everything_and_delivers_when_on
     let (published, ()) = tokio::join!(load.publish(rotation.world.broker.port), given);
     rotation.is_whole(&published).await;
     assert_eq!(run.stop().await.books().delivered, 1_000);
+}
+
+#[tokio::test]
+async fn letters_stream_that_the_key_may_not_use_says_nothing_of_the_key() {
+    let key = UserKey::new(1);
+    let mut rotation = Rotation::new().await;
+    rotation.world = rotation.world.set("dead_letter.stream", "\"letters\"");
+    let settings = Settings { name: "letters".to_owned(), ..Settings::default() };
+    let letters = rotation.world.stream.beside(settings);
+    rotation.create(&key);
+    let own = rotation.world.stream.arn();
+    rotation.world.stream.account(|account| {
+        account.key(&key.id).expect("created").permissions.streams = Some(vec![own]);
+    });
+    rotation.replace(&key.csv());
+    let run = rotation.world.gateway.start().await;
+    let bad = Message::new("sites/a/devices/1/telemetry", "not JSON");
+    publish(rotation.world.broker.port, [bad]).await;
+    run.says("refuses us").await;
+    let published = Load::new(500, 500).publish(rotation.world.broker.port).await;
+    rotation.is_whole(&published).await;
+    assert_eq!(run.times_said("no key is accepted"), 0);
+    assert_eq!(letters.counts().records, 0);
+    let ended = run.stop().await;
+    let ledger = ended.ledger.expect("a ledger is logged at every stop");
+    assert_eq!((ledger.delivered, ledger.dead_lettered), (500, 1));
 }

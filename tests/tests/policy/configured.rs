@@ -1,6 +1,9 @@
 //! What the configuration says of a role need not be said again.
 
-use super::{BY_NAME, answer, policies, written};
+use serde_json::Value;
+use tests::root;
+
+use super::{BY_NAME, PATH, answer, policies, with_a_path, written};
 
 const PRINCIPAL: [&str; 4] = ["--for", "role", "--principal", "999999999999"];
 
@@ -78,4 +81,57 @@ fn of_several_streams_all_are_allowed_or_the_one_that_is_named() {
     assert_eq!(of("n"), serde_json::json!(first));
     let all = resources(&["--account", "123456789012"]);
     assert_eq!(all.as_array().map(Vec::len), Some(3), "{all}");
+}
+
+#[test]
+fn role_with_a_path_is_created_under_its_path_by_its_name() {
+    let flags = |format| [&PRINCIPAL[..], &["--no-external-id", "--format", format]].concat();
+    let script = written(&with_a_path(), &flags("cli"));
+    assert!(script.contains(&format!("--role-name their-gateway --path {PATH} ")), "{script}");
+    let resources: Value =
+        hcl::from_str(&written(&with_a_path(), &flags("terraform"))).expect("HCL");
+    let role = &resources["resource"]["aws_iam_role"]["tidegate"];
+    assert_eq!((role["name"].as_str(), role["path"].as_str()), (Some("their-gateway"), Some(PATH)));
+    // Without one nothing is said of it.
+    assert!(!written(&config(), &flags("cli")).contains("--path"));
+    assert!(!written(&config(), &flags("terraform")).contains(" path "));
+}
+
+#[test]
+fn role_is_made_in_its_own_account_whosever_the_stream_is() {
+    let flags = |format| [&PRINCIPAL[..], &["--no-external-id", "--format", format]].concat();
+    let script = written(&with_a_path(), &flags("cli"));
+    assert!(script.contains("test \"$account\" = 123456789012 "), "{script}");
+    let resources = written(&with_a_path(), &flags("terraform"));
+    assert!(resources.starts_with("# For a provider of account 123456789012.\n"), "{resources}");
+    for text in [script, resources] {
+        assert!(text.contains("222222222222:stream/pumps"), "{text}");
+        assert!(text.contains("put-resource-policy"), "{text}");
+    }
+    assert!(
+        !written(&config(), &flags("cli")).contains("put-resource-policy"),
+        "all in one account"
+    );
+    let plan = root().join("configs/plan-fleet.toml").display().to_string();
+    let planned = answer(&with_a_path(), &[&flags("cli")[..], &["--plan", &plan]].concat());
+    let said = String::from_utf8_lossy(&planned.stderr);
+    assert_eq!(planned.status.code(), Some(64), "{said}");
+    assert!(said.contains("a stream is in 222222222222: leave --plan out"), "{said}");
+}
+
+#[test]
+fn role_for_a_web_identity_is_refused_with_what_to_do() {
+    let config = format!(
+        "{BY_NAME}[stream.credentials]\nkind = 'web_identity'\ntoken_file = 'token'\n\
+         role_arn = 'arn:aws:iam::111122223333:role/pods'\n"
+    );
+    let refused = answer(&config, &PRINCIPAL);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!((refused.status.code(), said.lines().count()), (Some(64), 1), "{said}");
+    for part in
+        ["role/pods", "Federated", "sts:AssumeRoleWithWebIdentity", ":aud", ":sub", "--for user"]
+    {
+        assert!(said.contains(part), "no {part} in {said}");
+    }
+    let _permissions = written(&config, &["--account", "111122223333"]);
 }

@@ -4,6 +4,10 @@ use serde_json::{Value, json};
 
 use super::{asked, policies, python};
 
+/// Services that assume roles.
+const SERVICES: [&str; 3] =
+    ["ec2.amazonaws.com", "firehose.amazonaws.com", "pods.eks.amazonaws.com"];
+
 /// What is wrong with each of the policies.
 fn complaints(policies: &[Value]) -> Vec<Vec<String>> {
     let lines: String = policies.iter().map(|policy| format!("{policy}\n")).collect();
@@ -49,7 +53,7 @@ fn every_trust_policy_lets_one_principal_assume_the_role_and_says_nothing_else()
         roles += 1;
         trusts_one(&trust, flags.contains(&"--external-id") || flags.contains(&"firehose"));
     }
-    assert_eq!(roles, 8);
+    assert_eq!(roles, 12);
 }
 
 /// `trust` is a trust policy with one statement, which asks for an external id or does not.
@@ -72,16 +76,18 @@ fn trusts_one(trust: &Value, asks_external_id: bool) {
         assert!(condition["StringEquals"]["sts:ExternalId"].is_string(), "{trust:#}");
     }
     assert_eq!(members(statement), keys);
-    assert_eq!(
-        (&statement["Effect"], &statement["Action"]),
-        (&json!("Allow"), &json!(["sts:AssumeRole"]))
-    );
+    assert_eq!(statement["Effect"], "Allow");
     let [kind] = &members(&statement["Principal"])[..] else { panic!("{trust:#}") };
     let named = statement["Principal"][kind].as_str().expect("one principal");
     let is_named = match kind.as_str() {
         "AWS" => named.starts_with("arn:aws:iam::999999999999:"),
-        "Service" => ["ec2.amazonaws.com", "firehose.amazonaws.com"].contains(&named),
+        "Service" => SERVICES.contains(&named),
         _ => false,
     };
     assert!(is_named, "{trust:#}");
+    let actions = match named {
+        "pods.eks.amazonaws.com" => json!(["sts:AssumeRole", "sts:TagSession"]),
+        _ => json!(["sts:AssumeRole"]),
+    };
+    assert_eq!(statement["Action"], actions);
 }

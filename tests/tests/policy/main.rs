@@ -40,6 +40,7 @@ fn asked() -> Vec<(String, Vec<&'static str>)> {
         vec!["--for", "role", "--principal", operator, "--external-id", "customer/7"],
         vec!["--for", "role", "--principal", "999999999999", "--no-external-id"],
         vec!["--for", "role", "--principal", "ec2.amazonaws.com"],
+        vec!["--for", "role", "--principal", "pods.eks.amazonaws.com"],
         vec!["--for", "consumer"],
         vec!["--for", "firehose"],
     ] {
@@ -53,8 +54,28 @@ fn asked() -> Vec<(String, Vec<&'static str>)> {
     }
     asked.push((BY_NAME.to_owned(), vec!["--account", "*", "--optional", "--kms", KEY]));
     let chinese_key = "arn:aws-cn:kms:cn-north-1:123456789012:key/mrk-1";
+    let mut foreign = vec!["--for", "role", "--principal", operator, "--external-id", "customer/7"];
+    asked.push((with_a_path(), foreign.clone()));
+    foreign.push("--optional");
+    asked.push((with_a_path(), foreign));
     asked.push((china, vec!["--account", "123456789012", "--optional", "--kms", chinese_key]));
     asked
+}
+
+/// The path of the role of [`with_a_path`].
+const PATH: &str = "/svc/edge/";
+
+/// A role with a path, and a stream in another account than the role's.
+fn with_a_path() -> String {
+    let stream = "arn = 'arn:aws:kinesis:eu-central-1:222222222222:stream/pumps'\n";
+    let role = format!("arn:aws:iam::123456789012:role{PATH}their-gateway");
+    let config = BY_NAME
+        .replace("name = 'pumps'\nregion = 'eu-central-1'\n", stream)
+        .replace("[dead_letter]\nstream = 'letters'\n", "");
+    format!(
+        "{config}[stream.credentials]\nkind = 'assume_role'\nrole_arn = '{role}'\n\
+         base = {{ kind = 'env' }}\n"
+    )
 }
 
 /// Asks for a policy in a folder of its own, in which the configuration is `tidegate.toml`.

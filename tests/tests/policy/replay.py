@@ -54,7 +54,7 @@ def told(aws_of):
         name = role["RoleName"]
         put = iam.get_role_policy(RoleName=name, PolicyName=name)
         trust = role["AssumeRolePolicyDocument"]
-        there["roles"][name] = {"policy": put["PolicyDocument"], "trust": trust}
+        there["roles"][name] = {"policy": put["PolicyDocument"], "trust": trust, "path": role["Path"]}
     for policy in iam.list_policies(Scope="Local")["Policies"]:
         of = {"PolicyArn": policy["Arn"], "VersionId": policy["DefaultVersionId"]}
         version = iam.get_policy_version(**of)["PolicyVersion"]

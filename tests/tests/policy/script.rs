@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::{aws, root};
 
-use super::{BY_NAME, KEY, asked, policies, python, written};
+use super::{BY_NAME, KEY, PATH, asked, policies, python, written};
 
 const ACCOUNT: [&str; 2] = ["--account", "123456789012"];
 
@@ -103,7 +103,10 @@ fn what_moto_holds_after_the_script_is_what_the_json_says() {
         };
         let held = [one("users"), one("roles"), one("policies")].concat();
         let expected = match trust {
-            Some(trust) => json!({ "policy": permissions, "trust": trust }),
+            Some(trust) => {
+                let path = if config.contains(PATH) { PATH } else { "/" };
+                json!({ "policy": permissions, "trust": trust, "path": path })
+            }
             None if flags.contains(&"consumer") => permissions,
             None => json!({ "policy": permissions, "keys": 1 }),
         };

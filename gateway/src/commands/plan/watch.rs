@@ -1,10 +1,10 @@
 //! Looks on at what a broker carries, with the gateway's own source, normaliser and router: what is
 //! counted are the records that would be sent, and nothing is sent.
 //!
-//! The gateway beside it is not disturbed. The client id is another one and the session ends with
-//! the connection, so that no broker keeps anything for us; QoS 0 asks no broker to wait for us; a
-//! member of a share group would take publishes away from the others, so the plain filters are
-//! subscribed. What the broker had retained is not what devices send, and does not count.
+//! The gateway beside it is not disturbed: the client id is another one, of an [`onlooker`]. What the
+//! broker had retained is not what devices send, and does not count.
+//!
+//! [`onlooker`]: source::onlooker
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use futures_util::future::join3;
 use shard_estimator::cli::{Observed, Seen};
 use tokio::sync::{mpsc, watch};
 
-use crate::config::{Config, Mqtt, Qos, Retained, Stream, Streams, Subscription};
+use crate::config::{Config, Stream, Streams};
 use crate::limits::{INTAKE_BATCHES_MAX, SETTLED_BATCHES_MAX};
 use crate::metrics::Counters;
 use crate::normalise::Normaliser;
@@ -44,9 +44,10 @@ pub(super) async fn watch(
     let (settled, settled_rx) = mpsc::channel(SETTLED_BATCHES_MAX);
     let (stop_tx, stop) = watch::channel(false);
     let counters = Arc::new(Counters::default());
+    let client_id = format!("{}-plan-{:08x}", config.mqtt.client_id, fastrand::u32(..));
     let lane = source::run(Lane {
         index: 0,
-        config: Arc::new(Config { mqtt: onlooker(&config.mqtt), ..config }),
+        config: Arc::new(Config { mqtt: source::onlooker(&config.mqtt, client_id), ..config }),
         intake: intake_tx,
         settled: settled_rx,
         stop,
@@ -91,22 +92,6 @@ fn asked<'s>(streams: &'s Streams, label: Option<&str>) -> Result<(usize, &'s St
     found.with_context(|| format!("--stream {label}: there is no such stream"))
 }
 
-/// The same broker and topics, for a client that leaves no trace.
-fn onlooker(mqtt: &Mqtt) -> Mqtt {
-    let filters = mqtt.lanes.iter().flatten();
-    let looks_at =
-        |subscription: &Subscription| Subscription { qos: Qos::AtMostOnce, ..subscription.clone() };
-    Mqtt {
-        client_id: format!("{}-plan-{:08x}", mqtt.client_id, fastrand::u32(..)),
-        lanes: vec![filters.map(looks_at).collect()],
-        share_group: None,
-        session_expiry: Duration::ZERO,
-        retained: Retained::Skip,
-        status_topic: false,
-        ..mqtt.clone()
-    }
-}
-
 /// Makes records of publishes, and counts them.
 struct Counting {
     normaliser: Normaliser,
@@ -136,25 +121,5 @@ impl Counting {
             }
             Err(reject) => self.observed.leave_out(|| format!("on {named}, {reject}")),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_onlooker_neither_takes_over_nor_shares_nor_leaves_a_session() {
-        let text = "[mqtt]\nurl = 'mqtt://localhost'\nclient_id = 'edge-1'\nshare_group = 'g'\n\
-            status_topic = true\nlanes = [['a/#'], ['b/+']]\n\
-            [stream]\nname = 's'\nregion = 'us-east-1'\n";
-        let mqtt = Config::parse(text).unwrap().mqtt;
-        let onlooker = onlooker(&mqtt);
-        assert!(onlooker.client_id.starts_with("edge-1-plan-"));
-        assert_eq!((onlooker.share_group, onlooker.status_topic), (None, false));
-        assert_eq!((onlooker.session_expiry, onlooker.retained), (Duration::ZERO, Retained::Skip));
-        let [lane] = &onlooker.lanes[..] else { panic!("one connection") };
-        let looks_at: Vec<_> = lane.iter().map(|one| (one.filter.as_str(), one.qos)).collect();
-        assert_eq!(looks_at, [("a/#", Qos::AtMostOnce), ("b/+", Qos::AtMostOnce)]);
     }
 }

@@ -1,12 +1,15 @@
 //! The `[stream.credentials]` table, and the one of the key that assumes a role.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::syntax::plain;
+use super::url::Url;
 use super::{network, path, seconds};
 use crate::config::file::{Checked, Table};
 use crate::config::{Credentials, KeySource, Role};
 use crate::limits;
+use crate::policy::arn;
 
 /// What `kind` may be.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,9 +70,34 @@ const SECRETS: [&str; 6] = [
 /// Longest name of a file, in bytes.
 const FILE_NAME_BYTES_MAX: usize = 255;
 
-pub(super) fn read(table: &Table<'_>) -> Credentials {
+/// The table of a stream in `region`.
+pub(super) fn read(table: &Table<'_>, region: &str) -> Credentials {
     let strict_permissions = table.flag("strict_permissions", false);
-    Credentials { source: source(table, false), strict_permissions }
+    let source = source(table, false);
+    partition_fits(table, region, &source);
+    if let KeySource::Role(role) = &source {
+        partition_fits(&table.table("base"), region, &role.base);
+    }
+    Credentials { source, strict_permissions }
+}
+
+/// Notes a role that cannot be that of a stream in `region`, as partitions know nothing of each other.
+fn partition_fits(table: &Table<'_>, region: &str, source: &KeySource) {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest name no role")]
+    let arn = match source {
+        KeySource::Role(role) => &role.arn,
+        KeySource::WebIdentity { role_arn, .. } => role_arn,
+        _ => return,
+    };
+    let Some(theirs) = arn.split(':').nth(1).filter(|_| !region.is_empty()) else { return };
+    let ours = arn::partition(region);
+    if theirs != ours {
+        let why = format!(
+            "is of the partition {theirs}, and the region of the stream of {ours}: no role is good \
+             in both"
+        );
+        table.fault("role_arn", why);
+    }
 }
 
 /// The source that a table describes; `is_base` when its key assumes a role.
@@ -138,7 +166,7 @@ fn role(table: &Table<'_>) -> Role {
     let base = source(&table.table("base"), true);
     let duration = seconds(table, "duration_s", limits::ROLE_SESSION_S);
     let is_session = match base {
-        KeySource::Instance | KeySource::WebIdentity { .. } | KeySource::Process { .. } => true,
+        KeySource::Instance | KeySource::WebIdentity { .. } => true,
         // Of these it is not known, or they are keys of users.
         KeySource::Default
         | KeySource::Csv { .. }
@@ -146,6 +174,7 @@ fn role(table: &Table<'_>) -> Role {
         | KeySource::Environment
         | KeySource::StaticFile { .. }
         | KeySource::Systemd { .. }
+        | KeySource::Process { .. }
         | KeySource::Role(_) => false,
     };
     if is_session && duration > limits::CHAINED_SESSION_MAX {
@@ -159,8 +188,19 @@ fn role(table: &Table<'_>) -> Role {
         session_name: table.text("session_name", session_name),
         duration,
         base,
-        sts_endpoint: table.text("sts_endpoint", network::endpoint),
+        sts_endpoint: table.text("sts_endpoint", sts_endpoint),
     }
+}
+
+/// As any endpoint, but what it answers is a secret.
+fn sts_endpoint(text: &str) -> Checked<String> {
+    let url = Url::parse(text)?;
+    let is_loopback = url.host == "localhost"
+        || url.host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    if url.scheme == "http" && !is_loopback {
+        return Err("must be https: the answer holds the secret of the session".to_owned());
+    }
+    network::endpoint(text)
 }
 
 fn file(table: &Table<'_>, key: &str, what: &str) -> PathBuf {

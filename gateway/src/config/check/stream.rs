@@ -15,6 +15,7 @@ const NAME_CHARS_MAX: usize = 128;
 /// pace is as for all.
 pub(super) fn read(table: &Table<'_>, label: String, is_apart: bool, of_all: &Pace) -> Stream {
     let (target, region) = target(table);
+    let credentials = credentials::read(&table.table("credentials"), &region);
     Stream {
         label,
         is_apart,
@@ -40,7 +41,7 @@ pub(super) fn read(table: &Table<'_>, label: String, is_apart: bool, of_all: &Pa
             .map(Duration::from_secs),
         partition_key: table.text("partition_key", partition_key),
         partitioning: partitioning(table),
-        credentials: credentials::read(&table.table("credentials")),
+        credentials,
         pace: pace(&table.table("pace"), of_all),
     }
 }

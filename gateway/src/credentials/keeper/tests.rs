@@ -194,6 +194,23 @@ fn what_is_refused_altogether_is_asked_for_again_ever_more_slowly_until_a_good_k
 }
 
 #[test]
+fn sessions_of_a_role_that_is_refused_are_asked_for_ever_more_slowly_too() {
+    let mut world = World::with(1);
+    let mut pauses = vec![];
+    for session in 2..9 {
+        let told = (session == 2).then_some(Tell::AllRefused);
+        assert_eq!(world.refuse(), step(false, told));
+        pauses.push(world.due().unwrap().0.as_secs());
+        world.pass_until(Due::Load);
+        assert_eq!(world.load(session), step(true, None));
+    }
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
+    assert_eq!(world.accept(), step(false, Some(Tell::Accepted)));
+    assert_eq!(world.refuse(), step(false, Some(Tell::AllRefused)));
+    assert_eq!(world.due(), Some((S(1), Due::Load)));
+}
+
+#[test]
 fn a_source_that_goes_back_to_the_key_in_use_changes_nothing() {
     let mut world = World::with(1);
     assert!(world.load(2).swapped && world.refuse().swapped);

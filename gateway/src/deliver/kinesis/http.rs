@@ -4,19 +4,24 @@ use std::env;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use hyper::Uri;
 
 use crate::config::{Network, Proxy, ProxyServer};
 use crate::{authorities, login};
 
 /// Idle connections are dropped before the service resets them: aws-sdk-rust issue 1106.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The variables that name proxies.
+const PROXIES: [&str; 6] =
+    ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
 /// The variable by which other AWS tools are told whom to trust.
 const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
@@ -58,7 +63,7 @@ fn trust_store(ca_file: Option<&Path>) -> Result<TrustStore> {
 
 fn proxy(proxy: &Proxy) -> Result<ProxyConfig> {
     let ProxyServer { url, login, except } = match proxy {
-        Proxy::Environment => return Ok(ProxyConfig::from_env()),
+        Proxy::Environment => return of_environment(),
         Proxy::Off => return Ok(ProxyConfig::disabled()),
         Proxy::At(server) => server,
     };
@@ -72,8 +77,20 @@ fn proxy(proxy: &Proxy) -> Result<ProxyConfig> {
     Ok(config)
 }
 
-/// `text` for the user information of a URL, where the SDK puts it as it is. A URL that cannot be
-/// read is no proxy, and the stream would be asked without one.
+/// The proxy that the environment names, once whoever reads it can: a URL that cannot be read is no
+/// proxy to them, and they would ask without one.
+fn of_environment() -> Result<ProxyConfig> {
+    for name in PROXIES {
+        let Ok(url) = env::var(name) else { continue };
+        if !url.is_empty() && url.parse::<Uri>().is_err() {
+            // It may hold a password.
+            bail!("{name} is no URL: in its user and password, write %40 for @ and the like");
+        }
+    }
+    Ok(ProxyConfig::from_env())
+}
+
+/// `text` for the user information of a URL, where the SDK puts it as it is.
 fn escaped(text: &str) -> String {
     let escape = |byte: u8| match byte {
         plain if plain.is_ascii_alphanumeric() => char::from(plain).to_string(),

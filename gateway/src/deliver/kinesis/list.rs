@@ -6,7 +6,7 @@ use shard_estimator::{HashKey, OpenShard, ShardId};
 
 use crate::config::StreamTarget;
 
-use super::{Trouble, invalid, trouble};
+use super::{Refusal, Trouble, invalid};
 
 /// Calls for one list: twenty of 1,000 shards name all that a stream can have.
 const CALLS_MAX: usize = 20;
@@ -27,7 +27,7 @@ pub(super) async fn open_shards(
             (None, StreamTarget::Name(name)) => call.stream_name(name).shard_filter(open()?),
             (None, StreamTarget::Arn(arn)) => call.stream_arn(arn).shard_filter(open()?),
         };
-        let page = call.send().await.map_err(|error| trouble(&error))?;
+        let page = call.send().await.map_err(|error| Refusal::of(&error))?;
         for shard in page.shards().iter().filter(|shard| !is_closed(shard)) {
             shards.push(open_shard(shard).ok_or_else(|| invalid(format!("{shard:?}")))?);
         }

@@ -8,6 +8,8 @@ use secrecy::ExposeSecret;
 use crate::credentials::Key;
 use crate::credentials::keys::Keys;
 
+use super::refusal::Cause;
+
 /// Signs each attempt with the key in use at that moment. Waits for nothing.
 #[derive(Debug)]
 pub(super) struct Current(pub(super) Keys);
@@ -41,52 +43,42 @@ pub(super) enum Signed {
 }
 
 impl Signed {
-    /// What a refusal with this code and text says. AWS documents the codes as common errors of
-    /// Kinesis; the two texts about time are those of its signature check.
-    pub(super) fn of(code: &str, said: &str) -> Self {
-        match code {
-            "RequestExpired" | "RequestTimeTooSkewed" => Self::AtTheWrongTime,
-            "InvalidSignatureException" | "SignatureDoesNotMatch" => {
-                let times = ["Signature expired", "Signature not yet current"];
-                match times.iter().any(|time| said.contains(time)) {
-                    true => Self::AtTheWrongTime,
-                    false => Self::WithABadKey,
-                }
-            }
-            "AccessDeniedException"
-            | "UnrecognizedClientException"
-            | "InvalidClientTokenId"
-            | "ExpiredTokenException"
-            | "ExpiredToken"
-            | "MissingAuthenticationTokenException"
-            | "MissingAuthenticationToken"
-            | "IncompleteSignatureException"
-            | "IncompleteSignature" => Self::WithABadKey,
-            _ => Self::Well,
+    /// What it says when this stands in the way of a call. A key that is not allowed something may be
+    /// an old one, of which all was taken: if the call was to the stream that the key `is_for`.
+    pub(super) fn of(cause: &Cause, is_for: bool) -> Self {
+        if *cause == Cause::WrongTime {
+            Self::AtTheWrongTime
+        } else if cause.is_the_key() || (is_for && *cause == Cause::NotPermitted) {
+            Self::WithABadKey
+        } else {
+            Self::Well
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::refusal::Kms;
     use super::*;
 
     #[test]
-    fn a_refusal_over_the_clock_is_told_from_one_over_the_secret() {
-        let of = |said| Signed::of("InvalidSignatureException", said);
-        let skewed = "Signature expired: 20261101T000000Z is now earlier than 20261111T000000Z";
-        assert_eq!(of(skewed), Signed::AtTheWrongTime);
-        assert_eq!(of("Signature not yet current: 2026 is still later"), Signed::AtTheWrongTime);
-        let wrong =
-            "The request signature we calculated does not match the signature you provided.";
-        assert_eq!(of(wrong), Signed::WithABadKey);
+    fn a_refusal_over_the_clock_is_told_from_one_over_the_key() {
+        assert_eq!(Signed::of(&Cause::WrongTime, true), Signed::AtTheWrongTime);
+        for cause in [Cause::UnknownKey, Cause::WrongSecret, Cause::Expired, Cause::NotPermitted] {
+            assert_eq!(Signed::of(&cause, true), Signed::WithABadKey, "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_permitted_to_the_stream_of_dead_letters_says_nothing_of_the_key_of_records() {
+        assert_eq!(Signed::of(&Cause::NotPermitted, false), Signed::Well);
+        assert_eq!(Signed::of(&Cause::UnknownKey, false), Signed::WithABadKey);
     }
 
     #[test]
     fn trouble_of_the_stream_says_nothing_about_the_key() {
-        for code in ["ResourceNotFoundException", "KMSDisabledException", "InternalFailure", ""] {
-            assert_eq!(Signed::of(code, "Signature expired"), Signed::Well, "{code}");
+        for cause in [Cause::NoStream, Cause::Kms(Kms::Disabled), Cause::Down, Cause::Unheard] {
+            assert_eq!(Signed::of(&cause, true), Signed::Well, "{cause:?}");
         }
-        assert_eq!(Signed::of("ExpiredTokenException", ""), Signed::WithABadKey);
     }
 }

@@ -12,19 +12,25 @@ use crate::clock;
 use crate::config::{self, KeySource, Role};
 use crate::credentials::file::{Format, KeyFile};
 use crate::credentials::process::Program;
-use crate::credentials::{Found, Key, NoKey, Source, Why};
+use crate::credentials::{Fault, Found, Key, NoKey, Source, Why};
+
+pub use identity::{Identity, identity};
 
 use chain::Chain;
 use disk::Disk;
+use looked::Looked;
 use sts::WebIdentity;
 use way::Way;
 
 mod chain;
 mod disk;
 mod environment;
+mod identity;
 mod instance;
 mod lent;
+mod looked;
 mod profile;
+mod region;
 mod sts;
 mod way;
 
@@ -35,6 +41,7 @@ pub struct KeySources {
     strict: bool,
     way: Way,
     disk: Disk,
+    looked: Looked,
     chain: Chain,
 }
 
@@ -49,12 +56,20 @@ impl KeySources {
             strict: strict_permissions,
             way,
             disk: Disk::default(),
+            looked: Looked::default(),
             chain: Chain::default(),
         }
     }
 
-    /// Asks `source`.
+    /// Asks `source`, and takes only what a call can be signed with: a key that makes no header would
+    /// never be refused, and so never replaced.
     async fn ask(&self, source: &KeySource) -> Result<Found, NoKey> {
+        let no_key = |fault: Fault| NoKey { source_name: name(source), why: fault.into() };
+        let found = self.find(source).await?;
+        Ok(Found { key: found.key.fit_to_sign().map_err(no_key)?, ..found })
+    }
+
+    async fn find(&self, source: &KeySource) -> Result<Found, NoKey> {
         let no_key = |why| NoKey { source_name: name(source), why };
         match source {
             KeySource::Csv { file, user } => {
@@ -86,7 +101,9 @@ impl KeySources {
                     WebIdentity { token_file, role_arn, session_name: session_name.as_deref() };
                 identity.assume(&self.disk, &self.way).await.map(found).map_err(no_key)
             }
-            KeySource::Instance => instance::key(&self.way).await.map(found).map_err(no_key),
+            KeySource::Instance => {
+                instance::key(&self.disk, &self.way).await.map(found).map_err(no_key)
+            }
             KeySource::Default => {
                 self.chain.find(self.strict, &self.disk, &self.way).await.map_err(no_key)
             }
@@ -118,7 +135,13 @@ impl Source for KeySources {
         paths(&self.source)
     }
 
+    async fn has_changed(&self) -> bool {
+        self.looked.anew(self.paths(), &self.disk).await
+    }
+
     async fn load(&self) -> Result<Found, NoKey> {
+        // Before they are read: what changes meanwhile is a change.
+        self.looked.anew(self.paths(), &self.disk).await;
         // It is as large as all the calls that it may make.
         Box::pin(self.ask(&self.source)).await
     }
@@ -140,7 +163,7 @@ fn name(source: &KeySource) -> String {
         KeySource::Environment => "environment".to_owned(),
         KeySource::StaticFile { file } => format!("static_file {}", file.display()),
         KeySource::Systemd { id } => format!("systemd credential {id}"),
-        KeySource::Role(role) => role.arn.clone(),
+        KeySource::Role(role) => format!("{} by {}", role.arn, name(&role.base)),
         KeySource::Instance => "instance".to_owned(),
         // The arguments may be secrets.
         KeySource::Process { command, .. } => {
@@ -185,4 +208,41 @@ const SESSION_NAME_CHARS_MAX: usize = 64;
 /// The time as this machine knows it.
 fn wall_clock() -> Timestamp {
     Timestamp::from_millisecond(clock::unix_ms()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_has_a_name_that_sts_takes() {
+        let name = session_name();
+        let is_fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+        assert!(name.starts_with("tidegate-") && name.chars().all(is_fit), "{name}");
+        assert!(name.len() <= SESSION_NAME_CHARS_MAX);
+    }
+
+    #[test]
+    fn a_source_is_named_without_the_arguments_of_its_program_and_watched_by_its_files() {
+        let process = KeySource::Process {
+            command: vec!["/bin/key".to_owned(), "secret".to_owned()],
+            timeout: std::time::Duration::from_secs(1),
+        };
+        assert_eq!((name(&process), paths(&process)), ("process /bin/key".to_owned(), vec![]));
+        let base = KeySource::StaticFile { file: "/k".into() };
+        let role = KeySource::Role(Box::new(Role {
+            arn: "arn".to_owned(),
+            external_id: None,
+            session_name: None,
+            duration: std::time::Duration::from_secs(3_600),
+            base,
+            sts_endpoint: None,
+        }));
+        assert_eq!(
+            (name(&role), paths(&role)),
+            ("arn by static_file /k".to_owned(), vec![PathBuf::from("/k")])
+        );
+        let profile = KeySource::Profile { path: Some("/p".into()), profile: Some("x".into()) };
+        assert_eq!(name(&profile), "profile x in /p");
+    }
 }

@@ -117,7 +117,8 @@ fn prove(
     in_time(read_date(date)?, time, api)?;
     in_scope(claim, date, api)?;
     if !claim.holds(request, &key.secret, date) {
-        return Err(Unproven::Mismatch(MISMATCH.to_owned()));
+        let expected = claim.expected(request, date);
+        return Err(Unproven::Mismatch(format!("{MISMATCH}\n\n{expected}")));
     }
     key.uses += 1;
     Ok(Caller::holder(claim.key_id, key, claim.region))

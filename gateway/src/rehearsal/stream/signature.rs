@@ -82,15 +82,34 @@ impl<'a> Claim<'a> {
         let complete =
             ALWAYS_SIGNED.iter().filter(|name| message.headers.contains_key(**name)).all(is_signed);
         let Ok(signature) = HEXLOWER.decode(self.signature.as_bytes()) else { return false };
-        let scope = [self.date, self.region, self.service, SCOPE_END];
-        let request = sha256(self.canonical(message).as_bytes());
-        let text = format!("{ALGORITHM}\n{signed_at}\n{}\n{request}", scope.join("/"));
+        let text = self.text_to_sign(&self.canonical(message), signed_at);
         let secret = format!("AWS4{secret}").into_bytes();
-        let key = scope.iter().fold(secret, |key, part| {
+        let key = self.scope().iter().fold(secret, |key, part| {
             hmac::sign(&hmac::Key::new(HMAC_SHA256, &key), part.as_bytes()).as_ref().to_vec()
         });
         let key = hmac::Key::new(HMAC_SHA256, &key);
         complete && hmac::verify(&key, text.as_bytes(), &signature).is_ok()
+    }
+
+    /// What the service tells of a signature that does not hold: all that it should have covered, the
+    /// token of a session among it.
+    #[must_use]
+    pub(super) fn expected(&self, message: &Message<'_>, signed_at: &str) -> String {
+        let canonical = self.canonical(message);
+        let text = self.text_to_sign(&canonical, signed_at);
+        format!(
+            "The Canonical String for this request should have been\n'{canonical}'\n\n\
+             The String-to-Sign should have been\n'{text}'\n"
+        )
+    }
+
+    fn scope(&self) -> [&'a str; 4] {
+        [self.date, self.region, self.service, SCOPE_END]
+    }
+
+    fn text_to_sign(&self, canonical: &str, signed_at: &str) -> String {
+        let (scope, request) = (self.scope().join("/"), sha256(canonical.as_bytes()));
+        format!("{ALGORITHM}\n{signed_at}\n{scope}\n{request}")
     }
 
     /// The request in the one form that both sides can make of it. Its path and query are taken as

@@ -73,7 +73,7 @@ fn every_kind_is_read() {
 fn a_role_is_assumed_by_the_key_of_another_source() {
     let whole = format!(
         "kind = 'assume_role', role_arn = '{ROLE}', external_id = 'a:/b', session_name = 'tide', \
-         duration_s = 43200, base = {{ kind = 'csv', file = '/k' }}, sts_endpoint = 'http://b:1'"
+         duration_s = 43200, base = {{ kind = 'csv', file = '/k' }}, sts_endpoint = 'https://b:1'"
     );
     let role = Role {
         arn: ROLE.into(),
@@ -81,7 +81,7 @@ fn a_role_is_assumed_by_the_key_of_another_source() {
         session_name: Some("tide".into()),
         duration: Duration::from_secs(43_200),
         base: KeySource::Csv { file: "/k".into(), user: None },
-        sts_endpoint: Some("http://b:1".into()),
+        sts_endpoint: Some("https://b:1".into()),
     };
     assert_eq!(source(&whole), KeySource::Role(Box::new(role)));
     assert_eq!(source(&whole).file(), Some(("base.file".to_owned(), Path::new("/k"))));
@@ -182,7 +182,7 @@ fn a_role_has_a_form_and_so_have_the_texts_around_it() {
         let entries = format!("kind = 'assume_role', role_arn = '{wrong}'");
         is_fault(&entries, &format!(".role_arn = '{wrong}': {arn}"));
     }
-    for right in ["arn:aws-cn:iam::123456789012:role/path/to/put_only", ROLE] {
+    for right in ["arn:aws:iam::123456789012:role/path/to/put_only", ROLE] {
         let _read = source(&format!("kind = 'assume_role', role_arn = '{right}'"));
     }
     for (key, wrong, must) in [
@@ -191,9 +191,35 @@ fn a_role_has_a_form_and_so_have_the_texts_around_it() {
         ("session_name", "a", "must be 2 to 64 letters, digits and _+=,.@-"),
         ("session_name", "a:b", "must be 2 to 64 letters, digits and _+=,.@-"),
         ("sts_endpoint", "ftp://b", "must be a URL such as \"https://kinesis.example:4567\""),
+        ("sts_endpoint", "http://b", "must be https: the answer holds the secret of the session"),
     ] {
         let entries = format!("kind = 'assume_role', role_arn = '{ROLE}', {key} = '{wrong}'");
         is_fault(&entries, &format!(".{key} = '{wrong}': {must}"));
+    }
+}
+
+#[test]
+fn a_token_service_without_tls_is_on_this_machine() {
+    for here in ["http://127.0.0.1:4566", "http://localhost", "http://[::1]:1"] {
+        let entries = format!("kind = 'assume_role', role_arn = '{ROLE}', sts_endpoint = '{here}'");
+        let KeySource::Role(role) = source(&entries) else { panic!("a role") };
+        assert_eq!(role.sts_endpoint.as_deref(), Some(here));
+    }
+}
+
+#[test]
+fn a_role_is_of_the_partition_of_the_region() {
+    for partition in ["aws-cn", "aws-us-gov", "awsx"] {
+        let arn = format!("arn:{partition}:iam::123456789012:role/writer");
+        let fault = format!(
+            "role_arn = '{arn}': is of the partition {partition}, and the region of the stream of \
+             aws: no role is good in both"
+        );
+        is_fault(&format!("kind = 'assume_role', role_arn = '{arn}'"), &format!(".{fault}"));
+        let web = format!("kind = 'web_identity', token_file = 'f', role_arn = '{arn}'");
+        is_fault(&web, &format!(".{fault}"));
+        let base = format!("kind = 'assume_role', role_arn = '{ROLE}', base = {{ {web} }}");
+        is_fault(&base, &format!(".base.{fault}"));
     }
 }
 
@@ -209,7 +235,6 @@ fn a_session_lasts_as_long_as_aws_allows() {
     }
     for session in [
         "kind = 'instance'".to_owned(),
-        "kind = 'process', command = ['c']".to_owned(),
         format!("kind = 'web_identity', token_file = 'f', role_arn = '{ROLE}'"),
     ] {
         let with = |seconds: u32| role(&format!("duration_s = {seconds}, base = {{ {session} }}"));
@@ -220,6 +245,13 @@ fn a_session_lasts_as_long_as_aws_allows() {
              limits a session on top of another (role chaining) to an hour",
         );
     }
+}
+
+#[test]
+fn a_program_may_give_the_key_of_a_user_and_sts_decides_how_long_a_session_on_top_lasts() {
+    let base = "base = { kind = 'process', command = ['c'] }";
+    let _read =
+        source(&format!("kind = 'assume_role', role_arn = '{ROLE}', duration_s = 43200, {base}"));
 }
 
 #[test]

@@ -48,7 +48,7 @@ async fn ask(strict: bool, disk: &Disk, way: &Way) -> Result<(&'static str, Foun
         return Ok(("web identity", found(key?)));
     }
     let provider = if instance::is_container() { "container" } else { "instance" };
-    match instance::key(way).await {
+    match instance::key(disk, way).await {
         Ok(key) => Ok((provider, found(key))),
         Err(why) => Err(Why::Service(format!(
             "there is no key in the environment (AWS_ACCESS_KEY_ID), none in a profile, no web \

@@ -4,6 +4,10 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
+use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -12,6 +16,9 @@ use crate::credentials::Why;
 
 /// Longest wait for a file. It has some kilobytes at most.
 const READ_MAX: Duration = Duration::from_secs(10);
+
+/// How much later than a question itself the thread that asks it is given up.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Reads on a thread of its own, so that nobody else waits for the disk. One that hangs holds that
 /// one thread, however often it is asked.
@@ -36,6 +43,38 @@ impl Disk {
         &self,
         read: impl FnOnce() -> Result<T, Why> + Send + 'static,
     ) -> Result<T, Why> {
+        self.within(self.patience, read).await
+    }
+
+    /// What a provider of the SDK's gives within `limit`. In the midst of asking a service it reads
+    /// files, of tokens and of profiles, as if no disk ever hung; so all of it is done on such a thread.
+    ///
+    /// # Errors
+    /// Its own, and when it takes too long.
+    pub(super) async fn ask(
+        &self,
+        provider: impl ProvideCredentials + 'static,
+        limit: Duration,
+    ) -> Result<Credentials, CredentialsError> {
+        // Longer than its own, which says better who did not answer.
+        let asked = self.within(limit + GRACE, move || {
+            // It must go on while that of the gateway does other things, and not hold up its end.
+            let runtime = Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(Why::Unreadable)?;
+            let asked = async { timeout(limit, provider.provide_credentials()).await };
+            let late = |_elapsed| CredentialsError::provider_timed_out(limit);
+            let answer = runtime.block_on(asked).map_err(late).flatten();
+            runtime.shutdown_background();
+            Ok(answer)
+        });
+        asked.await.unwrap_or_else(|why| Err(CredentialsError::provider_error(why)))
+    }
+
+    async fn within<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        read: impl FnOnce() -> Result<T, Why> + Send + 'static,
+    ) -> Result<T, Why> {
         let turn = Arc::clone(&self.turn);
         let done = async {
             // Nobody closes it.
@@ -47,10 +86,10 @@ impl Disk {
             Ok(read.await?)
         };
         let late = || {
-            let text = format!("the disk did not answer within {} s", self.patience.as_secs());
+            let text = format!("the disk did not answer within {} s", limit.as_secs());
             io::Error::new(ErrorKind::TimedOut, text)
         };
-        let in_time = timeout(self.patience, done).await.unwrap_or_else(|_elapsed| Err(late()));
+        let in_time = timeout(limit, done).await.unwrap_or_else(|_elapsed| Err(late()));
         in_time.map_err(Why::Unreadable)?
     }
 }
@@ -59,7 +98,33 @@ impl Disk {
 mod tests {
     use std::sync::mpsc;
 
+    use aws_credential_types::provider::future::ProvideCredentials as ProviderFuture;
+
     use super::*;
+    use crate::telemetry::causes;
+
+    /// The SDK, when the file that it reads is on a disk that hangs.
+    #[derive(Debug)]
+    struct Hangs(std::sync::Mutex<mpsc::Receiver<()>>);
+
+    impl ProvideCredentials for Hangs {
+        fn provide_credentials<'a>(&'a self) -> ProviderFuture<'a>
+        where
+            Self: 'a,
+        {
+            let gone = self.0.lock().unwrap().recv_timeout(READ_MAX);
+            ProviderFuture::ready(Err(CredentialsError::not_loaded(format!("{gone:?}"))))
+        }
+    }
+
+    #[tokio::test]
+    async fn the_sdk_may_wait_for_a_disk_and_nobody_else_does() {
+        let (answer, hangs) = mpsc::channel::<()>();
+        let disk = Disk::default();
+        let why = causes(&disk.ask(Hangs(hangs.into()), Duration::ZERO).await.unwrap_err());
+        assert!(why.contains("the disk did not answer within 1 s"), "{why}");
+        drop(answer);
+    }
 
     #[tokio::test]
     async fn a_disk_that_hangs_holds_one_thread_and_nobody_else() {

@@ -8,10 +8,10 @@ use aws_config::imds;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
-use tokio::time::timeout;
 
 use crate::credentials::{Fault, Key, Why};
 
+use super::disk::Disk;
 use super::way::Way;
 use super::{lent, wall_clock};
 
@@ -36,21 +36,22 @@ const DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 ///
 /// # Errors
 /// When there is none, or it is not answered in time.
-pub(super) async fn key(way: &Way) -> Result<Key, Why> {
+pub(super) async fn key(disk: &Disk, way: &Way) -> Result<Key, Why> {
     if is_container() {
-        return in_time(container(way)?).await.map_err(|error| of_container(&error));
+        return in_time(disk, container(way)?).await.map_err(|error| of_container(&error));
     }
     if env::var(DISABLED).is_ok_and(|value| value.eq_ignore_ascii_case("true")) {
         let what = "instance metadata is switched off by AWS_EC2_METADATA_DISABLED=true";
         return Err(Fault::whole(what).into());
     }
-    in_time(metadata(way)?).await.map_err(|error| of_instance(&error))
+    in_time(disk, metadata(way)?).await.map_err(|error| of_instance(&error))
 }
 
-async fn in_time(provider: impl ProvideCredentials) -> Result<Key, CredentialsError> {
-    let asked = timeout(KEY_MAX, provider.provide_credentials());
-    let late = |_elapsed| CredentialsError::provider_timed_out(KEY_MAX);
-    let found = Box::pin(asked).await.map_err(late)??;
+async fn in_time(
+    disk: &Disk,
+    provider: impl ProvideCredentials + 'static,
+) -> Result<Key, CredentialsError> {
+    let found = disk.ask(provider, KEY_MAX).await?;
     Ok(lent::key(&found, wall_clock()))
 }
 
@@ -70,11 +71,14 @@ pub(super) fn container(way: &Way) -> Result<EcsCredentialsProvider, Why> {
 /// Who gives the keys of an instance.
 ///
 /// # Errors
-/// As [`Way::local`].
+/// As [`Way::local`], and when the environment does not say where they are as a URL.
 pub(super) fn metadata(way: &Way) -> Result<ImdsCredentialsProvider, Why> {
     let local = way.local()?;
+    let nowhere = |_error| Fault::whole("AWS_EC2_METADATA_SERVICE_ENDPOINT is no URL");
     let client = imds::Client::builder()
         .configure(&local)
+        .endpoint(endpoint())
+        .map_err(nowhere)?
         .connect_timeout(STEP_MAX)
         .read_timeout(STEP_MAX)
         .operation_attempt_timeout(ATTEMPT_MAX)
@@ -82,6 +86,17 @@ pub(super) fn metadata(way: &Way) -> Result<ImdsCredentialsProvider, Why> {
         .max_attempts(ATTEMPTS)
         .build();
     Ok(ImdsCredentialsProvider::builder().configure(&local).imds_client(client).build())
+}
+
+/// Where instance metadata is, by the environment alone: else the SDK would look into profiles, whose
+/// disk may hang.
+fn endpoint() -> String {
+    env::var("AWS_EC2_METADATA_SERVICE_ENDPOINT").unwrap_or_else(|_not_set| {
+        let mode = env::var("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE").unwrap_or_default();
+        let is_6 = mode.eq_ignore_ascii_case("IPv6");
+        let host = if is_6 { "[fd00:ec2::254]" } else { "169.254.169.254" };
+        format!("http://{host}")
+    })
 }
 
 fn of_container(error: &CredentialsError) -> Why {

@@ -8,6 +8,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use jiff::Timestamp;
 
 use crate::credentials::{Key, KeyId};
+use crate::hearsay::repeatable;
 use crate::telemetry::causes;
 
 /// How long a key that ends is taken to be good at least and at most. When it ends is said by a clock
@@ -36,7 +37,7 @@ fn good_for(end: SystemTime, now: Timestamp) -> Duration {
 pub(super) fn why_not(error: &CredentialsError) -> String {
     // The outermost only says that there is a reason.
     let text = error.source().map_or_else(|| error.to_string(), causes);
-    text.split(". Response {").next().unwrap_or_default().to_owned()
+    repeatable(text.split(". Response {").next().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -1,20 +1,25 @@
 //! Profiles of AWS: `~/.aws/config`, `~/.aws/credentials`, or another file of either form.
 
 use std::env;
+use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
-use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 
 use crate::credentials::file::{self, Contents};
 use crate::credentials::{Fault, Found, Why};
+use crate::telemetry::causes;
 
 use super::disk::Disk;
 use super::way::Way;
 use super::{instance, lent, wall_clock};
+
+/// Longest wait for what a profile says: somebody who lends a key, and roles for it, one for the other.
+const ASKED_MAX: Duration = Duration::from_secs(20);
 
 /// The files that profiles are in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +39,7 @@ impl Files {
     /// The file `path`, or else the usual ones.
     pub(super) fn of(path: Option<&Path>) -> Self {
         let usual = |variable, name| {
-            let home = || PathBuf::from(env::var_os("HOME").unwrap_or_default());
-            env::var_os(variable).map_or_else(|| home().join(".aws").join(name), PathBuf::from)
+            env::var_os(variable).map_or_else(|| below(env::var_os("HOME"), name), PathBuf::from)
         };
         match path {
             Some(path) => Self::One(path.to_owned()),
@@ -49,7 +53,11 @@ impl Files {
     /// All of them, whether they are there or not.
     pub(super) fn paths(&self) -> Vec<PathBuf> {
         match self {
-            Self::Usual { config, credentials } => vec![config.clone(), credentials.clone()],
+            Self::Usual { config, credentials } => {
+                let named =
+                    [config, credentials].into_iter().filter(|path| !path.as_os_str().is_empty());
+                named.cloned().collect()
+            }
             Self::One(path) => vec![path.clone()],
         }
     }
@@ -67,6 +75,9 @@ impl Files {
     /// Why there is no key of a profile in them.
     pub(super) fn without_key(&self) -> Why {
         let paths: Vec<_> = self.paths().iter().map(|path| path.display().to_string()).collect();
+        if paths.is_empty() {
+            return Fault::whole("there are no profiles: HOME is not set; say path").into();
+        }
         Why::Service(format!("there is no such profile with a key in {}", paths.join(" or ")))
     }
 
@@ -84,9 +95,15 @@ impl Files {
                 })
             }
             Self::Usual { config, credentials } => {
+                let kept = |keys: Contents| keys.kept_to_owner(strict);
                 let config = if_there(file::contents_of(&config))?;
-                let keys = if_there(file::contents_of(&credentials))?;
-                let keys = keys.map(|keys| keys.kept_to_owner(strict)).transpose()?;
+                // Most hold settings alone, which anybody may read.
+                let config = match config {
+                    Some(config) if has_key(&config.bytes) => Some(kept(config)?),
+                    Some(config) => Some(Contents { exposed: None, ..config }),
+                    None => None,
+                };
+                let keys = if_there(file::contents_of(&credentials))?.map(kept).transpose()?;
                 let text = |contents: Option<&Contents>| {
                     let bytes = contents.map(|contents| contents.bytes.as_slice());
                     String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
@@ -94,11 +111,29 @@ impl Files {
                 Ok(Text {
                     config: text(config.as_ref()),
                     credentials: text(keys.as_ref()),
-                    exposed: keys.and_then(|keys| keys.exposed),
+                    exposed: [keys, config].into_iter().flatten().find_map(|read| read.exposed),
                 })
             }
         }
     }
+}
+
+/// The file `name` of whoever has this home. Nobody without one: the directory that the gateway was
+/// started in is not theirs.
+fn below(home: Option<OsString>, name: &str) -> PathBuf {
+    let home = home.filter(|home| !home.is_empty());
+    home.map_or_else(PathBuf::new, |home| PathBuf::from(home).join(".aws").join(name))
+}
+
+/// Whether a key stands in the text of a file: a secret, or the token of a session.
+fn has_key(text: &[u8]) -> bool {
+    let names = ["aws_secret_access_key", "aws_session_token"];
+    text.split(|byte| matches!(byte, b'\n' | b'\r')).any(|line| {
+        let line = line.trim_ascii_start();
+        names.iter().any(|name| {
+            line.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name.as_bytes()))
+        })
+    })
 }
 
 /// What is in the files.
@@ -135,6 +170,7 @@ pub(super) async fn find(
         .with_contents(EnvConfigFileKind::Config, config)
         .with_contents(EnvConfigFileKind::Credentials, credentials)
         .build();
+    understood(&text).await?;
     let mut provider = ProfileFileCredentialsProvider::builder()
         .configure(&way.provider()?)
         .profile_files(text)
@@ -143,12 +179,23 @@ pub(super) async fn find(
     if let Some(profile) = profile {
         provider = provider.profile_name(profile);
     }
-    let provider = provider.build();
-    match Box::pin(provider.provide_credentials()).await {
+    match disk.ask(provider.build(), ASKED_MAX).await {
         Ok(found) => Ok(Some(Found { key: lent::key(&found, wall_clock()), exposed })),
         Err(CredentialsError::CredentialsNotLoaded(_)) => Ok(None),
         Err(error) => Err(why(&error)),
     }
+}
+
+/// That `text` is one of profiles: the provider would not say in which line it is not.
+async fn understood(text: &EnvConfigFiles) -> Result<(), Why> {
+    let read =
+        aws_config::profile::load(&Default::default(), &Default::default(), text, None).await;
+    read.map(drop).map_err(|error| {
+        let said = causes(&error);
+        let (_, line) = said.split_once(" on line ").unwrap_or_default();
+        let words: Vec<_> = line.split_whitespace().collect();
+        Why::Service(format!("is no text of profiles: line {}", words.join(" ")))
+    })
 }
 
 fn why(error: &CredentialsError) -> Why {
@@ -199,8 +246,41 @@ mod tests {
         assert_eq!(Files::One(path.clone()).read(false).ok().unwrap().exposed, Some(0o644));
         let refused = Files::One(path.clone()).read(true).err();
         assert!(matches!(refused, Some(Why::Exposed { mode: 0o644 })));
-        let settings = Files::Usual { config: path, credentials: "/no/such".into() };
-        assert_eq!(settings.read(true).ok().unwrap().exposed, None);
+        let usual = || Files::Usual { config: path.clone(), credentials: "/no/such".into() };
+        assert_eq!(usual().read(true).ok().unwrap().exposed, None);
+        for key in ["[default]\n AWS_Secret_Access_Key=x", "[default]\raws_session_token = x"] {
+            fs::write(&path, key).unwrap();
+            assert_eq!(usual().read(false).ok().unwrap().exposed, Some(0o644));
+            assert!(matches!(usual().read(true).err(), Some(Why::Exposed { mode: 0o644 })));
+        }
+    }
+
+    #[test]
+    fn who_has_no_home_has_no_profiles_and_none_are_taken_from_the_directory_of_the_start() {
+        assert_eq!(below(Some("/home/a".into()), "config"), Path::new("/home/a/.aws/config"));
+        for none in [None, Some(OsString::new())] {
+            let none = below(none, "config");
+            let files = Files::Usual { config: none.clone(), credentials: none };
+            assert_eq!(files.paths(), Vec::<PathBuf>::new());
+            assert!(files.without_key().to_string().contains("HOME is not set"));
+            assert!(files.read(true).is_ok());
+        }
+    }
+
+    #[tokio::test]
+    async fn text_that_is_of_no_profiles_is_told_by_its_line_without_a_word_of_it() {
+        let text = |text: &str| {
+            EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, text).build()
+        };
+        let secret = "wJalrXUtnFEMI";
+        assert!(understood(&text("[default]\nregion = x")).await.is_ok());
+        for (wrong, told) in [
+            (format!("[default]\nregion = x\n{secret}"), "line 3: Expected an '=' sign"),
+            (format!("aws_secret_access_key = {secret}"), "line 1: Expected a profile"),
+        ] {
+            let said = understood(&text(&wrong)).await.unwrap_err().to_string();
+            assert!(said.contains(told) && !said.contains(secret), "{said}");
+        }
     }
 
     #[test]

@@ -4,8 +4,6 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
-use aws_sdk_sts::Client;
-use aws_sdk_sts::config::Builder;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::types::Credentials;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -13,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::config::Role;
 use crate::credentials::{Fault, Key, KeyId, Why, file};
-use crate::telemetry::causes;
+use crate::deliver::kinesis::refusal::Refusal;
 
 use super::disk::Disk;
 use super::session_name;
@@ -27,20 +25,16 @@ const WEB_IDENTITY_SESSION: Duration = Duration::from_secs(3_600);
 /// # Errors
 /// When STS is not reached, or refuses.
 pub(super) async fn assume(role: &Role, base: &Key, way: &Way) -> Result<Key, Why> {
-    let shared = way.shared(Some(base)).await?;
-    let mut settings = Builder::from(&shared);
-    if let Some(endpoint) = &role.sts_endpoint {
-        // It stands for the one that these would choose.
-        settings = settings.endpoint_url(endpoint).use_fips(false).use_dual_stack(false);
-    }
-    let call = Client::from_conf(settings.build())
+    let call = way
+        .sts(Some(base), role.sts_endpoint.as_deref())
+        .await?
         .assume_role()
         .role_arn(&role.arn)
         .role_session_name(role.session_name.clone().unwrap_or_else(session_name))
         .set_external_id(role.external_id.clone())
         .duration_seconds(whole_seconds(role.duration));
     let answer = Box::pin(call.send()).await;
-    let answer = answer.map_err(|error| why(&error, |code| advice(code, role)))?;
+    let answer = answer.map_err(|error| why(&error, |code, said| advice(code, said, role)))?;
     session(answer.credentials, role.duration)
 }
 
@@ -64,7 +58,9 @@ impl WebIdentity<'_> {
         let path = self.token_file.to_owned();
         let token = disk.read(move || file::contents_of(&path)).await?;
         let token = token_of(&token.bytes)?;
-        let call = Client::new(&way.shared(None).await?)
+        let call = way
+            .sts(None, None)
+            .await?
             .assume_role_with_web_identity()
             .role_arn(self.role_arn)
             .role_session_name(self.session_name.map_or_else(session_name, str::to_owned))
@@ -100,36 +96,29 @@ fn whole_seconds(duration: Duration) -> i32 {
     i32::try_from(duration.as_secs()).unwrap_or(i32::MAX)
 }
 
-/// What STS said, or why it said nothing, and what to do.
-fn why<E>(error: &SdkError<E, HttpResponse>, advice: impl Fn(&str) -> Option<String>) -> Why
+/// Why STS gave no key. What its codes mean here, `advice` knows; what they mean everywhere, they say
+/// themselves.
+fn why<E>(error: &SdkError<E, HttpResponse>, advice: impl Fn(&str, &str) -> Option<String>) -> Why
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    let Some(code) = error.code() else {
-        let cause = causes(error);
-        return Why::Service(format!(
-            "STS is not reached ({cause}): check the proxy, the firewall and, where there is one, \
-             sts_endpoint"
-        ));
-    };
-    let message = error.message().unwrap_or_default().trim_end_matches('.');
-    let advice = if is_about_time(message) {
-        Some("the clock of this machine is wrong: set it".to_owned())
-    } else {
-        advice(code)
-    };
-    let advice = advice.map(|advice| format!("; {advice}")).unwrap_or_default();
-    Why::Service(format!("{code}: {message}{advice}"))
-}
-
-/// Whether a refusal of a signature is for its time.
-fn is_about_time(message: &str) -> bool {
-    ["Signature expired", "Signature not yet current"].iter().any(|text| message.contains(text))
+    let refusal = Refusal::of(error);
+    let message = error.message().unwrap_or_default();
+    let meant_here = error.code().and_then(|code| advice(code, message));
+    Why::Service(match meant_here {
+        Some(advice) => format!("STS: {}; {advice}", refusal.said),
+        None => format!("STS: {refusal}"),
+    })
 }
 
 /// What to do about a refusal to let a key assume `role`.
-fn advice(code: &str, role: &Role) -> Option<String> {
+fn advice(code: &str, message: &str, role: &Role) -> Option<String> {
     Some(match code {
+        "SignatureDoesNotMatch" if message.contains("Credential should be scoped") => {
+            "sts_endpoint leads to another region than that of the stream and does not say so: name \
+             it as AWS does, https://sts.<region>.amazonaws.com"
+                .to_owned()
+        }
         // Both are answered alike, on purpose.
         "AccessDenied" => {
             let external_id = match role.external_id {
@@ -148,24 +137,12 @@ fn advice(code: &str, role: &Role) -> Option<String> {
         "RegionDisabledException" => {
             "activate STS for this region in the account of the key, or set sts_endpoint".to_owned()
         }
-        "InvalidClientTokenId" => {
-            "the key of the base is not known to AWS: it was revoked, or is of another partition"
-                .to_owned()
-        }
-        "SignatureDoesNotMatch" => {
-            "the secret of the base does not belong to its access key: take both from the same \
-             place again"
-                .to_owned()
-        }
-        "ExpiredToken" | "ExpiredTokenException" => {
-            "the session of the base has expired: give a fresh one".to_owned()
-        }
         _ => return None,
     })
 }
 
 /// What to do about a refusal of a token.
-fn advice_on_token(code: &str) -> Option<String> {
+fn advice_on_token(code: &str, _message: &str) -> Option<String> {
     let advice = match code {
         "AccessDenied" => {
             "the trust policy of the role must name the identity provider, and the audience and the \
@@ -182,4 +159,80 @@ fn advice_on_token(code: &str) -> Option<String> {
         _ => return None,
     };
     Some(advice.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sts::error::ErrorMetadata;
+    use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+    use aws_smithy_runtime_api::http::StatusCode;
+
+    use super::*;
+    use crate::config::KeySource;
+
+    fn role(external_id: Option<&str>) -> Role {
+        Role {
+            arn: "arn:aws:iam::123456789012:role/writer".to_owned(),
+            external_id: external_id.map(str::to_owned),
+            session_name: None,
+            duration: WEB_IDENTITY_SESSION,
+            base: KeySource::Default,
+            sts_endpoint: None,
+        }
+    }
+
+    fn said(code: Option<&str>, message: &str) -> String {
+        let mut metadata = ErrorMetadata::builder().message(message);
+        if let Some(code) = code {
+            metadata = metadata.code(code);
+        }
+        let answer = HttpResponse::new(StatusCode::try_from(403).unwrap(), "body".into());
+        let error = SdkError::service_error(AssumeRoleError::generic(metadata.build()), answer);
+        why(&error, |code, said| advice(code, said, &role(None))).to_string()
+    }
+
+    #[test]
+    fn a_refusal_is_told_with_what_to_do_about_it_here_or_else_anywhere() {
+        for (code, message, told) in [
+            ("AccessDenied", "User: x", "STS: AccessDenied: User: x; the trust policy of the role"),
+            ("SignatureDoesNotMatch", "Signature expired: 2026", "set the clock of this machine"),
+            (
+                "SignatureDoesNotMatch",
+                "It does not.",
+                "the secret is not the one of this access key",
+            ),
+            (
+                "SignatureDoesNotMatch",
+                "Credential should be scoped to a valid region.",
+                "sts_endpoint leads to another region",
+            ),
+            ("InvalidClientTokenId", "", "the access key was deleted or deactivated"),
+            ("New", "Something", "STS: New: Something"),
+        ] {
+            let said = said(Some(code), message);
+            assert!(said.contains(told), "{said}");
+        }
+    }
+
+    #[test]
+    fn an_answer_of_another_form_is_told_by_its_status_and_not_repeated() {
+        assert_eq!(said(None, ""), "STS: HTTP 403");
+    }
+
+    #[test]
+    fn a_refusal_to_assume_names_the_external_id_as_it_is_configured() {
+        let advice = |external_id| advice("AccessDenied", "", &role(external_id)).unwrap();
+        assert!(advice(Some("agreed")).contains("external_id must be the one that it demands"));
+        assert!(advice(None).contains("if it demands an external id, set external_id"));
+        assert!(!advice(Some("agreed")).contains("agreed"));
+    }
+
+    #[test]
+    fn a_token_is_one_word() {
+        assert_eq!(token_of(b" eyJ.x\n").unwrap().as_str(), "eyJ.x");
+        for wrong in [&b""[..], b"\n", b"two words", b"\xff"] {
+            let fault = token_of(wrong).unwrap_err().to_string();
+            assert_eq!(fault, "the file of the token holds no token");
+        }
+    }
 }

@@ -5,15 +5,18 @@ use std::time::Duration;
 use anyhow::Result;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_kinesis::config::Region;
 use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::config::timeout::TimeoutConfig;
-use aws_sdk_kinesis::config::{Credentials, IdentityCache, Region};
+use aws_sdk_sts::Client;
+use aws_sdk_sts::config::Builder;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use secrecy::ExposeSecret;
 
 use crate::config::{self, Network, Proxy};
 use crate::credentials::{Key, Why};
-use crate::deliver::kinesis::http;
+use crate::deliver::kinesis::{http, shared, signing};
+
+use super::region;
 
 /// Longest waits for STS: for a connection, one attempt, and all of them.
 const CONNECT_MAX: Duration = Duration::from_secs(3);
@@ -37,21 +40,33 @@ impl Way {
         Self { region: config.region.clone(), network: config.network.clone() }
     }
 
-    /// To STS; calls are signed with `key`, or not at all.
+    /// To STS, at the region's endpoint unless another is said. Calls are signed with `key`, or not at
+    /// all, for the region that the endpoint names.
     ///
     /// # Errors
     /// When the authorities to trust, or the proxy's password, cannot be read.
-    pub(super) async fn shared(&self, key: Option<&Key>) -> Result<SdkConfig, Why> {
-        let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .region(self.region())
-            .use_fips(self.network.fips)
-            .use_dual_stack(self.network.dual_stack)
-            .http_client(client(&self.network)?)
+    pub(super) async fn sts(
+        &self,
+        key: Option<&Key>,
+        endpoint: Option<&str>,
+    ) -> Result<Client, Why> {
+        let mut settings = Builder::from(&self.shared(key).await?);
+        if let Some(endpoint) = endpoint {
+            // It stands for the one that these would choose.
+            settings = settings.endpoint_url(endpoint).use_fips(false).use_dual_stack(false);
+            if let Some(region) = region::of(endpoint) {
+                settings = settings.region(Region::new(region));
+            }
+        }
+        Ok(Client::from_conf(settings.build()))
+    }
+
+    async fn shared(&self, key: Option<&Key>) -> Result<SdkConfig, Why> {
+        let loader = shared::settings(&self.region, &self.network, client(&self.network)?)
             .timeout_config(timeouts())
-            .retry_config(retries())
-            .identity_cache(IdentityCache::no_cache());
+            .retry_config(retries());
         let loader = match key {
-            Some(key) => loader.credentials_provider(signing(key)),
+            Some(key) => loader.credentials_provider(signing::credentials(key)),
             None => loader.no_credentials(),
         };
         Ok(loader.load().await)
@@ -60,7 +75,7 @@ impl Way {
     /// For a source of the SDK's that asks STS.
     ///
     /// # Errors
-    /// As [`Self::shared`].
+    /// As [`Self::sts`].
     pub(super) fn provider(&self) -> Result<ProviderConfig, Why> {
         Ok(self.provider_over(client(&self.network)?))
     }
@@ -68,7 +83,7 @@ impl Way {
     /// For a source of the SDK's that asks this machine, of which no proxy knows.
     ///
     /// # Errors
-    /// As [`Self::shared`].
+    /// As [`Self::sts`].
     pub(super) fn local(&self) -> Result<ProviderConfig, Why> {
         let direct = Network { proxy: Proxy::Off, ..self.network.clone() };
         Ok(self.provider_over(client(&direct)?))
@@ -106,7 +121,20 @@ fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(ATTEMPTS)
 }
 
-fn signing(key: &Key) -> Credentials {
-    let token = key.token.as_ref().map(|token| token.expose_secret().to_owned());
-    Credentials::new(key.id.whole(), key.secret.expose_secret(), token, None, "tidegate")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn calls_of_sts_are_signed_for_the_region_of_the_endpoint() {
+        let way = Way { region: "ap-east-1".to_owned(), network: Network::default() };
+        for (endpoint, region) in [
+            (None, "ap-east-1"),
+            (Some("https://sts.eu-central-1.amazonaws.com"), "eu-central-1"),
+            (Some("https://sts.internal.example"), "ap-east-1"),
+        ] {
+            let client = way.sts(None, endpoint).await.unwrap();
+            assert_eq!(client.config().region().map(AsRef::as_ref), Some(region), "{endpoint:?}");
+        }
+    }
 }

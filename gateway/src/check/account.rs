@@ -1,0 +1,126 @@
+//! The side of a stream: the way there, the key, whose it is, and what the stream says.
+
+use std::time::Duration;
+
+use futures_util::future::join;
+
+use crate::config::{self, Config};
+use crate::credentials::{Fault, NoKey, Source};
+use crate::deliver::kinesis::KeySources;
+
+use super::Wishes;
+use super::deadline::{CONNECT_MAX, Deadline, timed};
+use super::judgement;
+use super::step::{Class, Finding, Step, Subject};
+
+mod asking;
+mod way;
+
+use asking::{Asking, marked};
+use way::Way;
+
+/// Longest wait for a key. A source bounds itself, below this.
+const KEY_MAX: Duration = Duration::from_secs(20);
+
+/// A stream, and what is looked at with its key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Account<'c> {
+    /// All that is configured.
+    pub(super) config: &'c Config,
+    /// The stream.
+    pub(super) stream: &'c config::Stream,
+    /// Whether it is the first, whose key is that of the dead letters' stream, too.
+    pub(super) is_first: bool,
+}
+
+impl Account<'_> {
+    /// Looks at it.
+    pub(super) async fn look(self, wishes: Wishes, deadline: Deadline) -> Vec<Step> {
+        let of_letters = |step: &Step| step.subject == Subject::DeadLetterStream;
+        let (are_several, label) = (self.config.streams.count() > 1, &self.stream.label);
+        let steps = Box::pin(self.steps(wishes, deadline)).await.into_iter();
+        let ours = steps.filter(|step| self.is_first || !of_letters(step));
+        let labelled = |step: Step| match are_several && !of_letters(&step) {
+            true => step.of_stream(label),
+            false => step,
+        };
+        ours.map(labelled).collect()
+    }
+
+    async fn steps(self, wishes: Wishes, deadline: Deadline) -> Vec<Step> {
+        let letters = self.config.dead_letter.stream.as_ref().filter(|_| self.is_first);
+        let stream = &bounded(self.stream);
+        let source = KeySources::new(stream);
+        let asked = deadline.within(KEY_MAX, source.load());
+        let (way, (key, asking)) = join(Way::to(stream, deadline), timed(asked)).await;
+        let credentials = |finding| Step::of(Subject::Credentials, finding, asking);
+        let found = match key.unwrap_or_else(|| Err(too_slow(&source))) {
+            Ok(found) => found,
+            Err(no_key) => {
+                return cut_short(way.steps, credentials(without(&no_key)), "needs credentials");
+            }
+        };
+        let unasked = |needs: &str| {
+            let key = format!("key {} from {}; {needs} to be tried", found.key.id, source.name());
+            credentials(Finding::skipped(key))
+        };
+        if let Some(needs) = way.needs {
+            return cut_short(way.steps, unasked(needs), needs);
+        }
+        let (key, probe) = (&found.key, way.probe(wishes));
+        let asking = Asking { stream, letters, key, probe, deadline };
+        let data = marked(self.config);
+        let (heard, calling) = timed(Box::pin(asking.hear(&data, wishes))).await;
+        let (heard, behind_s) = match heard {
+            Ok(heard) => heard,
+            Err(error) => {
+                return cut_short(way.steps, unasked("needs ca_bundle"), &format!("{error:#}"));
+            }
+        };
+        let of = |subject, finding| Step::of(subject, finding, calling);
+        let mut steps = way.steps;
+        steps.extend([
+            of(Subject::Clock, judgement::clock(behind_s)),
+            credentials(judgement::credentials(&source.name(), &found, &heard)),
+            of(Subject::Stream, judgement::stream(&heard)),
+            of(Subject::Description, judgement::description(&heard)),
+            of(Subject::Kms, judgement::kms(&heard)),
+            of(Subject::DeadLetterStream, judgement::letters(&heard)),
+            of(Subject::Canary, judgement::canary(&heard, wishes.canary)),
+        ]);
+        steps
+    }
+}
+
+/// The same stream, for who does not wait for long. Calls are bounded one by one.
+fn bounded(stream: &config::Stream) -> config::Stream {
+    let connect_timeout = stream.connect_timeout.min(CONNECT_MAX);
+    config::Stream { connect_timeout, ..stream.clone() }
+}
+
+/// The steps until the credentials; those behind them cannot be taken.
+fn cut_short(mut steps: Vec<Step>, credentials: Step, needs: &str) -> Vec<Step> {
+    let subjects = [
+        Subject::Clock,
+        Subject::Stream,
+        Subject::Description,
+        Subject::Kms,
+        Subject::DeadLetterStream,
+        Subject::Canary,
+    ];
+    let skipped = |subject| Step::of(subject, Finding::skipped(needs), Duration::ZERO);
+    steps.push(credentials);
+    steps.extend(subjects.into_iter().map(skipped));
+    steps
+}
+
+/// The finding on a source that gives no key.
+fn without(no_key: &NoKey) -> Finding {
+    let fix = "see that there is a key, as [stream.credentials] says; the commands of tidegate policy \
+               --format cli have one made";
+    Finding::failed(Class::Credentials, no_key.to_string(), fix)
+}
+
+fn too_slow(source: &impl Source) -> NoKey {
+    NoKey { source_name: source.name(), why: Fault::whole("gives no key in time").into() }
+}

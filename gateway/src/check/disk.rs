@@ -1,0 +1,184 @@
+//! The disk: whether our directories can be written, and have the room that they may take.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::fs::{Access, access, statvfs};
+
+use crate::config::{Config, SpoolMode};
+use crate::spool;
+use crate::state_dir;
+
+use super::step::{Class, Finding};
+
+/// A directory that grows.
+struct Store<'c> {
+    /// The key of its ceiling.
+    key: &'static str,
+    dir: &'c Path,
+    bytes_max: u64,
+}
+
+/// What a file system is to hold besides what it holds.
+#[derive(Default)]
+struct Wanted {
+    free: u64,
+    more: u64,
+    keys: Vec<&'static str>,
+}
+
+/// Looks, and writes nothing.
+pub(super) fn look(config: &Config) -> Finding {
+    let mut stores = vec![Store {
+        key: "dead_letter.bytes_max",
+        dir: &config.dead_letter.dir,
+        bytes_max: config.dead_letter.bytes_max,
+    }];
+    if config.spool.mode != SpoolMode::Off {
+        let (dir, bytes_max) = (&config.spool.dir, config.spool.bytes_max);
+        stores.push(Store { key: "spool.bytes_max", dir, bytes_max });
+    }
+    let dirs = stores.iter().map(|store| store.dir).chain([config.state_dir.as_path()]);
+    let unwritable = dirs.filter_map(|dir| writable(dir).err());
+    if let Some(finding) = unwritable.reduce(Finding::and) {
+        return finding;
+    }
+    room(&stores).unwrap_or_else(|error| {
+        let fix = "see what file system this is: the spool needs a local one";
+        Finding::failed(Class::Disk, format!("how much room there is cannot be told: {error}"), fix)
+    })
+}
+
+/// The nearest directory to `dir`, itself or above, that is there.
+fn nearest(dir: &Path) -> &Path {
+    let there = dir.ancestors().find(|dir| dir.exists());
+    there.filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn writable(dir: &Path) -> Result<(), Finding> {
+    let there = nearest(dir);
+    if !there.is_dir() {
+        let said = format!("{} is no directory", there.display());
+        return Err(Finding::failed(
+            Class::Disk,
+            said,
+            "remove the file, or say another directory",
+        ));
+    }
+    if let Err(error) = access(there, Access::WRITE_OK | Access::EXEC_OK) {
+        let said = format!("{} cannot be written: {error}", there.display());
+        let fix = format!(
+            "give it to the user of the gateway (chown), or say another state_dir, in which {} can be \
+             made",
+            dir.display()
+        );
+        return Err(Finding::failed(Class::Disk, said, fix));
+    }
+    // Above it, what is there may be anybody's.
+    if there == dir
+        && let Err(refusal) = state_dir::check_owner(dir)
+    {
+        let fix =
+            "run the check as the user of the gateway: only then it sees what the gateway sees";
+        return Err(Finding::warning(refusal.to_string(), fix));
+    }
+    Ok(())
+}
+
+/// Whether every file system has room for what its stores may still take.
+fn room(stores: &[Store<'_>]) -> io::Result<Finding> {
+    let mut file_systems = BTreeMap::<u64, Wanted>::new();
+    for Store { key, dir, bytes_max } in stores {
+        let there = nearest(dir);
+        let wanted = file_systems.entry(fs::metadata(there)?.dev()).or_default();
+        let found = statvfs(there)?;
+        wanted.free = found.f_bavail.saturating_mul(found.f_frsize);
+        let held: u64 = spool::directories(dir)?.iter().map(|dir| held(dir)).sum();
+        wanted.more += bytes_max.saturating_sub(held);
+        wanted.keys.push(key);
+    }
+    let findings = file_systems.into_values().map(|Wanted { free, more, keys }| {
+        let keys = keys.join(" and ");
+        let said = format!("{} free, and {keys} may take {} more", size(free), size(more));
+        if more <= free {
+            return Finding::ok(said);
+        }
+        Finding::warning(
+            said,
+            format!("make room, or lower {keys}: a full disk makes the broker wait"),
+        )
+    });
+    Ok(findings.reduce(Finding::and).unwrap_or_else(|| Finding::ok("nothing is kept")))
+}
+
+/// The bytes of the files in a directory; none if it is not there.
+fn held(dir: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(dir) else { return 0 };
+    entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|file| file.len()).sum()
+}
+
+/// For people, rounded down.
+fn size(bytes: u64) -> String {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let unit = units.into_iter().find(|(_, bits)| bytes >> bits > 0);
+    unit.map_or_else(|| format!("{bytes} B"), |(name, bits)| format!("{} {name}", bytes >> bits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::step::State;
+    use super::*;
+
+    fn config(state_dir: &Path, more: &str) -> Config {
+        let text = format!(
+            "state_dir = {:?}\n[mqtt]\nurl = 'mqtt://localhost'\nclient_id = 'c'\ntopics = ['a']\n\
+             [stream]\nname = 's'\nregion = 'us-east-1'\n{more}",
+            state_dir.display().to_string()
+        );
+        Config::parse(&text).unwrap()
+    }
+
+    const SMALL: &str = "[spool]\nbytes_max = '64 MiB'\n[dead_letter]\nbytes_max = '1 MiB'\n";
+
+    #[test]
+    fn a_directory_that_is_not_there_yet_is_looked_for_above_and_not_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let finding = look(&config(&dir.path().join("a/b"), SMALL));
+        assert_eq!(finding.state, State::Ok, "{finding:?}");
+        assert!(finding.said.contains("may take 65 MiB more"), "{finding:?}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_ceiling_above_what_the_disk_has_is_a_warning_with_both_sizes() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store { key: "spool.bytes_max", dir: dir.path(), bytes_max: u64::MAX };
+        let finding = room(&[store]).unwrap();
+        assert_eq!(finding.state, State::Warning);
+        assert!(finding.fix.unwrap().contains("lower spool.bytes_max"));
+    }
+
+    #[test]
+    fn what_a_store_holds_already_needs_no_more_room() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("segment"), [0; 3_000]).unwrap();
+        let store = Store { key: "spool.bytes_max", dir: dir.path(), bytes_max: 4_000 };
+        let finding = room(&[store]).unwrap();
+        assert!(finding.said.ends_with("may take 1000 B more"), "{finding:?}");
+    }
+
+    #[test]
+    fn a_file_in_the_way_or_a_directory_of_somebody_else_is_told_with_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let in_the_way = dir.path().join("file");
+        fs::write(&in_the_way, "").unwrap();
+        let finding = look(&config(&in_the_way, SMALL));
+        assert_eq!(finding.state, State::Failed(Class::Disk), "{finding:?}");
+        let theirs = state_dir::tests::of_somebody_else(dir.path());
+        let finding = look(&config(&theirs, SMALL));
+        assert!(finding.state >= State::Warning, "{finding:?}");
+    }
+}

@@ -1,0 +1,181 @@
+//! A visit to the broker: connects, asks for the filters, hears what it says of itself, and leaves.
+//!
+//! The gateway beside it is not disturbed: see [`onlooker`].
+
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::time::timeout;
+
+use crate::config::{Mqtt, MqttVersion, Qos, Retained, Subscription};
+use crate::limits::{FILTERS_PER_SUBSCRIBE_MAX, GOODBYE_MAX};
+
+use super::v3::V3;
+use super::v5::V5;
+use super::wire::{Reading, Wire};
+use super::{Delivery, Dialect, Event, Fault, Request, Welcome, lane, tls};
+
+/// Where mosquitto says how many publishes it dropped since it started, because the queue of a
+/// subscriber was full. It is retained.
+const DROPPED: &str = "$SYS/broker/publish/messages/dropped";
+
+/// For how long what is retained there is waited for. It comes with the answer to the
+/// subscription, from a broker that has it.
+const DROPPED_WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// What a visitor saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// What the broker said when it let us in.
+    pub welcome: Welcome,
+    /// The filters that it refuses, each with its reason.
+    pub refused: Vec<(String, String)>,
+    /// How many publishes it dropped since it started because a queue was full, if it says so.
+    pub dropped: Option<u64>,
+}
+
+/// Why there was nothing to see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotSeen {
+    /// What happened.
+    pub said: String,
+    /// What to do, where that is known.
+    pub fix: Option<String>,
+}
+
+/// The same broker and topics, for a client that leaves no trace. Its session ends with the
+/// connection, so that no broker keeps anything for it; QoS 0 asks no broker to wait for it; a
+/// member of a share group would take publishes away from the others, so the plain filters are
+/// subscribed. What the broker had retained is not sent to it.
+#[must_use]
+pub fn onlooker(mqtt: &Mqtt, client_id: String) -> Mqtt {
+    let filters = mqtt.lanes.iter().flatten();
+    let looks_at =
+        |subscription: &Subscription| Subscription { qos: Qos::AtMostOnce, ..subscription.clone() };
+    Mqtt {
+        client_id,
+        lanes: vec![filters.map(looks_at).collect()],
+        share_group: None,
+        session_expiry: Duration::ZERO,
+        retained: Retained::Skip,
+        status_topic: false,
+        ..mqtt.clone()
+    }
+}
+
+/// Looks whether the files for TLS, if it is spoken, are fit to be used.
+///
+/// # Errors
+/// Names the file that is not.
+pub fn trusts(mqtt: &Mqtt) -> Result<()> {
+    mqtt.broker.tls.as_ref().map_or(Ok(()), |tls| tls::client_config(tls).map(drop))
+}
+
+/// Visits the broker as `client_id`. Takes as long as the broker does: bound it.
+///
+/// # Errors
+/// When it does not let us in, or closes the connection before it has answered.
+pub async fn look(mqtt: &Mqtt, client_id: &str) -> Result<Seen, NotSeen> {
+    let topics = onlooker(mqtt, client_id.to_owned());
+    let visited = Box::pin(visit(&topics, Duration::ZERO)).await;
+    let Visited { welcome, answers, .. } =
+        visited.map_err(|Fault { said, fix, .. }| NotSeen { said, fix })?;
+    // A visit of its own: some brokers close the connection of who asks for what they have not.
+    let subscription = Subscription { filter: DROPPED.to_owned(), qos: Qos::AtMostOnce };
+    let itself =
+        Mqtt { lanes: vec![vec![subscription]], retained: Retained::Deliver, ..topics.clone() };
+    let heard = Box::pin(visit(&itself, DROPPED_WAIT_MAX)).await.ok().and_then(|it| it.first);
+    let asked = topics.lanes.into_iter().flatten().map(|subscription| subscription.filter);
+    let refused =
+        asked.zip(answers).filter_map(|(filter, answer)| Some((filter, answer.err()?))).collect();
+    Ok(Seen { welcome, refused, dropped: heard.and_then(|payload| count(&payload)) })
+}
+
+fn count(payload: &[u8]) -> Option<u64> {
+    std::str::from_utf8(payload).ok()?.trim().parse().ok()
+}
+
+/// What came of one connection.
+struct Visited {
+    welcome: Welcome,
+    /// One entry a filter.
+    answers: Vec<Result<Qos, String>>,
+    /// The payload of the first publish.
+    first: Option<bytes::Bytes>,
+}
+
+/// Subscribes to the filters of an onlooker, waits up to `patience` for a first publish, and leaves.
+async fn visit(onlooker: &Mqtt, patience: Duration) -> Result<Visited, Fault> {
+    let client_id = onlooker.client_id.as_str();
+    match onlooker.version {
+        MqttVersion::V5 => {
+            let wire = Wire::new(V5::new(onlooker, client_id, None), onlooker);
+            Box::pin(converse(wire, onlooker, patience)).await
+        }
+        MqttVersion::V3 => {
+            let wire = Wire::new(V3::new(onlooker, client_id, None), onlooker);
+            Box::pin(converse(wire, onlooker, patience)).await
+        }
+    }
+}
+
+async fn converse<D: Dialect>(
+    mut wire: Wire<D>,
+    onlooker: &Mqtt,
+    patience: Duration,
+) -> Result<Visited, Fault> {
+    let fresh =
+        lane::fresh(onlooker).map_err(|error| Fault::refusal(format!("{error:#}"), None))?;
+    let welcome = wire.open(fresh).await?;
+    let filters: Vec<_> = onlooker.lanes.iter().flatten().cloned().collect();
+    for filters in filters.chunks(FILTERS_PER_SUBSCRIBE_MAX) {
+        wire.say(|packet_id| Request::Subscribe { packet_id, filters });
+    }
+    let mut visited = Visited { welcome, answers: Vec::new(), first: None };
+    while visited.answers.len() < filters.len() {
+        hear(&mut wire, &mut visited).await?;
+    }
+    let first =
+        async { while visited.first.is_none() && hear(&mut wire, &mut visited).await.is_ok() {} };
+    // Nothing came, or came in time: either is an answer.
+    drop(timeout(patience, first).await);
+    wire.say(|_| Request::Disconnect);
+    let closed = async { while hear(&mut wire, &mut visited).await.is_ok() {} };
+    drop(timeout(GOODBYE_MAX, closed).await);
+    Ok(visited)
+}
+
+async fn hear(wire: &mut Wire<impl Dialect>, visited: &mut Visited) -> Result<(), Fault> {
+    wire.turn(Reading::On).await?;
+    while let Some(event) = wire.next()? {
+        match event {
+            Event::Subscribed(answers) => visited.answers.extend(answers),
+            Event::Publish(Delivery { payload, .. }) => {
+                visited.first.get_or_insert(payload);
+            }
+            Event::Connected(_) | Event::Unsubscribed | Event::Other => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn an_onlooker_neither_takes_over_nor_shares_nor_leaves_a_session() {
+        let text = "[mqtt]\nurl = 'mqtt://localhost'\nclient_id = 'edge-1'\nshare_group = 'g'\n\
+            status_topic = true\nlanes = [['a/#'], ['b/+']]\n\
+            [stream]\nname = 's'\nregion = 'us-east-1'\n";
+        let mqtt = Config::parse(text).unwrap().mqtt;
+        let onlooker = onlooker(&mqtt, "visitor".to_owned());
+        assert_eq!(onlooker.client_id, "visitor");
+        assert_eq!((onlooker.share_group, onlooker.status_topic), (None, false));
+        assert_eq!((onlooker.session_expiry, onlooker.retained), (Duration::ZERO, Retained::Skip));
+        let [lane] = &onlooker.lanes[..] else { panic!("one connection") };
+        let looks_at: Vec<_> = lane.iter().map(|one| (one.filter.as_str(), one.qos)).collect();
+        assert_eq!(looks_at, [("a/#", Qos::AtMostOnce), ("b/+", Qos::AtMostOnce)]);
+    }
+}

@@ -1,0 +1,11 @@
+//! `tidegate check` as a program, between a real broker and a local stream with its account.
+
+mod account;
+mod broker;
+mod disk;
+mod handover;
+mod report;
+mod speed;
+mod streams;
+mod way;
+mod world;

@@ -1,0 +1,50 @@
+//! How long it takes.
+
+use std::time::{Duration, Instant};
+
+use tests::proxy::{Manner, Proxy};
+use tidegate::rehearsal::stream::Link;
+use tokio::net::TcpListener;
+
+use super::world::World;
+
+/// What a check takes. Nothing else is measured with this clock.
+#[expect(clippy::disallowed_methods, reason = "a measurement")]
+async fn took(world: &World, flags: &[&str]) -> (super::world::Told, Duration) {
+    let begun = Instant::now();
+    let told = world.check_with(flags).await;
+    (told, begun.elapsed())
+}
+
+#[tokio::test]
+async fn check_of_what_is_reachable_ends_within_10_s() {
+    let world = World::new().await;
+    let (told, took) = took(&world, &["--trust-dry-run", "--canary"]).await;
+    told.is_available();
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+#[tokio::test]
+async fn check_of_what_accepts_and_says_nothing_ends_within_30_s() {
+    let broker = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("\"mqtts://{}\"", broker.local_addr().expect("bound"));
+    let world = World::new().await.set("mqtt.url", &url).set("mqtt.connect_timeout_s", "60");
+    world.stream.faults(|faults| faults.link = Link::Silent);
+    let (told, took) = took(&world, &["--canary"]).await;
+    told.fails(10, &["broker", "stream"])
+        .says("broker", "failed", &["no answer within 10 s", "speaks MQTT over TLS"])
+        .says("stream", "failed", &["no answer within 8 s", "swallows"]);
+    assert!(took < Duration::from_secs(30), "{took:?}");
+}
+
+#[tokio::test]
+async fn check_behind_a_proxy_that_hangs_ends_within_30_s() {
+    let proxy = Proxy::start(Manner::Silent).await;
+    let world = World::new().await;
+    let world = world
+        .set("stream.endpoint", "\"https://127.0.0.1:9\"")
+        .set("stream.proxy.url", &format!("{:?}", proxy.url()));
+    let (told, took) = took(&world, &[]).await;
+    told.fails(12, &["stream"]);
+    assert!(took < Duration::from_secs(30), "{took:?}");
+}
