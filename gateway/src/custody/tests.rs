@@ -165,6 +165,7 @@ fn stream_that_says_nothing_overflows_as_a_whole_and_a_slow_shard_alone() {
     for silent in [true, false] {
         let mut world = World::new(SpoolMode::Overflow);
         world.blocked = [true, silent, silent];
+        world.pass();
         world.receive(key(0));
         // Of the others something is answered, or there is nothing that could be late.
         (1..SHARDS).filter(|_| !silent).for_each(|n| world.receive(key(n)));
