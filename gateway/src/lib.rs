@@ -5,7 +5,8 @@
 //! - [`source`]: connections to the broker. A publish gets a receipt of [`ack`], which is what is
 //!   acknowledged, in order, once everything made of the publish is safe.
 //! - [`normalise`]: bytes into records ([`record`]), or into a [`dead_letter`].
-//! - [`route`]: the partition key; [`register`] numbers the keys that are placed by their number.
+//! - [`route`]: the stream, and the partition key there; [`register`] numbers the keys that are placed
+//!   by their number.
 //! - [`custody`]: who answers for the record: the broker, the [`spool`], or nobody any more.
 //! - [`queue`]: order within a key, and who may go now.
 //! - [`dispatch`]: one scheduler: pace and batches.

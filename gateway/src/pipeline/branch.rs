@@ -8,7 +8,7 @@ use futures_util::future::{LocalBoxFuture, select_all};
 use futures_util::stream::FuturesUnordered;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
-use tracing::Span;
+use tracing::{Instrument, Span};
 
 use crate::ack::Receipt;
 use crate::config::{self, Config};
@@ -245,7 +245,7 @@ impl<'a, S: Stream> Branch<'a, S> {
         loop {
             match self.dispatcher.next(now) {
                 Next::Send(batch) => {
-                    let call = deliver(self.stream, batch);
+                    let call = deliver(self.stream, batch).instrument(self.span.clone());
                     self.requests.push(Box::pin(async move { (now, call.await) }));
                 }
                 Next::WaitUntil(at) => return Some(at),
@@ -327,6 +327,7 @@ impl<'a, S: Stream> Branch<'a, S> {
 
     /// Takes what the disk did last. What is held from then on is held no more.
     pub(super) fn take_last(&mut self, job: Result<Option<Done>, Elapsed>, ends: &mut Ends) {
+        let _within = self.span.clone().entered();
         match job {
             Ok(done) => done.into_iter().for_each(|done| self.disk_did(done, &mut ends.settlement)),
             Err(_) => tracing::warn!("the disk does not answer: some records may be sent twice"),
@@ -338,7 +339,9 @@ impl<'a, S: Stream> Branch<'a, S> {
     /// Closes the spool.
     pub(super) async fn close(mut self) {
         let closing = self.spooling.close(self.custody.take_ended());
-        if timeout(SPOOL_CLOSE_MAX, closing).await.is_err() {
+        let closed = timeout(SPOOL_CLOSE_MAX, closing).instrument(self.span.clone()).await;
+        if closed.is_err() {
+            let _within = self.span.entered();
             tracing::warn!("the disk does not answer: some records may be sent twice");
         }
     }

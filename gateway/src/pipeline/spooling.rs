@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use tokio::task::{JoinHandle, spawn_blocking};
-use tracing::{error, info, warn};
+use tracing::{Span, error, info, warn};
 
 use crate::config::{self, SpoolMode};
 use crate::custody::{Found, Job, Outcome};
@@ -86,8 +86,9 @@ impl Spooling {
     /// Starts a job. Ignored unless the spool [is free](Self::is_free).
     pub(super) fn start(&mut self, job: Job) {
         let Some(mut spool) = self.spool.take() else { return };
+        let span = Span::current();
         self.job = Some(spawn_blocking(move || {
-            let (outcome, met) = carry_out(&mut spool, &job);
+            let (outcome, met) = span.in_scope(|| carry_out(&mut spool, &job));
             Done { spool, outcome, met }
         }));
     }

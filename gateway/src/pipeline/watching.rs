@@ -9,7 +9,7 @@ use shard_estimator::{
     Watch,
 };
 use tokio::task::{JoinHandle, spawn_blocking};
-use tracing::{info, warn};
+use tracing::{Span, info, warn};
 
 use crate::config::{self, Config, Partitioning};
 use crate::limits::{HOT_KEYS_UNNAMED, HOT_KEYS_WINDOW_MAX, WATCH_EVERY, WINDOWS_BEFORE_WARNING};
@@ -134,7 +134,8 @@ impl Watching {
                     goals: self.goals.clone(),
                     hottest_keys: self.hottest_keys,
                 };
-                self.warning = Some(spawn_blocking(move || warning.tell()));
+                let span = Span::current();
+                self.warning = Some(spawn_blocking(move || span.in_scope(|| warning.tell())));
             }
         }
     }

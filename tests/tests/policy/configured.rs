@@ -48,6 +48,41 @@ fn for_a_user_the_role_says_nothing() {
     assert!(String::from_utf8_lossy(&said.stderr).contains("--account"));
 }
 
+/// Two streams by name, each for a role of its own account.
+fn of_two_roles() -> String {
+    let stream = |name: &str, account: &str| {
+        format!(
+            "[[stream]]\nname = '{name}'\nregion = 'eu-central-1'\nroute.topics = ['a/{name}']\n\
+             [stream.credentials]\nkind = 'assume_role'\nexternal_id = 'customer/7'\n\
+             role_arn = 'arn:aws:iam::{account}:role/for-{name}'\nbase = {{ kind = 'env' }}\n"
+        )
+    };
+    let rest = BY_NAME.split("[stream]").next().expect("before it");
+    let letters = "[dead_letter]\nstream = 'letters'\n";
+    [rest, &stream("n", "111122223333"), &stream("s", "444455556666"), letters].concat()
+}
+
+#[test]
+fn of_several_streams_all_are_allowed_or_the_one_that_is_named() {
+    let said = answer(&of_two_roles(), &PRINCIPAL);
+    assert_eq!(said.status.code(), Some(64));
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains("not all for the same role: say --stream"), "{said}");
+    let resources = |flags: &[&str]| {
+        let (permissions, _) = policies(&of_two_roles(), flags);
+        permissions["Statement"][0]["Resource"].clone()
+    };
+    let arn =
+        |account: &str, name: &str| format!("arn:aws:kinesis:eu-central-1:{account}:stream/{name}");
+    let of = |label| resources(&[&PRINCIPAL[..], &["--stream", label]].concat());
+    assert_eq!(of("s"), serde_json::json!([arn("444455556666", "s")]));
+    // The dead letters go with the first.
+    let first = [arn("111122223333", "n"), arn("111122223333", "letters")];
+    assert_eq!(of("n"), serde_json::json!(first));
+    let all = resources(&["--account", "123456789012"]);
+    assert_eq!(all.as_array().map(Vec::len), Some(3), "{all}");
+}
+
 #[test]
 fn role_with_a_path_is_created_under_its_path_by_its_name() {
     let flags = |format| [&PRINCIPAL[..], &["--no-external-id", "--format", format]].concat();

@@ -45,7 +45,7 @@ impl<'f> Tables<'f> {
     pub(super) fn of<'t>(
         &'t self,
         config: &'t Config,
-    ) -> impl Iterator<Item = (&'t Table<'f>, &'t Stream)> {
+    ) -> impl Iterator<Item = (&'t Table<'f>, &'t Stream)> + Clone {
         self.tables.iter().zip(config.streams.iter())
     }
 
@@ -87,14 +87,17 @@ fn named(text: &str) -> Checked<String> {
 pub(super) fn relate(root: &Table<'_>, tables: &Tables<'_>, config: &Config) {
     let subscribed: Vec<_> = config.mqtt.lanes.iter().flatten().filter_map(filter).collect();
     for (index, (table, stream)) in tables.of(config).enumerate() {
-        let mut before = config.streams.iter().take(index);
+        let mut before = tables.of(config).take(index);
         reachable(table, stream, config, &subscribed);
-        if before.clone().any(|other| other.label == stream.label && !stream.label.is_empty()) {
+        let twice = |(_, other): (_, &Stream)| other.label == stream.label;
+        if before.clone().any(twice) && !stream.label.is_empty() {
             table.fault("label", "is there twice: say another");
-        } else if before.clone().any(|other| is_same(other, stream)) {
+        } else if before.clone().any(|(_, other)| is_same(other, stream)) {
             let why = "is there twice: let one [[stream]] take the records of both";
             table.fault("name", why);
-        } else if let Some(other) = before.find(|other| covers(&other.route, &stream.route)) {
+        } else if let Some((_, other)) =
+            before.find(|(its, other)| states_its_route(its) && covers(&other.route, &stream.route))
+        {
             let why =
                 format!("takes nothing: {:?} is before it and takes all of that", other.label);
             table.fault("route", why);
@@ -144,6 +147,12 @@ fn reachable(table: &Table<'_>, stream: &Stream, config: &Config, subscribed: &[
             "needs {tenant} in records.topic_template, or records.tenant_pointer",
         );
     }
+}
+
+/// Whether nothing is wrong with what the stream says of its route.
+fn states_its_route(table: &Table<'_>) -> bool {
+    let route = table.table("route");
+    ["topics", "types", "tenants"].iter().all(|key| route.item(key).is_none() || route.states(key))
 }
 
 fn filter(subscription: &Subscription) -> Option<Filter> {

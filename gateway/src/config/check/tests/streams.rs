@@ -223,6 +223,14 @@ fn a_route_leads_from_something_that_there_is() {
            the whole level",
         ],
     );
+    let first = TWO.replace("'a/#'", "'a#'").replace("{}", "");
+    check(
+        &first,
+        &[
+            "5: stream[north].route.topics = 'a#': '#' must be the last level of a topic filter, and \
+           the whole level",
+        ],
+    );
     two("route = { types = ['telemetry'] }");
     parsed("[stream]\nname = 's'\nregion = 'eu-north-1'\nroute.topics = ['b/+']").unwrap();
 }

@@ -3,6 +3,7 @@
 use std::future::pending;
 
 use crate::config::Streams;
+use crate::spool::survey;
 
 use super::*;
 
@@ -124,7 +125,10 @@ async fn publish_for_two_streams_is_settled_when_it_is_safe_with_both() {
         let both = format!("[{},{}]", payload("1", "own"), payload("2", "acme"));
         doors.intake.send(of(1, "x", both)).await.unwrap();
         assert_eq!(doors.settled.recv().await.unwrap().len(), 1);
-        assert_eq!(scene.accepted()[0].len(), 1, "the other is on the disk");
+        assert_eq!(scene.accepted()[0].len(), 1);
+        let dir = scene.config.streams.iter().map(|one| scene.config.spool_of(one).dir).last();
+        let on_disk = survey(&crate::spool::Directory::new(&dir.unwrap())).unwrap();
+        assert_eq!(on_disk.unsettled(), 1, "the other is on the disk");
     };
     let ended = scene.run(story).await;
     assert_eq!(scene.accepted(), [vec!["own/1".to_owned()], vec![]]);
