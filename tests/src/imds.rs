@@ -3,16 +3,15 @@
 
 use std::future::pending;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::http::Head;
-use crate::mosquitto::free_port;
 
 /// What a client must show once it has asked for a token.
 const TOKEN: &str = "token-of-instance-metadata";
@@ -23,10 +22,15 @@ const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 /// Where a container is told to ask.
 const OF_CONTAINER: &str = "/role-of-the-container";
 
+/// Clients that may wait to be accepted.
+const BACKLOG: u32 = 64;
+
 /// Metadata on loopback. Dropping it ends it.
 #[derive(Debug)]
 pub struct Metadata {
-    port: u16,
+    address: SocketAddr,
+    /// Keeps the port while nobody listens there.
+    closed: Option<TcpSocket>,
     books: Arc<Mutex<Books>>,
     open: JoinSet<()>,
 }
@@ -69,22 +73,26 @@ impl Metadata {
     /// None is there: connections to its port are refused, until it is opened.
     #[must_use]
     pub fn absent(lent: Lent) -> Self {
-        let books = Books { manner: Manner::Obliging, lent };
-        Self { port: free_port(), books: Arc::new(Mutex::new(books)), open: JoinSet::new() }
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
+        let address = socket.local_addr().expect("bound above");
+        let books = Arc::new(Mutex::new(Books { manner: Manner::Obliging, lent }));
+        Self { address, closed: Some(socket), books, open: JoinSet::new() }
     }
 
     /// It is there, on the caller's runtime.
-    pub async fn start(lent: Lent, manner: Manner) -> Self {
+    #[must_use]
+    pub fn start(lent: Lent, manner: Manner) -> Self {
         let mut metadata = Self::absent(lent);
         metadata.behave(manner);
-        metadata.open().await;
+        metadata.open();
         metadata
     }
 
     /// It is there from now on.
-    pub async fn open(&mut self) {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await;
-        let listener = listener.expect("the port is free");
+    pub fn open(&mut self) {
+        let socket = self.closed.take().expect("it is opened once");
+        let listener = socket.listen(BACKLOG).expect("bound already");
         let books = Arc::clone(&self.books);
         self.open.spawn(async move {
             let mut clients = JoinSet::new();
@@ -97,7 +105,7 @@ impl Metadata {
     /// Where an instance finds it.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://{}", self.address)
     }
 
     /// Where a container is told to ask.

@@ -31,14 +31,14 @@ fn on_instance(account: Account, metadata: &Metadata) -> Account {
 #[tokio::test]
 async fn instance_lends_the_key_of_its_role() {
     let account = Account::new().await;
-    let metadata = Metadata::start(account.lent(), Manner::Obliging).await;
+    let metadata = Metadata::start(account.lent(), Manner::Obliging);
     on_instance(account, &metadata).without_settings().signs_with("ASIA").await;
 }
 
 #[tokio::test]
 async fn instance_metadata_is_asked_without_the_proxy_which_knows_nothing_of_it() {
     let account = Account::new().await;
-    let metadata = Metadata::start(account.lent(), Manner::Obliging).await;
+    let metadata = Metadata::start(account.lent(), Manner::Obliging);
     let certificates = Certificates::new();
     let door = Door::open(&certificates, "broker", account.world.stream.address().port()).await;
     let account = on_instance(account, &metadata)
@@ -58,13 +58,13 @@ async fn instance_metadata_that_is_not_there_keeps_nobody_from_starting() {
     let mut metadata = Metadata::absent(account.lent());
     let account = on_instance(account, &metadata);
     let texts = ["instance metadata gives no key", "hop limit"];
-    account.waits_until(&texts, "ASIA", async || metadata.open().await).await;
+    account.waits_until(&texts, "ASIA", async || metadata.open()).await;
 }
 
 /// Metadata behaves like this, which the log tells with `texts`, until it obliges.
 async fn metadata_behaves(manner: Manner, texts: &[&str]) {
     let account = Account::new().await;
-    let metadata = Metadata::start(account.lent(), manner).await;
+    let metadata = Metadata::start(account.lent(), manner);
     let account = on_instance(account, &metadata);
     account.waits_until(texts, "ASIA", async || metadata.behave(Manner::Obliging)).await;
 }
@@ -92,7 +92,7 @@ async fn instance_without_a_role_is_told() {
 #[tokio::test]
 async fn container_lends_the_key_of_its_role_and_instance_metadata_is_not_asked() {
     let account = Account::new().await;
-    let metadata = Metadata::start(account.lent(), Manner::Silent).await;
+    let metadata = Metadata::start(account.lent(), Manner::Silent);
     let account = account
         .set("kind", "instance")
         .set_variable("AWS_CONTAINER_CREDENTIALS_FULL_URI", &metadata.container_uri());
@@ -103,7 +103,7 @@ async fn container_lends_the_key_of_its_role_and_instance_metadata_is_not_asked(
 #[tokio::test]
 async fn token_of_a_container_may_be_on_a_disk_that_hangs_while_all_else_goes_on() {
     let account = Account::new().await;
-    let metadata = Metadata::start(account.lent(), Manner::Obliging).await;
+    let metadata = Metadata::start(account.lent(), Manner::Obliging);
     let token = account.world.gateway.dir().join("token").display().to_string();
     mkfifo(&token);
     let account = account
@@ -124,7 +124,7 @@ async fn token_of_a_container_may_be_on_a_disk_that_hangs_while_all_else_goes_on
 #[tokio::test]
 async fn without_a_word_keys_are_found_where_aws_tools_look_in_their_order() {
     let account = Account::new().await;
-    let metadata = Metadata::start(account.lent(), Manner::Obliging).await;
+    let metadata = Metadata::start(account.lent(), Manner::Obliging);
     let account = account.set_variable("AWS_EC2_METADATA_SERVICE_ENDPOINT", &metadata.endpoint());
     let found = async |account: &Account, provider: &str, key: &str| {
         let run = account.world.gateway.start().await;
@@ -168,13 +168,13 @@ async fn without_a_word_and_without_a_key_every_place_is_named_until_one_has_it(
         "hop limit",
         "[stream.credentials]",
     ];
-    account.waits_until(&texts, "ASIA", async || metadata.open().await).await;
+    account.waits_until(&texts, "ASIA", async || metadata.open()).await;
 }
 
 #[tokio::test]
 async fn instance_keeps_the_secrets_of_its_role() {
     let account = Account::new().await;
-    let metadata = Metadata::start(account.lent(), Manner::Obliging).await;
+    let metadata = Metadata::start(account.lent(), Manner::Obliging);
     keeps_its_secrets(on_instance(account, &metadata)).await;
 }
 
@@ -182,7 +182,7 @@ async fn instance_keeps_the_secrets_of_its_role() {
 async fn instance_is_asked_for_another_key_when_the_one_that_it_lent_is_refused() {
     let account = Account::new().await;
     let lent = account.lent();
-    let metadata = Metadata::start(lent.clone(), Manner::Obliging).await;
+    let metadata = Metadata::start(lent.clone(), Manner::Obliging);
     let account = on_instance(account, &metadata);
     let run = account.world.gateway.start().await;
     let load = Load::new(100, 1_000);
