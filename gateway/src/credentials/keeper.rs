@@ -180,11 +180,11 @@ impl Keeper {
     }
 
     /// The source gave no key, because of `why`, which is told when it is another reason than last
-    /// time.
+    /// time: another time of day or another number in it is not.
     pub fn failed(&mut self, why: &str, now: Instant, random: f64) -> Step {
         self.failures.loads = self.failures.loads.saturating_add(1);
         self.load_by(now + Backoff::new(ASK_AGAIN).pause(self.failures.loads, random));
-        let is_new = self.failures.told.as_deref() != Some(why);
+        let is_new = self.failures.told.as_deref().map(without_digits) != Some(without_digits(why));
         let tell = is_new.then(|| Tell::NoKey(why.to_owned()));
         self.failures.told = Some(why.to_owned());
         Step { swapped: false, tell }
@@ -307,6 +307,10 @@ impl Keeper {
     fn load_by(&mut self, at: Instant) {
         self.load_at = Some(self.load_at.map_or(at, |due| due.min(at)));
     }
+}
+
+fn without_digits(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_ascii_digit()).collect()
 }
 
 /// How long after it was had a key that is good for so long is replaced: up to a tenth sooner by

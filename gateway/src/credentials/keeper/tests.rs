@@ -105,6 +105,16 @@ fn a_key_that_cannot_be_read_is_told_once_and_the_old_one_goes_on() {
 }
 
 #[test]
+fn a_refusal_that_differs_by_the_time_of_day_alone_is_told_once() {
+    let mut world = World::with(1);
+    let at = |time: &str| format!("Signature expired: 20261101T{time}Z is now earlier");
+    assert!(world.fail(&at("100000")).tell.is_some());
+    assert_eq!(world.fail(&at("100030")).tell, None);
+    assert_eq!(world.keeper.why_not(), Some(&*at("100030")));
+    assert!(world.fail("no connection").tell.is_some());
+}
+
+#[test]
 fn a_change_during_a_load_makes_another_one_due() {
     let mut world = World::with(1);
     world.keeper.changed(world.now);
