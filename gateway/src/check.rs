@@ -5,28 +5,32 @@
 //!
 //! [`step`] and [`report`] are what is found, pure. `broker`, `account` and `disk` look, side by side,
 //! each within its own budget and all by one `deadline`; what the account's answers mean is decided
-//! in `judgement`, pure again, with what to do in `advice`. `names` resolves.
+//! in `judgement`, pure again, with what to do in `advice`. `names` resolves, `port` listens, and
+//! [`apart`] waits for files.
 
 use std::env;
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join_all, join3};
 
-use crate::clock::now;
 use crate::config::{Config, Faults};
 
 mod account;
 mod advice;
+pub mod apart;
 mod broker;
 mod deadline;
 mod disk;
 mod judgement;
 mod names;
+mod port;
 pub mod report;
 pub mod step;
 
 use account::Account;
-use deadline::Deadline;
+use apart::{DIRECTORIES_MAX, apart};
+use deadline::{Deadline, timed};
 use report::Report;
 use step::{Class, Finding, Step, Subject};
 
@@ -42,18 +46,28 @@ pub struct Wishes {
     pub trust_dry_run: bool,
 }
 
-/// Looks at everything. Takes 25 s at most.
-pub async fn check(config: &Config, wishes: Wishes) -> Report {
-    let deadline = Deadline::from(now());
-    let broker = Box::pin(broker::look(&config.mqtt, deadline));
+/// Looks at everything. Takes 25 s at most from `begun` on, unless a file hangs that the configuration
+/// names. The broker is visited as `client_id`, or else by a name that nobody bears.
+pub async fn check(
+    config: &Config,
+    client_id: Option<&str>,
+    wishes: Wishes,
+    begun: Instant,
+) -> Report {
+    let deadline = Deadline::from(begun);
+    let broker = Box::pin(broker::look(&config.mqtt, client_id, deadline));
     let accounts = join_all(accounts(config).map(|account| account.look(wishes, deadline)));
-    let (broker, accounts) = join(broker, accounts).await;
-    let begun = now();
-    let disk = Step::of(Subject::Disk, disk::look(config), now() - begun);
-    let mut steps = vec![Step::of(Subject::Configuration, configuration(config), Duration::ZERO)];
+    let whole = config.clone();
+    let disk = timed(apart(DIRECTORIES_MAX, move || disk::look(&whole)));
+    let (broker, accounts, (disk, looking)) = join3(broker, accounts, disk).await;
+    let disk = disk.unwrap_or_else(|| disk::silent(config));
+    let configuration = [Some(configuration(config)), port::look(config)].into_iter().flatten();
+    let configuration =
+        configuration.map(|it| Step::of(Subject::Configuration, it, Duration::ZERO));
+    let mut steps: Vec<_> = configuration.collect();
     steps.extend(broker);
     steps.extend(accounts.into_iter().flatten());
-    steps.push(disk);
+    steps.push(Step::of(Subject::Disk, disk, looking));
     Report::of(steps)
 }
 
@@ -67,10 +81,27 @@ fn accounts(config: &Config) -> impl Iterator<Item = Account<'_>> {
 #[must_use]
 pub fn faulty(faults: &Faults) -> Report {
     let fix = "correct the configuration; configs/tidegate.toml shows every key";
-    let fault = Finding::failed(Class::Configuration, faults.to_string(), fix);
+    alone(&Finding::failed(Class::Configuration, faults.to_string(), fix))
+}
+
+/// The report on a configuration, in the file `name`, that was not read in time, or of which something
+/// else was not.
+#[must_use]
+pub fn unread(name: &Path, limit: Duration) -> Report {
+    let said = format!(
+        "{}, or a file that it names, was not read within {} s",
+        name.display(),
+        limit.as_secs()
+    );
+    let fix = "see that what they are on answers: a disk of the network may hang";
+    alone(&Finding::failed(Class::Configuration, said, fix))
+}
+
+/// The report of which the configuration is all that was looked at.
+fn alone(found: &Finding) -> Report {
     let skipped = |subject| {
         let finding = if subject == Subject::Configuration {
-            fault.clone()
+            found.clone()
         } else {
             Finding::skipped("needs the configuration")
         };
@@ -88,8 +119,37 @@ fn configuration(config: &Config) -> Finding {
     match env::var(EVERY_ENDPOINT) {
         Ok(url) if !url.is_empty() => {
             let fix = "leave it out, and say stream.endpoint if the stream has one of its own";
+            let url = without_login(&url);
             Finding::warning(format!("{said}; {EVERY_ENDPOINT} = {url}, for all of AWS"), fix)
         }
         Ok(_) | Err(_) => Finding::ok(said),
+    }
+}
+
+/// The same URL, without what may be a secret.
+fn without_login(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_login, host)| host);
+    // A password may have such characters, though no URL should.
+    let path = path.rsplit_once('@').map_or(path, |(_login, rest)| rest);
+    format!("{scheme}://{host}{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_login_of_an_endpoint_is_not_repeated() {
+        for (url, shown) in [
+            ("http://user:HUNTER2@127.0.0.1:4566/x", "http://127.0.0.1:4566/x"),
+            ("http://user:HUN@TER2@host", "http://host"),
+            ("https://host:1", "https://host:1"),
+        ] {
+            assert_eq!(without_login(url), shown);
+        }
+        assert!(!without_login("http://user:/HUNTER2@host").contains("HUNTER2"));
+        assert!(!without_login("user:HUNTER2@host").contains("HUNTER2"));
     }
 }

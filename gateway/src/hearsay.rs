@@ -31,6 +31,12 @@ pub fn repeatable(said: &str) -> String {
     text
 }
 
+/// The same text, of whatever length and number of lines, without what does something to a terminal.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c == '\n' { c } else { plain(c) }).collect()
+}
+
 fn ends_line(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
@@ -75,6 +81,13 @@ mod tests {
             assert_eq!(repeatable(said), said);
         }
         assert_eq!(repeatable("  padded \n"), "padded");
+    }
+
+    #[test]
+    fn a_terminal_is_told_lines_of_text_and_nothing_else() {
+        let said = "a\u{1b}[2Jb\rconnection available\u{202e}\nnext: ✓";
+        let harmless = harmless(said);
+        assert_eq!(harmless, "a\u{fffd}[2Jb\u{fffd}connection available\u{fffd}\nnext: ✓");
     }
 
     #[test]

@@ -27,7 +27,7 @@ mod window;
 mod wire;
 
 pub use lane::{Lane, run};
-pub use look::{NotSeen, Seen, look, onlooker, trusts};
+pub use look::{NotSeen, Seen, knock, look, onlooker, trusts};
 
 /// One MQTT PUBLISH as received.
 #[derive(Debug, Clone)]

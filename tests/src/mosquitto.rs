@@ -100,14 +100,13 @@ impl Mosquitto {
         self.process.says(&format!("Received SUBSCRIBE from {client}")).await;
     }
 
-    /// Whether every session of MQTT 3 whose client has such a name is one that ends with its
+    /// Whether the last session of MQTT 3 of a client with such a name is one that ends with its
     /// connection; there was one at least.
     #[must_use]
     pub fn forgets(&self, client: &str) -> bool {
         let said = self.process.said();
         let mut connects = said.iter().filter(|line| line.contains(&format!(" as {client}")));
-        connects.next().is_some_and(|line| line.contains(", c1,"))
-            && connects.all(|line| line.contains(", c1,"))
+        connects.next_back().is_some_and(|line| line.contains(", c1,"))
     }
 
     /// Stops in order, so that what is persistent is written.

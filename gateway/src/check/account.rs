@@ -1,15 +1,16 @@
 //! The side of a stream: the way there, the key, whose it is, and what the stream says.
 
+use std::env;
 use std::time::Duration;
 
 use futures_util::future::join;
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, KeySource};
 use crate::credentials::{Fault, NoKey, Source};
 use crate::deliver::kinesis::KeySources;
 
 use super::Wishes;
-use super::deadline::{CONNECT_MAX, Deadline, timed};
+use super::deadline::{Deadline, connecting_max, timed};
 use super::judgement;
 use super::step::{Class, Finding, Step, Subject};
 
@@ -57,7 +58,8 @@ impl Account<'_> {
         let found = match key.unwrap_or_else(|| Err(too_slow(&source))) {
             Ok(found) => found,
             Err(no_key) => {
-                return cut_short(way.steps, credentials(without(&no_key)), "needs credentials");
+                let finding = without(&no_key, &stream.credentials.source);
+                return cut_short(way.steps, credentials(finding), "needs credentials");
             }
         };
         let unasked = |needs: &str| {
@@ -94,7 +96,7 @@ impl Account<'_> {
 
 /// The same stream, for who does not wait for long. Calls are bounded one by one.
 fn bounded(stream: &config::Stream) -> config::Stream {
-    let connect_timeout = stream.connect_timeout.min(CONNECT_MAX);
+    let connect_timeout = connecting_max(stream.connect_timeout);
     config::Stream { connect_timeout, ..stream.clone() }
 }
 
@@ -115,9 +117,29 @@ fn cut_short(mut steps: Vec<Step>, credentials: Step, needs: &str) -> Vec<Step> 
 }
 
 /// The finding on a source that gives no key.
-fn without(no_key: &NoKey) -> Finding {
-    let fix = "see that there is a key, as [stream.credentials] says; the commands of tidegate policy \
-               --format cli have one made";
+fn without(no_key: &NoKey, source: &KeySource) -> Finding {
+    let is_by_hand = env::var_os("CREDENTIALS_DIRECTORY").is_none();
+    let fix = match source {
+        KeySource::Systemd { id } if is_by_hand => format!(
+            "systemd gives it to a service alone. If the unit of the gateway has it, check as a \
+             service that has it, too: systemd-run --pipe --wait -p LoadCredential={id}:FILE tidegate \
+             check …, with the User= and the StateDirectory= of the unit"
+        ),
+        KeySource::Default
+        | KeySource::Csv { .. }
+        | KeySource::Profile { .. }
+        | KeySource::Environment
+        | KeySource::StaticFile { .. }
+        | KeySource::Systemd { .. }
+        | KeySource::Role(_)
+        | KeySource::Instance
+        | KeySource::Process { .. }
+        | KeySource::WebIdentity { .. } => {
+            "see that there is a key, as [stream.credentials] says; \
+             the commands of tidegate policy --format cli have one made"
+                .to_owned()
+        }
+    };
     Finding::failed(Class::Credentials, no_key.to_string(), fix)
 }
 

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-use crate::config::{Mqtt, MqttVersion, Qos};
+use crate::config::{Mqtt, MqttVersion};
 use crate::source::{self, NotSeen, Seen, Welcome};
 
-use super::deadline::{BROKER_MAX, CONNECT_MAX, Deadline, timed};
+use super::deadline::{BROKER_MAX, Deadline, connecting_max, timed};
 use super::names::resolve;
 use super::step::{Class, Finding, State, Step, Subject};
 
-/// Looks at the broker of a configuration.
-pub(super) async fn look(mqtt: &Mqtt, deadline: Deadline) -> Vec<Step> {
+/// Looks at the broker of a configuration, as `client_id`; by a name that nobody else bears if none is
+/// said.
+pub(super) async fn look(mqtt: &Mqtt, client_id: Option<&str>, deadline: Deadline) -> Vec<Step> {
     let (authorities, loading) = timed(async { authorities(mqtt) }).await;
     let address = (mqtt.broker.host.as_str(), mqtt.broker.port);
     let (name, resolving) =
@@ -26,7 +27,7 @@ pub(super) async fn look(mqtt: &Mqtt, deadline: Deadline) -> Vec<Step> {
     };
     let ((broker, queue), visiting) = match needs {
         Some(needs) => ((Finding::skipped(needs), Finding::skipped(needs)), Duration::ZERO),
-        None => timed(visit(mqtt, deadline)).await,
+        None => timed(visit(mqtt, client_id, deadline)).await,
     };
     let name = name.unwrap_or_else(|failed| failed);
     vec![
@@ -51,24 +52,38 @@ fn authorities(mqtt: &Mqtt) -> Finding {
 }
 
 /// What is found of the broker, and of its queues.
-async fn visit(mqtt: &Mqtt, deadline: Deadline) -> (Finding, Finding) {
+async fn visit(mqtt: &Mqtt, client_id: Option<&str>, deadline: Deadline) -> (Finding, Finding) {
     let skipped = || Finding::skipped("needs the broker");
     if let Err(unreached) = reach(mqtt, deadline).await {
         return (unreached, skipped());
     }
-    // Nobody else's session is touched by this name.
-    let client_id = format!("{}-check", mqtt.client_id);
+    let made_up = || format!("{}-check-{:08x}", mqtt.client_id, fastrand::u32(..));
+    let client_id = client_id.map_or_else(made_up, str::to_owned);
     match deadline.within(BROKER_MAX, Box::pin(source::look(mqtt, &client_id))).await {
         Some(Ok(seen)) => (found(mqtt, &client_id, &seen), queue(&seen)),
-        Some(Err(NotSeen { said, fix })) => {
-            let fix = fix.unwrap_or_else(|| unexplained(mqtt, &client_id));
-            (Finding::failed(Class::Broker, format!("{said}, as {client_id}"), fix), skipped())
-        }
+        Some(Err(unseen)) => (not_seen(mqtt, &client_id, unseen), skipped()),
         None => {
             let said = format!("no answer within {} s", BROKER_MAX.as_secs());
             (Finding::failed(Class::Broker, said, unexplained(mqtt, &client_id)), skipped())
         }
     }
+}
+
+fn not_seen(mqtt: &Mqtt, client_id: &str, NotSeen { said, fix, refused }: NotSeen) -> Finding {
+    let by_name = || {
+        format!(
+            "a broker that admits clients by their client id does not know {client_id}: allow those \
+             that begin with {}-check-, or say one that it admits and nobody else uses (--client-id)",
+            mqtt.client_id
+        )
+    };
+    let fix = match (fix, refused) {
+        (Some(fix), true) => format!("{fix}\n{}", by_name()),
+        (None, true) => by_name(),
+        (Some(fix), false) => fix,
+        (None, false) => unexplained(mqtt, client_id),
+    };
+    Finding::failed(Class::Broker, format!("{said}, as {client_id}"), fix)
 }
 
 fn unexplained(mqtt: &Mqtt, client_id: &str) -> String {
@@ -87,7 +102,8 @@ fn unexplained(mqtt: &Mqtt, client_id: &str) -> String {
 async fn reach(mqtt: &Mqtt, deadline: Deadline) -> Result<(), Finding> {
     let (host, port) = (mqtt.broker.host.as_str(), mqtt.broker.port);
     let failed = |said: String, fix: &str| Err(Finding::failed(Class::Broker, said, fix));
-    match deadline.within(CONNECT_MAX, TcpStream::connect((host, port))).await {
+    let limit = connecting_max(mqtt.connect_timeout);
+    match deadline.within(limit, TcpStream::connect((host, port))).await {
         Some(Ok(_)) => Ok(()),
         Some(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
             let fix = "see that the broker runs, that mqtt.url names its port, and that it listens \
@@ -99,14 +115,14 @@ async fn reach(mqtt: &Mqtt, deadline: Deadline) -> Result<(), Finding> {
             failed(format!("{host}:{port} cannot be reached: {error}"), fix)
         }
         None => {
-            let said = format!("no connection to {host}:{port} within {} s", CONNECT_MAX.as_secs());
+            let said = format!("no connection to {host}:{port} within {} s", limit.as_secs());
             failed(said, "check mqtt.url, and whether a firewall is in between")
         }
     }
 }
 
 fn found(mqtt: &Mqtt, client_id: &str, seen: &Seen) -> Finding {
-    let Seen { welcome, refused, .. } = seen;
+    let Seen { welcome, refused, lowered, .. } = seen;
     let filters: usize = mqtt.lanes.iter().map(Vec::len).sum();
     if !refused.is_empty() {
         let refused: Vec<_> =
@@ -123,11 +139,11 @@ fn found(mqtt: &Mqtt, client_id: &str, seen: &Seen) -> Finding {
     // In the group we would take publishes away from its members.
     let outside = if mqtt.share_group.is_some() { ", outside of the group" } else { "" };
     let said = format!("{filters} subscribed as {client_id}{outside}; {}", window(mqtt, welcome));
-    let wants_qos_1 = mqtt.lanes.iter().flatten().any(|filter| filter.qos == Qos::AtLeastOnce);
-    if wants_qos_1 && welcome.qos_max == Qos::AtMostOnce {
+    if !lowered.is_empty() {
         let fix = "have the broker grant QoS 1: at QoS 0 it keeps nothing while the gateway is away \
                    or slow";
-        return Finding::warning(said + "; it grants QoS 0 only", fix);
+        let said = format!("{said}; it grants no more than QoS 0 for {}", lowered.join(", "));
+        return Finding::warning(said, fix);
     }
     Finding::ok(said)
 }
@@ -166,7 +182,7 @@ fn queue(seen: &Seen) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use crate::config::{Config, Qos};
 
     fn mqtt(more: &str) -> Mqtt {
         let text = format!(
@@ -184,7 +200,7 @@ mod tests {
             qos_max: Qos::AtLeastOnce,
             shares: true,
         };
-        Seen { welcome, refused: Vec::new(), dropped: Some(0) }
+        Seen { welcome, refused: Vec::new(), lowered: Vec::new(), dropped: Some(0) }
     }
 
     #[test]
@@ -197,9 +213,12 @@ mod tests {
 
     #[test]
     fn a_broker_that_cannot_do_what_is_configured_is_told_before_it_matters() {
-        let poor = Welcome { qos_max: Qos::AtMostOnce, shares: false, ..seen().welcome };
-        let seen = Seen { welcome: poor, ..seen() };
-        assert_eq!(found(&mqtt(""), "c", &seen).state, State::Warning);
+        let poor = Welcome { shares: false, ..seen().welcome };
+        let lowered = vec!["a/#".to_owned()];
+        let seen = Seen { welcome: poor, lowered, ..seen() };
+        let finding = found(&mqtt(""), "c", &seen);
+        assert_eq!(finding.state, State::Warning);
+        assert!(finding.said.ends_with("no more than QoS 0 for a/#"), "{finding:?}");
         let shared = mqtt("share_group = 'g'");
         assert_eq!(found(&shared, "c", &seen).state, State::Failed(Class::Broker));
     }

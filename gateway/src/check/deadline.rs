@@ -12,15 +12,17 @@ const CHECK_MAX: Duration = Duration::from_secs(25);
 /// Longest wait for a name server: it asks a second one after a few seconds, if at all.
 pub(super) const NAME_MAX: Duration = Duration::from_secs(3);
 
-/// Longest wait for a connection: one lost packet is sent again after a second, a second one after
-/// two more.
-pub(super) const CONNECT_MAX: Duration = Duration::from_secs(3);
-
 /// Longest wait for an answer of a service that is reached.
 pub(super) const CALL_MAX: Duration = Duration::from_secs(8);
 
 /// Longest visit to the broker: connection, TLS, login, subscriptions.
 pub(super) const BROKER_MAX: Duration = Duration::from_secs(10);
+
+/// Longest wait for a connection for which the gateway waits for as long as `configured`: the link may
+/// be a slow one.
+pub(super) fn connecting_max(configured: Duration) -> Duration {
+    configured.min(CALL_MAX)
+}
 
 /// When everything must have ended.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +58,12 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
+
+    #[test]
+    fn a_link_that_is_known_to_be_slow_gets_as_long_as_a_call_may_take() {
+        let waits = [2, 6, 60].map(|configured| connecting_max(Duration::from_secs(configured)));
+        assert_eq!(waits.map(|wait| wait.as_secs()), [2, 6, 8]);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn whatever_hangs_ends_with_its_budget_or_with_the_deadline_if_that_is_sooner() {

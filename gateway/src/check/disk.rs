@@ -1,17 +1,22 @@
 //! The disk: whether our directories can be written, and have the room that they may take.
 
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access, statvfs};
 
-use crate::config::{Config, SpoolMode};
+use crate::books::LedgerFile;
+use crate::config::{Config, Partitioning, SpoolMode};
+use crate::register::RegisterFile;
 use crate::spool;
 use crate::state_dir;
 
+use super::apart::DIRECTORIES_MAX;
 use super::step::{Class, Finding};
 
 /// A directory that grows.
@@ -30,8 +35,31 @@ struct Wanted {
     keys: Vec<&'static str>,
 }
 
-/// Looks, and writes nothing.
+/// Looks, and writes nothing. Waits for the disk.
 pub(super) fn look(config: &Config) -> Finding {
+    let unusable = directories(config).into_iter().filter_map(|dir| usable(&dir).err());
+    if let Some(finding) = unusable.chain(unreadable(config)).reduce(Finding::and) {
+        return finding;
+    }
+    let place = Finding::ok(format!("in {}", config.state_dir.display()));
+    place.and(room(&stores(config)).unwrap_or_else(|error| {
+        let fix = "see what file system this is: the spool needs a local one";
+        let said = format!("how much room there is cannot be told: {error}");
+        Finding::failed(Class::Disk, said, fix)
+    }))
+}
+
+/// The finding on a disk that says nothing.
+pub(super) fn silent(config: &Config) -> Finding {
+    let said = format!(
+        "{}, or another directory of the gateway, does not answer within {} s",
+        config.state_dir.display(),
+        DIRECTORIES_MAX.as_secs()
+    );
+    Finding::failed(Class::Disk, said, "see what file system this is: the spool needs a local one")
+}
+
+fn stores(config: &Config) -> Vec<Store<'_>> {
     let mut stores = vec![Store {
         key: "dead_letter.bytes_max",
         dir: &config.dead_letter.dir,
@@ -41,15 +69,47 @@ pub(super) fn look(config: &Config) -> Finding {
         let (dir, bytes_max) = (&config.spool.dir, config.spool.bytes_max);
         stores.push(Store { key: "spool.bytes_max", dir, bytes_max });
     }
-    let dirs = stores.iter().map(|store| store.dir).chain([config.state_dir.as_path()]);
-    let unwritable = dirs.filter_map(|dir| writable(dir).err());
-    if let Some(finding) = unwritable.reduce(Finding::and) {
-        return finding;
+    stores
+}
+
+/// Every directory that a start makes, or finds.
+fn directories(config: &Config) -> Vec<PathBuf> {
+    let mut dirs = vec![config.state_dir.clone()];
+    dirs.extend(stores(config).into_iter().map(|store| store.dir.to_owned()));
+    dirs.extend(spools(config));
+    dirs.extend(registers(config));
+    dirs.sort_unstable();
+    dirs.dedup();
+    dirs
+}
+
+/// The spool of every stream, if there are any.
+fn spools(config: &Config) -> impl Iterator<Item = PathBuf> {
+    let streams = config.streams.iter().filter(|_| config.spool.mode != SpoolMode::Off);
+    streams.map(|stream| config.spool_of(stream).dir)
+}
+
+/// Where the numbers of devices are, of every stream that has some.
+fn registers(config: &Config) -> impl Iterator<Item = PathBuf> {
+    let streams = config.streams.iter();
+    let numbered = streams.filter(|stream| stream.partitioning == Partitioning::Golden);
+    numbered.map(|stream| stream.within(&config.state_dir))
+}
+
+/// What lies there that no gateway could go on with. One that runs goes on, and changes it meanwhile.
+fn unreadable(config: &Config) -> Vec<Finding> {
+    if LedgerFile::new(&config.state_dir).is_held() {
+        return Vec::new();
     }
-    room(&stores).unwrap_or_else(|error| {
-        let fix = "see what file system this is: the spool needs a local one";
-        Finding::failed(Class::Disk, format!("how much room there is cannot be told: {error}"), fix)
-    })
+    let failed = |error: &dyn Error| {
+        let fix = "do as it says, or say another directory: a gateway does not start with this";
+        Finding::failed(Class::Disk, error.to_string(), fix)
+    };
+    let spools = spools(config).filter(|dir| dir.is_dir());
+    let spools = spools.filter_map(|dir| spool::survey(&spool::Directory::new(&dir)).err());
+    let registers = registers(config).filter_map(|dir| RegisterFile::look(&dir).err());
+    let spools = spools.map(|error| failed(&error));
+    spools.chain(registers.map(|error| failed(&error))).collect()
 }
 
 /// The nearest directory to `dir`, itself or above, that is there.
@@ -58,7 +118,8 @@ fn nearest(dir: &Path) -> &Path {
     there.filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn writable(dir: &Path) -> Result<(), Finding> {
+/// Whether it is ours, with what is in it, or can be made.
+fn usable(dir: &Path) -> Result<(), Finding> {
     let there = nearest(dir);
     if !there.is_dir() {
         let said = format!("{} is no directory", there.display());
@@ -68,14 +129,14 @@ fn writable(dir: &Path) -> Result<(), Finding> {
             "remove the file, or say another directory",
         ));
     }
-    if let Err(error) = access(there, Access::WRITE_OK | Access::EXEC_OK) {
-        let said = format!("{} cannot be written: {error}", there.display());
-        let fix = format!(
-            "give it to the user of the gateway (chown), or say another state_dir, in which {} can be \
-             made",
-            dir.display()
-        );
-        return Err(Finding::failed(Class::Disk, said, fix));
+    let list = if there == dir { Access::READ_OK } else { Access::empty() };
+    if let Err(error) = access(there, list | Access::WRITE_OK | Access::EXEC_OK) {
+        return Err(closed(there, dir, &error.into()));
+    }
+    if there == dir
+        && let Some((file, error)) = closed_file(dir)
+    {
+        return Err(closed(&file, dir, &error));
     }
     // Above it, what is there may be anybody's.
     if there == dir
@@ -86,6 +147,37 @@ fn writable(dir: &Path) -> Result<(), Finding> {
         return Err(Finding::warning(refusal.to_string(), fix));
     }
     Ok(())
+}
+
+fn closed(path: &Path, dir: &Path, error: &io::Error) -> Finding {
+    let said = format!("{} cannot be written: {error}", path.display());
+    let fix = format!(
+        "give it to the user of the gateway (chown), or say another state_dir, in which {} can be made",
+        dir.display()
+    );
+    Finding::failed(Class::Disk, said, fix)
+}
+
+/// Whether a start opens such a file to write to it. Whatever else lies there may be anybody's.
+fn is_written(path: &Path) -> bool {
+    let is =
+        |part: Option<&OsStr>, names: &[&str]| names.iter().any(|name| part == Some(name.as_ref()));
+    is(path.file_name(), &["lock", "journal"]) || is(path.extension(), &["lock", "register"])
+}
+
+/// A file in `dir` that we may not use, if there is one: whoever ran the gateway as another user has
+/// left some.
+fn closed_file(dir: &Path) -> Option<(PathBuf, io::Error)> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) => return Some((dir.to_owned(), error)),
+    };
+    let files = entries.flatten().map(|entry| entry.path()).filter(|path| is_written(path));
+    let mut tried = files.map(|file| {
+        let opened = access(&file, Access::READ_OK | Access::WRITE_OK);
+        (file, opened)
+    });
+    tried.find_map(|(file, opened)| Some((file, opened.err()?.into())))
 }
 
 /// Whether every file system has room for what its stores may still take.
@@ -150,6 +242,22 @@ mod tests {
         assert_eq!(finding.state, State::Ok, "{finding:?}");
         assert!(finding.said.contains("may take 65 MiB more"), "{finding:?}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_spool_of_a_newer_version_is_a_failure_until_somebody_has_it_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = dir.path().join("spool");
+        fs::create_dir(&spool).unwrap();
+        let mut cursor = b"TGCURSOR\x02\0\0\0what comes then".to_vec();
+        cursor.extend(crc32c::crc32c(&cursor).to_le_bytes());
+        fs::write(spool.join("cursor"), cursor).unwrap();
+        let config = config(dir.path(), SMALL);
+        let finding = look(&config);
+        assert_eq!(finding.state, State::Failed(Class::Disk), "{finding:?}");
+        assert!(finding.said.contains("has format version 2"), "{finding:?}");
+        let _held = LedgerFile::new(dir.path()).hold().unwrap();
+        assert_eq!(look(&config).state, State::Ok);
     }
 
     #[test]

@@ -15,6 +15,9 @@ mod tests;
 pub(super) use clock::clock;
 pub(super) use description::description;
 
+/// What to do about a stream that takes no more for now.
+const BUSY: &str = "see who else writes to it, and what tidegate plan says of its shards";
+
 /// Everything that was heard of an account.
 #[derive(Debug, Clone)]
 pub(super) struct Heard<'c> {
@@ -157,8 +160,7 @@ fn takes(heard: &Heard<'_>, target: &StreamTarget, put: &Result<Outcome, Refusal
             Finding::ok(format!("{name} is there, and the key may put records: see kms"))
         }
         Err(refusal) if refusal.cause == Cause::Throttled => {
-            let fix = "see who else writes to it, and what tidegate plan says of its shards";
-            Finding::warning(format!("{name} is busy: {}", refusal.said), fix)
+            Finding::warning(format!("{name} is busy: {}", refusal.said), BUSY)
         }
         Err(refusal) => {
             let fix = advice::about(refusal, heard, target);
@@ -195,6 +197,9 @@ pub(super) fn canary(heard: &Heard<'_>, is_wanted: bool) -> Finding {
     let Canary { place: Place { shard, sequence_number }, read } = match &heard.canary {
         None if is_wanted => return Finding::skipped("needs the stream"),
         None => return Finding::skipped("not asked for (--canary stores a marked record)"),
+        Some(Err(refusal)) if refusal.cause == Cause::Throttled => {
+            return Finding::warning(format!("not stored: {}", refusal.said), BUSY);
+        }
         Some(Err(refusal)) => {
             let fix = advice::about(refusal, heard, &heard.stream.target);
             return Finding::failed(Class::Stream, refusal.said.clone(), fix);

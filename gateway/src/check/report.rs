@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::hearsay::harmless;
+
 use super::step::{Class, Finding, State, Step};
 
 /// Wide enough for every name without a label.
@@ -117,7 +119,8 @@ impl Report {
                 text += &format!("{:indent$}> {line}\n", "");
             }
         }
-        text + self.verdict() + "\n"
+        // Services say what they like.
+        harmless(&text) + self.verdict() + "\n"
     }
 
     /// For programs: one JSON document.
@@ -190,6 +193,14 @@ mod tests {
         assert!(text.ends_with("connection unavailable\n"), "{text}");
         let indented = format!("\n{:27}> mend it\n{:27}> and again\n", "", "");
         assert_eq!(text.matches(&indented).count(), 2, "{text}");
+    }
+
+    #[test]
+    fn nothing_that_is_said_or_advised_reaches_the_terminal_as_a_command() {
+        let said = "\u{1b}[2J\rconnection available";
+        let report = report([(Subject::Stream, Finding::failed(Class::Stream, said, said))]);
+        let text = report.text();
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The register on disk: one file that only grows.
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -81,10 +81,7 @@ impl RegisterFile {
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed)?;
-        let mut found = codec::read(&bytes).map_err(|unreadable| match unreadable {
-            Unreadable::Newer(version) => OpenError::Newer { path: path.clone(), version },
-            Unreadable::Damaged { at } => OpenError::Damaged { path: path.clone(), at },
-        })?;
+        let mut found = read(&path, &bytes)?;
         if found.end == 0 {
             found.before = fastrand::u32(..=BEFORE_MAX);
         }
@@ -93,6 +90,20 @@ impl RegisterFile {
         let mut this = Self { file, path: path.clone(), end: 0, last };
         this.take_up(&found, state_dir).map_err(failed)?;
         Ok((this, register))
+    }
+
+    /// Whether the register in `state_dir` can be relied on, or one can be begun. Changes nothing; while
+    /// another process writes, it may seem damaged.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn look(state_dir: &Path) -> Result<(), OpenError> {
+        let path = state_dir.join(NAME);
+        match fs::read(&path) {
+            Ok(bytes) => read(&path, &bytes).map(drop),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(OpenError::Io { path, source }),
+        }
     }
 
     /// Makes durable what was found: a process that was killed may have written and not synced it.
@@ -155,6 +166,13 @@ impl RegisterFile {
     fn put(&self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all_at(bytes, self.end)
     }
+}
+
+fn read(path: &Path, bytes: &[u8]) -> Result<Found, OpenError> {
+    codec::read(bytes).map_err(|unreadable| match unreadable {
+        Unreadable::Newer(version) => OpenError::Newer { path: path.to_owned(), version },
+        Unreadable::Damaged { at } => OpenError::Damaged { path: path.to_owned(), at },
+    })
 }
 
 #[cfg(test)]

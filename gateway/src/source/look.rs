@@ -1,6 +1,8 @@
 //! A visit to the broker: connects, asks for the filters, hears what it says of itself, and leaves.
 //!
-//! The gateway beside it is not disturbed: see [`onlooker`].
+//! The gateway beside it is not disturbed: see [`onlooker`]. Nor is it where the broker makes client
+//! ids of something else, such as the user's name, and so takes a visitor for the gateway: see
+//! [`knock`].
 
 use std::time::Duration;
 
@@ -23,6 +25,9 @@ const DROPPED: &str = "$SYS/broker/publish/messages/dropped";
 /// subscription, from a broker that has it.
 const DROPPED_WAIT_MAX: Duration = Duration::from_millis(500);
 
+/// For how long the broker may take to say that. One that does not know such topics may be silent.
+const ITSELF_MAX: Duration = Duration::from_secs(2);
+
 /// What a visitor saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
@@ -30,6 +35,8 @@ pub struct Seen {
     pub welcome: Welcome,
     /// The filters that it refuses, each with its reason.
     pub refused: Vec<(String, String)>,
+    /// The filters that are to be had at QoS 1 and are granted at QoS 0.
+    pub lowered: Vec<String>,
     /// How many publishes it dropped since it started because a queue was full, if it says so.
     pub dropped: Option<u64>,
 }
@@ -41,6 +48,14 @@ pub struct NotSeen {
     pub said: String,
     /// What to do, where that is known.
     pub fix: Option<String>,
+    /// Whether it is the broker that does not want us.
+    pub refused: bool,
+}
+
+impl From<Fault> for NotSeen {
+    fn from(Fault { refused, said, fix }: Fault) -> Self {
+        Self { said, fix, refused }
+    }
 }
 
 /// The same broker and topics, for a client that leaves no trace. Its session ends with the
@@ -71,24 +86,72 @@ pub fn trusts(mqtt: &Mqtt) -> Result<()> {
     mqtt.broker.tls.as_ref().map_or(Ok(()), |tls| tls::client_config(tls).map(drop))
 }
 
+/// Finds out whether the broker has a session of `client_id`, a name that nobody else bears, and ends
+/// none: it connects as the gateway does, asks for nothing, acknowledges nothing, and leaves. To be
+/// done before anything else is by that name: a session that is there is somebody else's, which the
+/// visits of an onlooker would end, and with it all that waits there. Of that name an empty session may
+/// be left, until the next visit.
+///
+/// # Errors
+/// When the broker has one, or does not let us in.
+pub async fn knock(mqtt: &Mqtt, client_id: &str) -> Result<(), NotSeen> {
+    // A session that is there takes over the expiry of who comes, so it must be the gateway's.
+    let guest = Mqtt {
+        lanes: Vec::new(),
+        session_expiry: mqtt.session_expiry,
+        ..onlooker(mqtt, client_id.to_owned())
+    };
+    let Visited { welcome, .. } = Box::pin(visit(&guest, Duration::ZERO)).await?;
+    if !welcome.session_present {
+        return Ok(());
+    }
+    let said = format!(
+        "takes us for somebody else: it has a session of {client_id}, a name made up just now. \
+         Nothing was subscribed, and the session was left as it is"
+    );
+    let fix = "have it keep the client ids that clients say (mosquitto: leave out \
+               use_username_as_clientid), or look on with a login of its own: this one is the \
+               gateway's, which the broker disconnects when we come";
+    Err(NotSeen { said, fix: Some(fix.to_owned()), refused: false })
+}
+
 /// Visits the broker as `client_id`. Takes as long as the broker does: bound it.
 ///
 /// # Errors
-/// When it does not let us in, or closes the connection before it has answered.
+/// When it does not let us in, takes us for somebody else, or closes the connection before it has
+/// answered.
 pub async fn look(mqtt: &Mqtt, client_id: &str) -> Result<Seen, NotSeen> {
-    let topics = onlooker(mqtt, client_id.to_owned());
-    let visited = Box::pin(visit(&topics, Duration::ZERO)).await;
-    let Visited { welcome, answers, .. } =
-        visited.map_err(|Fault { said, fix, .. }| NotSeen { said, fix })?;
-    // A visit of its own: some brokers close the connection of who asks for what they have not.
+    knock(mqtt, client_id).await?;
+    // What is sent to us is not acknowledged, and forgotten with the session.
+    let topics = Mqtt {
+        lanes: vec![mqtt.lanes.iter().flatten().cloned().collect()],
+        ..onlooker(mqtt, client_id.to_owned())
+    };
+    let Visited { welcome, answers, .. } = Box::pin(visit(&topics, Duration::ZERO)).await?;
+    let mut seen = Seen {
+        welcome,
+        refused: Vec::new(),
+        lowered: Vec::new(),
+        dropped: dropped_by(&topics).await,
+    };
+    for (Subscription { filter, qos }, answer) in topics.lanes.into_iter().flatten().zip(answers) {
+        match answer {
+            Err(why) => seen.refused.push((filter, why)),
+            Ok(Qos::AtMostOnce) if qos == Qos::AtLeastOnce => seen.lowered.push(filter),
+            Ok(_) => {}
+        }
+    }
+    Ok(seen)
+}
+
+/// How many publishes the broker dropped, if it says so in time. A visit of its own: some brokers close
+/// the connection of who asks for what they have not.
+async fn dropped_by(onlooker: &Mqtt) -> Option<u64> {
     let subscription = Subscription { filter: DROPPED.to_owned(), qos: Qos::AtMostOnce };
     let itself =
-        Mqtt { lanes: vec![vec![subscription]], retained: Retained::Deliver, ..topics.clone() };
-    let heard = Box::pin(visit(&itself, DROPPED_WAIT_MAX)).await.ok().and_then(|it| it.first);
-    let asked = topics.lanes.into_iter().flatten().map(|subscription| subscription.filter);
-    let refused =
-        asked.zip(answers).filter_map(|(filter, answer)| Some((filter, answer.err()?))).collect();
-    Ok(Seen { welcome, refused, dropped: heard.and_then(|payload| count(&payload)) })
+        Mqtt { lanes: vec![vec![subscription]], retained: Retained::Deliver, ..onlooker.clone() };
+    let heard = timeout(ITSELF_MAX, Box::pin(visit(&itself, DROPPED_WAIT_MAX))).await;
+    count(&heard.ok()?.ok()?.first?)
 }
 
 fn count(payload: &[u8]) -> Option<u64> {
@@ -124,8 +187,7 @@ async fn converse<D: Dialect>(
     onlooker: &Mqtt,
     patience: Duration,
 ) -> Result<Visited, Fault> {
-    let fresh =
-        lane::fresh(onlooker).map_err(|error| Fault::refusal(format!("{error:#}"), None))?;
+    let fresh = lane::fresh(onlooker).map_err(|error| Fault::passing(format!("{error:#}")))?;
     let welcome = wire.open(fresh).await?;
     let filters: Vec<_> = onlooker.lanes.iter().flatten().cloned().collect();
     for filters in filters.chunks(FILTERS_PER_SUBSCRIBE_MAX) {

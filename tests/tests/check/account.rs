@@ -1,14 +1,17 @@
 //! The key, and what it may do with the streams.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use tests::mosquitto::free_port;
 use tests::moto::Moto;
+use tests::patience::until;
 use tidegate::policy::arn::{Account, StreamArn};
 use tidegate::policy::statement;
 use tidegate::rehearsal::stream::{
-    Action, Clock, Encryption, Key, KmsTrouble, Permissions, Placement, Role, Settings,
-    StreamStatus,
+    Action, Clock, Encryption, Key, KmsTrouble, Permissions, Placement, Refusal, RequestFault,
+    Role, Settings, StreamStatus,
 };
 use tokio::time::timeout;
 
@@ -313,4 +316,49 @@ async fn endpoint_that_does_not_know_dry_runs_stores_nothing_unless_somebody_vou
 
     let world = world.set("stream.name", "\"telemetrie\"");
     world.check_with(&[]).await.fails(12, &["stream"]).says("stream", "failed", &["telemetrie"]);
+}
+
+#[tokio::test]
+async fn service_that_fails_once_is_asked_again() {
+    let world = World::new().await;
+    let fails = || RequestFault::Refuse(Refusal::internal_failure());
+    // The dry run and the description, which go side by side.
+    world.stream.faults(|faults| faults.next.extend([fails(), fails()]));
+    let told = world.check_with(&["--trust-dry-run", "--canary"]).await;
+    told.is_available().says("stream", "ok", &["takes records"]).says("canary", "ok", &["stored"]);
+    assert_eq!(world.stream.counts().records, 1);
+}
+
+#[tokio::test]
+async fn credential_of_a_unit_is_checked_in_a_unit() {
+    let world = World::new().await.with_source("systemd");
+    let world = world.set("stream.credentials.id", "\"aws-key\"");
+    let told = world.check().await;
+    told.fails(11, &["credentials"]).says(
+        "credentials",
+        "failed",
+        &["CREDENTIALS_DIRECTORY is not set", "systemd-run", "LoadCredential=aws-key:"],
+    );
+}
+
+#[tokio::test]
+async fn program_that_gives_no_key_in_time_leaves_nothing_behind() {
+    let world = World::new().await.with_source("process");
+    let file = world.gateway.dir().join("pid");
+    let script = format!("sleep 600 & echo $! > '{}'; wait", file.display());
+    let world = world
+        .set("stream.credentials.command", &format!("[\"/bin/sh\", \"-c\", {script:?}]"))
+        .set("stream.credentials.timeout_s", "1");
+    world.check().await.fails(11, &["credentials"]).says(
+        "credentials",
+        "failed",
+        &["took longer than 1 s"],
+    );
+    let pid = fs::read_to_string(file).expect("written at once");
+    let stat = Path::new("/proc").join(pid.trim()).join("stat");
+    let is_gone = || {
+        let stat = fs::read_to_string(&stat).unwrap_or_default();
+        stat.is_empty() || stat.contains(") Z ")
+    };
+    until("the child is gone", is_gone).await;
 }

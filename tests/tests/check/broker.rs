@@ -14,7 +14,7 @@ async fn broker_is_told_with_what_it_grants() {
     for version in ["3", "5"] {
         let world = World::new().await.set("mqtt.version", version);
         let told = world.check().await;
-        told.is_available().says("broker", "ok", &["1 filter subscribed as edge-1-check"]);
+        told.is_available().says("broker", "ok", &["1 filter subscribed as edge-1-check-"]);
     }
 }
 
@@ -43,7 +43,6 @@ async fn gateway_beside_it_is_not_disturbed_and_gets_every_publish() {
     assert_eq!(Comparison::of(&published, &arrived), Comparison::default());
     // Once connected, never thrown out.
     assert_eq!(run.times_said("broker connected"), 1);
-    assert_eq!(world.broker.acknowledged_by("edge-1-check"), 0);
     run.stop().await.books();
 }
 

@@ -1,6 +1,11 @@
 //! The disk.
 
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::chown;
+
 use tests::small_disk::SmallDisk;
+use tidegate::rehearsal::stream::Settings;
 
 use super::world::World;
 
@@ -26,4 +31,64 @@ async fn spool_that_may_outgrow_the_disk_is_a_warning() {
     disk.make_read_only();
     let told = world.check().await;
     told.fails(13, &["disk"]).says("disk", "failed", &["Read-only file system", "chown"]);
+}
+
+#[tokio::test]
+async fn directory_of_one_of_several_streams_is_looked_at_like_the_others() {
+    let world = World::new().await;
+    let valves = Settings { name: "valves".to_owned(), ..Settings::default() };
+    let _beside = world.stream.beside(valves);
+    let mut world = world.with_streams(&["telemetry", "valves"]);
+    let spools = world.gateway.spool_dir().join("streams");
+    fs::create_dir_all(&spools).expect("a writable directory");
+    let valves = spools.join("valves");
+    fs::write(&valves, "").expect("a writable directory");
+    world.check().await.fails(13, &["disk"]).says("disk", "failed", &["valves is no directory"]);
+    fs::remove_file(&valves).expect("ours");
+    fs::create_dir(&valves).expect("a writable directory");
+    let nobody = Some(65_534);
+    chown(&valves, nobody, nobody).expect("the tests run as root");
+    world.gateway = world.gateway.without_privileges();
+    let told = world.check().await;
+    told.fails(13, &["disk"]).says("disk", "failed", &["valves cannot be written", "chown"]);
+}
+
+#[tokio::test]
+async fn file_that_another_user_left_is_named() {
+    let mut world = World::new().await;
+    world.gateway.start().await.stop().await.books();
+    world.check().await.is_available().says("disk", "ok", &["in ", "tidegate-state"]);
+    let lock = world.gateway.spool_dir().join("lock");
+    chown(&lock, Some(65_534), Some(65_534)).expect("the tests run as root");
+    world.gateway = world.gateway.without_privileges();
+    let told = world.check().await;
+    told.fails(13, &["disk"]).says("disk", "failed", &["spool/lock cannot be written"]);
+}
+
+#[tokio::test]
+async fn register_that_is_damaged_fails_the_check_as_it_fails_a_start() {
+    let world = World::new().await.set("stream.partitioning", "\"golden\"");
+    world.check().await.is_available();
+    let state = world.gateway.dir().join("tidegate-state");
+    fs::create_dir(&state).expect("a writable directory");
+    fs::write(state.join("golden.register"), [7; 100]).expect("a writable directory");
+    let told = world.check().await;
+    told.fails(13, &["disk"]).says("disk", "failed", &["golden.register", "damaged from byte 0"]);
+}
+
+#[tokio::test]
+async fn port_of_the_metrics_that_is_taken_is_told_unless_the_gateway_has_it() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound");
+    let world = World::new().await.set("metrics.listen", &format!("\"{address}\""));
+    world.check().await.fails(64, &["configuration"]).says(
+        "configuration",
+        "failed",
+        &["metrics.listen", "Address already in use"],
+    );
+    drop(taken);
+    world.check().await.is_available();
+    let run = world.gateway.start().await;
+    world.check().await.is_available();
+    run.stop().await.books();
 }

@@ -4,6 +4,8 @@ mod account;
 mod broker;
 mod disk;
 mod handover;
+mod peculiar;
+mod renamed;
 mod report;
 mod speed;
 mod streams;

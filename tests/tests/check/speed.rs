@@ -1,5 +1,7 @@
 //! How long it takes.
 
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tests::proxy::{Manner, Proxy};
@@ -47,4 +49,37 @@ async fn check_behind_a_proxy_that_hangs_ends_within_30_s() {
     let (told, took) = took(&world, &[]).await;
     told.fails(12, &["stream"]);
     assert!(took < Duration::from_secs(30), "{took:?}");
+}
+
+/// A file of the gateway's that nobody ever writes to: whoever opens it waits.
+fn pipe(world: &World, name: &str) -> PathBuf {
+    let path = world.gateway.dir().join(name);
+    assert!(Command::new("mkfifo").arg(&path).status().expect("every Unix has it").success());
+    path
+}
+
+#[tokio::test]
+async fn file_that_hangs_in_the_midst_of_a_check_ends_it_within_30_s() {
+    let world = World::new().await;
+    let authorities = pipe(&world, "authorities").display().to_string();
+    let world = world
+        .set("stream.endpoint", "\"https://127.0.0.1:9\"")
+        .set_variable("AWS_CA_BUNDLE", &authorities);
+    let (told, took) = took(&world, &[]).await;
+    told.fails(64, &["configuration"]).says("configuration", "failed", &["was not read within"]);
+    assert!(took < Duration::from_secs(30), "{took:?}");
+}
+
+#[tokio::test]
+async fn pipes_in_the_place_of_files_end_a_check_within_10_s() {
+    let world = World::new().await;
+    let (key, configuration) = (pipe(&world, "key"), pipe(&world, "configuration"));
+    let name = configuration.to_str().expect("a plain name");
+    let unread = world.gateway.ask_alone(&["check", "--config", name]).await;
+    assert_eq!(unread.code, Some(64), "{unread:?}");
+    assert!(unread.text.contains("was not read within 5 s"), "{unread:?}");
+    let world = world.set_path("stream.credentials.file", &key);
+    let (told, took) = took(&world, &[]).await;
+    told.fails(64, &["configuration"]).says("configuration", "failed", &["is no file"]);
+    assert!(took < Duration::from_secs(10), "{took:?}");
 }

@@ -1,9 +1,12 @@
 //! What an account is asked, and what is heard.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use bytes::Bytes;
 use futures_util::future::{OptionFuture, join4};
 use serde_json::json;
+use tokio::time::sleep;
 
 use crate::check::Wishes;
 use crate::check::deadline::{CALL_MAX, Deadline};
@@ -15,6 +18,9 @@ use crate::credentials::keys::Keys;
 use crate::deliver::kinesis::{
     Cause, Identity, Kinesis, Outcome, Probe, Probed, Refusal, identity,
 };
+
+/// The pause before a second try: a shard's quota is that of a second.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Who asks, and for what.
 pub(super) struct Asking<'c> {
@@ -90,17 +96,30 @@ impl<'c> Asking<'c> {
     }
 
     async fn attempt(&self, kinesis: &Kinesis, data: &Bytes) -> Timed {
-        let asked = kinesis.probe(data.clone(), self.probe);
-        let Probed { answer, date } =
-            self.deadline.within(CALL_MAX, asked).await.unwrap_or_else(unheard);
+        let Probed { answer, date } = self.offer(kinesis, data, self.probe).await;
         let behind_s = date.map(|date| date.as_second() - unix_ms().div_euclid(1_000));
         Timed { answer, behind_s }
     }
 
+    /// Offers a record, and once more if the service fails or is too busy: either passes, and the
+    /// gateway would try again, too.
+    async fn offer(&self, kinesis: &Kinesis, data: &Bytes, probe: Probe) -> Probed<Outcome> {
+        let offered = async {
+            let first = kinesis.probe(data.clone(), probe).await;
+            let passes =
+                |refusal: &Refusal| matches!(refusal.cause, Cause::Down | Cause::Throttled);
+            if !first.answer.as_ref().is_err_and(passes) {
+                return first;
+            }
+            sleep(RETRY_AFTER).await;
+            kinesis.probe(data.clone(), probe).await
+        };
+        self.deadline.within(CALL_MAX, offered).await.unwrap_or_else(unheard)
+    }
+
     /// Stores a record, and looks for it.
     async fn fly(&self, kinesis: &Kinesis, data: &Bytes) -> Result<Canary, Refusal> {
-        let stored = kinesis.probe(data.clone(), Probe::Canary);
-        let stored = self.deadline.within(CALL_MAX, stored).await.unwrap_or_else(unheard);
+        let stored = self.offer(kinesis, data, Probe::Canary).await;
         let place = match stored.answer? {
             Outcome::Stored(place) => place,
             Outcome::Possible => return Err(Refusal::unheard(CALL_MAX)),

@@ -142,6 +142,18 @@ fn canary_that_did_not_come_back_as_it_went_is_a_warning() {
 }
 
 #[test]
+fn canary_that_comes_too_fast_is_a_warning_like_the_dry_run_that_does() {
+    let stream = stream_of("");
+    let busy = || refused(Cause::Throttled, "ProvisionedThroughputExceededException");
+    let flown = Heard { canary: Some(Err(busy())), ..heard(&stream) };
+    let dry = Heard { put: Err(busy()), ..heard(&stream) };
+    for finding in [super::canary(&flown, true), super::stream(&dry)] {
+        assert_eq!(finding.state, State::Warning, "{finding:?}");
+        assert!(finding.fix.unwrap().contains("who else writes"));
+    }
+}
+
+#[test]
 fn shards_of_a_stream_on_demand_may_differ_from_what_was_configured() {
     let stream = stream_of("shards = 4\n");
     assert_eq!(description(&heard(&stream)).state, State::Warning);

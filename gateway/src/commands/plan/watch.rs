@@ -1,15 +1,17 @@
 //! Looks on at what a broker carries, with the gateway's own source, normaliser and router: what is
 //! counted are the records that would be sent, and nothing is sent.
 //!
-//! The gateway beside it is not disturbed: the client id is another one, of an [`onlooker`]. What the
-//! broker had retained is not what devices send, and does not count.
+//! The gateway beside it is not disturbed: the client id is another one, of an [`onlooker`], and where the
+//! broker takes that for the gateway's all the same, nothing is watched ([`knock`]). What the broker had
+//! retained is not what devices send, and does not count.
 //!
 //! [`onlooker`]: source::onlooker
+//! [`knock`]: source::knock
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use futures_util::future::join3;
 use shard_estimator::cli::{Observed, Seen};
 use tokio::sync::{mpsc, watch};
@@ -19,13 +21,13 @@ use crate::limits::{INTAKE_BATCHES_MAX, SETTLED_BATCHES_MAX};
 use crate::metrics::Counters;
 use crate::normalise::Normaliser;
 use crate::route::{Router, Routes};
-use crate::source::{self, Lane, Publish};
+use crate::source::{self, Lane, NotSeen, Publish};
 
 /// Counts what is published for `stream`, or for the only one, until `over` is ready.
 ///
 /// # Errors
-/// When the configuration cannot be relied on, or it is not clear which stream is meant, and those of
-/// `over`.
+/// When the configuration cannot be relied on, it is not clear which stream is meant, or the broker does
+/// not let us in as somebody else than the gateway; and those of `over`.
 pub(super) async fn watch(
     config: Config,
     stream: Option<&str>,
@@ -40,11 +42,11 @@ pub(super) async fn watch(
         observed: Observed::new(Seen::AtBroker),
         publishes: 0,
     };
+    let client_id = free_client_id(&config).await?;
     let (intake_tx, mut intake) = mpsc::channel(INTAKE_BATCHES_MAX);
     let (settled, settled_rx) = mpsc::channel(SETTLED_BATCHES_MAX);
     let (stop_tx, stop) = watch::channel(false);
     let counters = Arc::new(Counters::default());
-    let client_id = format!("{}-plan-{:08x}", config.mqtt.client_id, fastrand::u32(..));
     let lane = source::run(Lane {
         index: 0,
         config: Arc::new(Config { mqtt: source::onlooker(&config.mqtt, client_id), ..config }),
@@ -74,6 +76,17 @@ pub(super) async fn watch(
     let ((), (), missed) = join3(Box::pin(lane), count, stop).await;
     counting.observed.miss(missed?);
     Ok(counting.observed)
+}
+
+/// A name by which the broker knows nobody.
+async fn free_client_id(config: &Config) -> Result<String> {
+    let client_id = format!("{}-plan-{:08x}", config.mqtt.client_id, fastrand::u32(..));
+    let knocked = Box::pin(source::knock(&config.mqtt, &client_id)).await;
+    knocked.map_err(|NotSeen { said, fix, .. }| match fix {
+        Some(fix) => anyhow!("the broker, as {client_id}: {said}; {fix}"),
+        None => anyhow!("the broker, as {client_id}: {said}"),
+    })?;
+    Ok(client_id)
 }
 
 /// The stream that is meant, and its place.

@@ -1,6 +1,6 @@
 //! What a configuration refers to outside of itself.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
 
 use crate::config::{Config, Fault, Faults, Login, Password, Proxy, Stream};
@@ -52,11 +52,13 @@ fn no_password(table: &str, login: &Login) -> Option<Fault> {
 }
 
 fn unreadable(key: &str, path: &Path) -> Option<Fault> {
-    let why = match File::open(path).and_then(|file| file.metadata()) {
-        Ok(metadata) if metadata.is_file() => return None,
-        Ok(_) => "is no file".to_owned(),
-        Err(error) => format!("cannot be read: {error}"),
+    // What is no file, such as a pipe, may wait for ever to be opened.
+    let opened = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => File::open(path).map(drop),
+        Ok(_) => return Some(fault(key, &path.display().to_string(), "is no file".to_owned())),
+        Err(error) => Err(error),
     };
+    let why = format!("cannot be read: {}", opened.err()?);
     Some(fault(key, &path.display().to_string(), why))
 }
 
