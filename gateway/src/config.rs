@@ -14,7 +14,7 @@ pub use credentials::{Credentials, KeySource, Role};
 pub use fault::{Fault, Faults};
 pub use network::{Network, Proxy, ProxyServer};
 pub use storage::{CatchUp, DeadLetter, Spool, SpoolMode, SpoolSync, WhenFull};
-pub use stream::{APART, Partitioning, Route, Stream, StreamTarget, Streams};
+pub use stream::{APART, Partitioning, Route, Stream, StreamTarget, Streams, label_of};
 
 mod check;
 mod credentials;

@@ -253,6 +253,12 @@ pub const GROUP_BYTES_MAX: usize = 1 << 20;
 /// with every sync.
 pub const GROUP_LINGER: Duration = Duration::from_secs(1);
 
+/// The same where there are several streams. Until a group is synced it holds up the acknowledgements
+/// of all of them, and no broker says how many of those it waits for: of 20, mosquitto's default
+/// for MQTT 3.1.1, 25 ms let 800 a second pass. It is 40 syncs a second at most, and none of a stream
+/// that keeps up, unless everything goes to the disk.
+pub const GROUP_LINGER_OF_SEVERAL: Duration = Duration::from_millis(25);
+
 /// What of the spool is in memory to be sent, all shards together: four requests of 500 records of
 /// 1 KB. More would only wait here instead of on the disk.
 pub const SPOOL_AHEAD_BYTES: usize = 4 << 20;

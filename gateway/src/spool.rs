@@ -9,6 +9,7 @@
 //! cursor, journal                     what is settled                           cursor, progress
 //! reserve                             room for the next cursor on a full disk   progress
 //! lock                                held by the process that writes           disk
+//! target                              for which stream they are                 written by who opens
 //! torn                                an end of a segment, for the quarantine   open
 //! quarantine/                         what could not be read; never deleted
 //! ```
@@ -25,7 +26,7 @@ use bytes::Bytes;
 use crate::config::WhenFull;
 use crate::record::PartitionKey;
 
-pub use disk::{Directory, Disk, LockError, directories};
+pub use disk::{Directory, Disk, LockError, TARGET, directories};
 pub use open::{OpenError, Recovery, advice};
 pub use read::Read;
 pub use survey::{SegmentSurvey, Survey, Unreadable, Visited, survey};

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-use crate::config::{Config, Spool, Stream};
+use crate::config::{Config, Spool, Stream, label_of};
 use crate::spool::{Directory, Seq};
 
 use super::age::Age;
@@ -26,7 +26,7 @@ pub struct Which {
     config: PathBuf,
     /// The label of the stream whose spool it is, where there are several; of one that is not
     /// configured any more, too.
-    #[arg(long, value_name = "LABEL")]
+    #[arg(long, value_name = "LABEL", value_parser = label_of)]
     stream: Option<String>,
 }
 

@@ -11,6 +11,25 @@ use super::{Credentials, Network, Pace};
 /// that has none.
 pub const APART: &str = "streams";
 
+/// Longest label, in characters: as long as the name of a stream.
+const LABEL_CHARS_MAX: usize = 128;
+
+/// `text`, if a stream can be called so: it is the name of a directory, which nobody should overlook.
+///
+/// # Errors
+/// What it must be, if it is not.
+pub fn label_of(text: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    let is_long = text.len() > LABEL_CHARS_MAX;
+    if text.is_empty() || is_long || text.starts_with('.') || !text.chars().all(allowed) {
+        return Err(format!(
+            "must be 1 to {LABEL_CHARS_MAX} letters, digits, underscores, hyphens and dots, and \
+             not begin with a dot"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
 /// All streams, in the order in which they are written. At least one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Streams {
@@ -151,5 +170,12 @@ impl StreamTarget {
     pub fn as_str(&self) -> &str {
         let (Self::Name(text) | Self::Arn(text)) = self;
         text
+    }
+
+    /// The name, that in the ARN if it was given so.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        let text = self.as_str();
+        text.rsplit_once('/').map_or(text, |(_, name)| name)
     }
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
-use crate::config::SpoolSync;
+use crate::config::{SpoolSync, Streams};
 
 mod models;
 mod world;
@@ -190,6 +190,34 @@ fn group_is_written_before_it_holds_up_half_the_window() {
     world.custody.received_up_to(Receipt { lane: 0, number: u64::from(half) });
     world.pass();
     assert_eq!(world.safe.len(), 1);
+}
+
+#[test]
+fn group_of_one_of_several_streams_holds_up_the_others_for_a_moment_only() {
+    let group_after = |mut config: Config| {
+        config.spool.mode = SpoolMode::Overflow;
+        let mut world = World::of(config);
+        world.open = false;
+        world.receive(0);
+        while !world.custody.stripes.is_any_late() {
+            world.pass();
+        }
+        (0..100).for_each(|_| world.pass());
+        world.receive(0);
+        let received_at = world.now;
+        // Nobody says that the broker waits.
+        while world.safe.len() < 2 {
+            world.pass();
+        }
+        world.now - received_at
+    };
+    let alone = config(SpoolMode::Overflow);
+    let mut several = alone.clone();
+    several.streams =
+        Streams::new(alone.streams.first().clone(), vec![alone.streams.first().clone()]);
+    let (alone, several) = (group_after(alone), group_after(several));
+    assert!(alone >= 900 * MS, "{alone:?}: flash memory wears");
+    assert!(several <= 50 * MS, "{several:?}");
 }
 
 #[test]

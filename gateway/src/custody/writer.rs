@@ -7,7 +7,7 @@ use slab::Slab;
 
 use crate::ack::Receipt;
 use crate::config::{Config, SpoolSync};
-use crate::limits::{GROUP_BYTES_MAX, GROUP_LINGER};
+use crate::limits::{GROUP_BYTES_MAX, GROUP_LINGER, GROUP_LINGER_OF_SEVERAL};
 use crate::record::RecordSlot;
 use crate::spool::{Entry, Seq};
 
@@ -21,6 +21,8 @@ pub(super) struct Writer {
     /// A group of so many is synced, or one that holds up so many acknowledgements: the other half of
     /// the broker's window goes on meanwhile.
     group_records: usize,
+    /// How long the first of a group waits for others.
+    linger: Duration,
     waiting: Line,
     waiting_records: usize,
     waiting_bytes: usize,
@@ -39,6 +41,10 @@ impl Writer {
         Self {
             sync: config.spool.sync,
             group_records: usize::from(config.mqtt.receive_maximum).div_ceil(2),
+            linger: match config.streams.count() {
+                1 => GROUP_LINGER,
+                _ => GROUP_LINGER_OF_SEVERAL,
+            },
             waiting: Line::new(),
             waiting_records: 0,
             waiting_bytes: 0,
@@ -95,7 +101,7 @@ impl Custody {
             || writer.waiting_records >= writer.group_records
             || oldest.receipt.map_or(0, holds_up) >= writer.group_records as u64
             || writer.waiting_bytes >= GROUP_BYTES_MAX;
-        let linger = if at_once { Duration::ZERO } else { GROUP_LINGER };
+        let linger = if at_once { Duration::ZERO } else { writer.linger };
         let at = oldest.since + linger;
         Some(self.write_retry_at.map_or(at, |retry| retry.max(at)))
     }

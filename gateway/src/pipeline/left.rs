@@ -58,11 +58,12 @@ fn advice(config: &Config, dir: &Path) -> String {
             format!("a [[stream]] with label = \"{label}\" delivers them")
         }
         None => {
-            let streams = config.spool.dir.join(APART);
+            let (root, streams) = (config.spool.dir.display(), config.spool.dir.join(APART));
+            let streams = streams.display();
             format!(
-                "one [stream] delivers them; or move all that lies there, without {APART}/, into an \
-                 empty directory of the stream that is to, in {}",
-                streams.display()
+                "one [stream] delivers them; or, for the [[stream]] that is to: stop the gateway, see \
+                 by `tidegate spool status --stream LABEL` that nothing waits in {streams}/LABEL, \
+                 remove that and make it anew, and move all that lies in {root} there, but {APART}/"
             )
         }
     }

@@ -19,6 +19,7 @@ use crate::state_dir;
 
 use super::joined;
 
+mod anew;
 #[cfg(test)]
 mod tests;
 
@@ -50,13 +51,14 @@ impl Numbering {
     /// Opens the register, if keys are placed by their numbers.
     ///
     /// # Errors
-    /// When it cannot be relied on.
+    /// When it cannot be relied on, or would begin while another lies unused.
     pub(super) fn open(config: &Config, stream: &Stream) -> Result<Self> {
         let (file, register) = match stream.partitioning {
             Partitioning::Md5 => (None, None),
             Partitioning::Golden => {
                 let setting = "stream.partitioning = \"golden\"";
                 let dir = stream.within(&config.state_dir);
+                anew::check(config, stream).context(setting)?;
                 state_dir::create(&dir).context(setting)?;
                 let (file, register) = RegisterFile::open(&dir).context(setting)?;
                 info!(

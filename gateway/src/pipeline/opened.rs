@@ -67,7 +67,7 @@ impl Opened {
 impl OnDisk {
     fn open(config: &Config, stream: &Stream) -> Result<Self> {
         let _within = of_stream(stream).entered();
-        let (spooling, found, counts) = Spooling::open(&config.spool_of(stream))?;
+        let (spooling, found, counts) = Spooling::open(config, stream)?;
         Ok(Self { spooling, found, numbering: Numbering::open(config, stream)?, counts })
     }
 }

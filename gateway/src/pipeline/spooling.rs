@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::{Span, error, info, warn};
 
-use crate::config::{self, SpoolMode};
+use crate::config::{Config, SpoolMode, Stream};
 use crate::custody::{Found, Job, Outcome};
 use crate::metrics::StreamCounts;
 use crate::spool::{Appended, Bounds, Directory, Recovery, Seq, Spool};
@@ -12,6 +12,7 @@ use crate::spool::{Appended, Bounds, Directory, Recovery, Seq, Spool};
 use super::joined;
 use said::{Met, Said, Trouble};
 
+mod addressee;
 mod said;
 
 /// The spool, and what it is doing.
@@ -33,12 +34,16 @@ pub(super) struct Done {
 }
 
 impl Spooling {
-    /// Opens the spool, if there is to be one, and says what was found in it. That is counted, and
-    /// what turned out to be unreadable.
-    pub(super) fn open(settings: &config::Spool) -> Result<(Self, Found, StreamCounts)> {
+    /// Opens the spool of `stream`, if there is to be one, and says what was found in it. That is
+    /// counted, and what turned out to be unreadable.
+    ///
+    /// # Errors
+    /// When it cannot be used, or what waits there is for another stream.
+    pub(super) fn open(config: &Config, stream: &Stream) -> Result<(Self, Found, StreamCounts)> {
+        let settings = &config.spool_of(stream);
         let nothing = Found { next: Seq(1), oldest: Seq(1), unsettled: 0 };
         if settings.mode == SpoolMode::Off {
-            let said = Said::nothing(settings);
+            let said = Said::nothing(settings, config.streams.count());
             let none = Self { spool: None, job: None, said, bytes: 0 };
             return Ok((none, nothing, StreamCounts::default()));
         }
@@ -50,6 +55,7 @@ impl Spooling {
             oldest: spool.oldest_unsettled(),
             unsettled: spool.unsettled(),
         };
+        addressee::address(&settings.dir, stream, found.unsettled).context("spool.dir")?;
         say_corrupted(corrupted);
         // The earlier run left those that are unreadable as well.
         let recovered = found.unsettled + corrupted;
@@ -58,7 +64,7 @@ impl Spooling {
         if found.unsettled > 0 {
             info!(records = found.unsettled, bytes, "the spool holds records of an earlier run");
         }
-        let said = Said::nothing(settings);
+        let said = Said::nothing(settings, config.streams.count());
         Ok((Self { spool: Some(spool), job: None, said, bytes }, found, counts))
     }
 
@@ -183,8 +189,8 @@ mod tests {
     fn without_a_spool_nothing_is_kept() {
         let dir = tempfile::tempdir().unwrap();
         for (mode, refuses) in [("off", true), ("overflow", false)] {
-            let settings = config(dir.path(), &format!("spool.mode = '{mode}'")).spool;
-            let (spooling, ..) = Spooling::open(&settings).unwrap();
+            let config = config(dir.path(), &format!("spool.mode = '{mode}'"));
+            let (spooling, ..) = Spooling::open(&config, config.streams.first()).unwrap();
             assert_eq!(spooling.is_refusing(), refuses, "{mode}");
         }
     }
@@ -194,8 +200,8 @@ mod tests {
     #[should_panic(expected = "overflow")]
     async fn panic_of_the_spool_at_its_end_is_not_kept_quiet() {
         let dir = tempfile::tempdir().unwrap();
-        let settings = config(dir.path(), "").spool;
-        let (spooling, ..) = Spooling::open(&settings).unwrap();
+        let config = config(dir.path(), "");
+        let (spooling, ..) = Spooling::open(&config, config.streams.first()).unwrap();
         // No spool gets as far.
         spooling.close(vec![Seq(u64::MAX)]).await;
     }

@@ -64,13 +64,19 @@ pub struct RegisterFile {
 }
 
 impl RegisterFile {
+    /// Where the register of `state_dir` is, if there is one.
+    #[must_use]
+    pub fn path_in(state_dir: &Path) -> PathBuf {
+        state_dir.join(NAME)
+    }
+
     /// Opens the register in `state_dir`, or begins one. All numbers of it are durable when this
     /// returns; what a crash left of others is cut off.
     ///
     /// # Errors
     /// When it cannot be relied on: nothing is changed then.
     pub fn open(state_dir: &Path) -> Result<(Self, Register), OpenError> {
-        let path = state_dir.join(NAME);
+        let path = Self::path_in(state_dir);
         let failed = |source| OpenError::Io { path: path.clone(), source };
         let mut options = state_dir::private();
         let mut file = options.create(true).read(true).write(true).open(&path).map_err(failed)?;

@@ -29,6 +29,9 @@ use super::{
     unix_ms,
 };
 
+#[cfg(test)]
+mod tests;
+
 /// Why a conversation ended.
 pub(super) enum End {
     /// Everything is settled and said.
@@ -256,9 +259,13 @@ impl Session {
     }
 
     fn settle(&mut self, receipts: &[Receipt]) {
-        self.window.acknowledging(self.ledger.unacknowledged());
+        let unacknowledged = self.ledger.unacknowledged();
         for receipt in receipts {
             self.ledger.settle(*receipt);
+        }
+        // What settles behind one that does not is acknowledged with it: the window still fills.
+        if self.ledger.is_due() {
+            self.window.acknowledging(unacknowledged);
         }
         // Whoever hears that something settled thinks that more comes; not before there is room, and
         // what is first in line is settled, too.

@@ -10,6 +10,10 @@ use crate::state_dir;
 
 /// The file that is locked while somebody writes here. It holds the number of their process.
 pub(super) const LOCK: &str = "lock";
+/// The file that says for which stream the records are: its name or ARN, and its region.
+pub const TARGET: &str = "target";
+/// The same while it is being replaced.
+pub(super) const TARGET_NEW: &str = "target.new";
 /// Where files go that could not be read.
 const QUARANTINE: &str = "quarantine";
 

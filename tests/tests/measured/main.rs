@@ -7,6 +7,7 @@ mod world;
 #[path = "../end_to_end/two_streams/world.rs"]
 mod two_streams;
 
+mod capped;
 mod pace;
 mod plans;
 mod streams;

@@ -7,6 +7,7 @@ use super::{credentials, network, pace, pauses, route, seconds};
 use crate::config::file::{Checked, Item, Table};
 use crate::config::{Pace, Partitioning, Stream, StreamTarget, Streams};
 use crate::limits;
+use crate::policy::arn::partition;
 
 /// Longest name of a stream, in characters (`CreateStream` in the API reference).
 const NAME_CHARS_MAX: usize = 128;
@@ -72,11 +73,17 @@ fn target(table: &Table<'_>) -> (StreamTarget, String) {
     {
         table.fault("region", format!("is not the region of the arn, {:?}", arn.region));
     }
+    if let Some(Arn { partition: theirs, region, .. }) = &arn
+        && theirs != partition(region)
+    {
+        let ours = partition(region);
+        table.fault("arn", format!("is of the partition {theirs}, and {region} is of {ours}"));
+    }
     if table.item("region").is_none() && table.item("arn").is_none() {
         table.missing("region", "the AWS region of the stream, such as \"eu-central-1\"");
     }
     match arn {
-        Some(Arn { text, region }) => (StreamTarget::Arn(text), region),
+        Some(Arn { text, region, .. }) => (StreamTarget::Arn(text), region),
         None => (StreamTarget::Name(name.unwrap_or_default()), region.unwrap_or_default()),
     }
 }
@@ -113,6 +120,7 @@ pub(super) fn beside(text: &str, streams: &Streams) -> Checked<StreamTarget> {
 
 struct Arn {
     text: String,
+    partition: String,
     region: String,
 }
 
@@ -132,7 +140,8 @@ impl Arn {
             return Err(must());
         }
         name(stream)?;
-        Ok(Self { text: text.to_owned(), region: region(arn_region)? })
+        let (text, partition) = (text.to_owned(), partition.to_owned());
+        Ok(Self { text, partition, region: region(arn_region)? })
     }
 }
 

@@ -3,14 +3,13 @@
 use shard_estimator::size;
 
 use super::{stream, syntax};
-use crate::config::file::{Checked, Table};
-use crate::config::{Config, Pace, Route, SpoolMode, Stream, Streams, Subscription};
+use crate::config::file::Table;
+use crate::config::{
+    Config, Pace, Route, SpoolMode, Stream, StreamTarget, Streams, Subscription, label_of,
+};
 use crate::filter::Filter;
 use crate::limits::{SPOOL_BYTES, STREAMS_MAX};
 use crate::record::TYPE;
-
-/// Longest label, in characters: as long as the name of a stream.
-const LABEL_CHARS_MAX: usize = 128;
 
 /// The tables of the streams, in order, each with what it is called.
 pub(super) struct Tables<'f> {
@@ -61,26 +60,13 @@ impl<'f> Tables<'f> {
 /// What a stream is called: as it says, or by its name.
 fn label(table: &Table<'_>, is_apart: bool) -> Option<String> {
     if table.item("label").is_some() {
-        return table.text("label", named);
+        return table.text("label", label_of);
     }
     let name = stream::name_of(table)?;
-    if is_apart && named(&name).is_err() {
+    if is_apart && label_of(&name).is_err() {
         table.missing("label", "a name that the stream can have on the disk");
     }
     Some(name)
-}
-
-/// It is the name of a directory, which nobody should overlook.
-fn named(text: &str) -> Checked<String> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-    let is_long = text.len() > LABEL_CHARS_MAX;
-    if text.is_empty() || is_long || text.starts_with('.') || !text.chars().all(allowed) {
-        return Err(format!(
-            "must be 1 to {LABEL_CHARS_MAX} letters, digits, underscores, hyphens and dots, and \
-             not begin with a dot"
-        ));
-    }
-    Ok(text.to_owned())
 }
 
 /// What the streams must be to each other, and to the rest.
@@ -93,8 +79,8 @@ pub(super) fn relate(root: &Table<'_>, tables: &Tables<'_>, config: &Config) {
         if before.clone().any(twice) && !stream.label.is_empty() {
             table.fault("label", "is there twice: say another");
         } else if before.clone().any(|(_, other)| is_same(other, stream)) {
-            let why = "is there twice: let one [[stream]] take the records of both";
-            table.fault("name", why);
+            let key = if table.item("arn").is_some() { "arn" } else { "name" };
+            table.fault(key, "is there twice: let one [[stream]] take the records of both");
         } else if let Some((_, other)) =
             before.find(|(its, other)| states_its_route(its) && covers(&other.route, &stream.route))
         {
@@ -134,7 +120,7 @@ fn reachable(table: &Table<'_>, stream: &Stream, config: &Config, subscribed: &[
             route.fault("topics", format!("nothing is subscribed to that {topic:?} matches"));
         }
     }
-    if !types.is_empty() && !types.iter().any(|one| one == TYPE) && !template.contains("{type}") {
+    if types.iter().any(|one| one != TYPE) && !template.contains("{type}") {
         route.fault(
             "types",
             "needs {type} in records.topic_template: without, all are \"telemetry\"",
@@ -159,13 +145,16 @@ fn filter(subscription: &Subscription) -> Option<Filter> {
     syntax::topic_filter(&subscription.filter).ok()
 }
 
-/// Whether both are the same stream, whose shards then had two paces.
+/// Whether both are the same stream, whose shards then had two paces. An ARN says of which account it
+/// is; a name is one of the account of its key.
 fn is_same(one: &Stream, other: &Stream) -> bool {
-    !one.target.as_str().is_empty()
-        && one.target == other.target
-        && one.region == other.region
-        && one.network.endpoint == other.network.endpoint
-        && one.credentials == other.credentials
+    let is_one = match (&one.target, &other.target) {
+        (StreamTarget::Arn(one), StreamTarget::Arn(other)) => one == other,
+        _ => one.credentials == other.credentials && one.target.name() == other.target.name(),
+    };
+    let are_there = [one, other].iter().all(|stream| !stream.target.as_str().is_empty());
+    let meets = one.region == other.region && one.network.endpoint == other.network.endpoint;
+    are_there && is_one && meets
 }
 
 /// Whether `one` takes all that `other` takes.

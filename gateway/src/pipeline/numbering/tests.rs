@@ -8,6 +8,7 @@ use crate::pipeline::tests::{PATIENCE, config};
 use crate::record::RecordSlot;
 
 use super::*;
+use crate::config::Streams;
 
 /// On a stream of 4 shards.
 fn golden(dir: &Path) -> Numbering {
@@ -79,4 +80,34 @@ async fn device_has_its_number_in_the_next_run_too() {
     drop(numbering);
     let mut next = golden(dir.path());
     assert_eq!(["b", "c", "a"].map(|key| number(&mut next, key)), [Some(2), Some(3), Some(1)]);
+}
+
+#[test]
+fn devices_are_not_numbered_anew_while_their_numbers_lie_where_no_stream_looks() {
+    let dir = tempfile::tempdir().unwrap();
+    let only = config(dir.path(), "stream.shards = 4\nstream.partitioning = 'golden'");
+    let several = |labels: [&str; 2]| {
+        let mut config = only.clone();
+        let streams = labels.map(|label| {
+            let label = label.to_owned();
+            Stream { label, is_apart: true, ..only.streams.first().clone() }
+        });
+        let [first, second] = streams;
+        config.streams = Streams::new(first, vec![second]);
+        config
+    };
+    let open = |config: &Config| -> Result<()> {
+        config.streams.iter().try_for_each(|stream| Numbering::open(config, stream).map(drop))
+    };
+    open(&only).unwrap();
+    let [one, two, three] = ["one", "two", "three"];
+    let refusal = format!("{:#}", open(&several([one, two])).unwrap_err());
+    let moves = refusal.split_once("mkdir -p ").unwrap().1.split_once(';').unwrap().0;
+    let done = std::process::Command::new("sh").args(["-c", &format!("mkdir -p {moves}")]).status();
+    assert!(done.unwrap().success(), "{refusal}");
+    open(&several([one, two])).unwrap();
+    let refusal = format!("{:#}", open(&several([three, two])).unwrap_err());
+    assert!(refusal.contains("streams/one/golden.register, which no stream uses"), "{refusal}");
+    let refusal = format!("{:#}", open(&only).unwrap_err());
+    assert!(refusal.contains("which no stream uses"), "{refusal}");
 }

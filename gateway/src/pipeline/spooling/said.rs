@@ -39,13 +39,17 @@ impl From<io::Error> for Trouble {
 pub(super) struct Said {
     dir: String,
     drained_bytes: u64,
+    /// Whether the broker waits for others, too, when it waits for this one.
+    is_shared: bool,
     writing: Option<Trouble>,
     reading: Option<Trouble>,
 }
 
 impl Said {
-    pub(super) fn nothing(settings: &config::Spool) -> Self {
+    /// Nothing yet, of the spool of one of so many streams.
+    pub(super) fn nothing(settings: &config::Spool, streams: usize) -> Self {
         Self {
+            is_shared: streams > 1,
             dir: settings.dir.display().to_string(),
             drained_bytes: settings.bytes_max / 100 * DRAINED_PERCENT,
             writing: None,
@@ -65,6 +69,12 @@ impl Said {
         match news(&mut self.writing, met.writing.filter(|met| met.is_err() || !drains)) {
             None => {}
             Some(None) => info!(dir, "the spool is available again"),
+            Some(Some(Trouble::Full)) if self.is_shared => warn!(
+                bytes,
+                dir,
+                "this stream's part of spool.bytes_max is full: the broker waits until there is room, \
+                 and with it all other streams"
+            ),
             Some(Some(Trouble::Full)) => {
                 warn!(bytes, "spool.bytes_max is reached: the broker waits until there is room");
             }
@@ -110,7 +120,10 @@ mod tests {
 
     /// What is said while jobs meet this, with so many bytes in a spool of 1,000.
     fn told(jobs: impl IntoIterator<Item = (Met, u64)>) -> Vec<String> {
-        let mut said = nothing();
+        told_by(nothing(), jobs)
+    }
+
+    fn told_by(mut said: Said, jobs: impl IntoIterator<Item = (Met, u64)>) -> Vec<String> {
         let log = log_of(|| jobs.into_iter().for_each(|(met, bytes)| said.tell(met, bytes)));
         log.lines().map(str::to_owned).collect()
     }
@@ -118,7 +131,7 @@ mod tests {
     fn nothing() -> Said {
         let mut settings = config(Path::new("tidegate-state"), "").spool;
         settings.bytes_max = 1_000;
-        Said::nothing(&settings)
+        Said::nothing(&settings, 1)
     }
 
     #[test]
@@ -155,6 +168,12 @@ mod tests {
         let expected = ["bytes_max is reached", "is available again", "bytes_max is reached"];
         assert_eq!(told.len(), 3, "{told:#?}");
         assert!(told.iter().zip(expected).all(|(line, words)| line.contains(words)), "{told:#?}");
+    }
+
+    #[test]
+    fn a_full_part_of_one_of_several_streams_is_said_to_hold_up_all() {
+        let told = told_by(Said { is_shared: true, ..nothing() }, [wrote(FULL, 1_000)]);
+        assert!(told.len() == 1 && told[0].contains("with it all other streams"), "{told:#?}");
     }
 
     #[test]

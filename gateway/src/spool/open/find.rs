@@ -7,7 +7,7 @@ use crate::spool::Disk;
 use crate::spool::codec::{
     FOOTER_BYTES, Footer, HEADER_BYTES, Header, Seed, SpoolId, Times, decode_header,
 };
-use crate::spool::disk::LOCK;
+use crate::spool::disk::{LOCK, TARGET, TARGET_NEW};
 use crate::spool::progress::{CURSOR, CURSOR_NEW, JOURNAL, RESERVE};
 use crate::spool::segment::{Name, Segment};
 use crate::spool::walk::{Step, Tail, Walk};
@@ -20,7 +20,7 @@ const FOOTER: u64 = FOOTER_BYTES as u64;
 pub(in crate::spool) const TORN: &str = "torn";
 
 /// The files that are no segments.
-const OURS: [&str; 6] = [LOCK, CURSOR, CURSOR_NEW, JOURNAL, RESERVE, TORN];
+const OURS: [&str; 8] = [LOCK, TARGET, TARGET_NEW, CURSOR, CURSOR_NEW, JOURNAL, RESERVE, TORN];
 
 /// A segment as it was found.
 pub(in crate::spool) struct Found {

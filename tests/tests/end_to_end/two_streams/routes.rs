@@ -113,6 +113,50 @@ async fn records_of_a_label_that_is_gone_are_kept_told_of_and_delivered_when_it_
     assert_eq!(audit.code, Some(0), "{audit:?}");
 }
 
+/// Labels that change places would send what waits to the other's owner.
+#[tokio::test]
+async fn what_waits_for_one_owner_is_not_sent_to_another_whose_stream_takes_its_label() {
+    let mut streams = Streams::new().await;
+    let both = streams.tables();
+    streams.gateway = streams.gateway.with_streams(&both);
+    let run = streams.gateway.start().await;
+    streams.south.faults(|faults| faults.link = Link::Refusing);
+    let published = streams.publish(&Load::new(100, 100)).await;
+    arrives(&streams.north, &published[0]).await;
+    assert_eq!(run.stop().await.books().spooled, 50);
+
+    streams.south.faults(|faults| faults.link = Link::Up);
+    let swapped = [
+        streams.table(Side::South, "label = 'north'\nroute.topics = ['sites/1/#']"),
+        streams.table(Side::North, "label = 'south'\nroute.topics = ['sites/2/#']"),
+    ];
+    streams.gateway = streams.gateway.with_streams(&swapped);
+    let refused = streams.gateway.ask(&["run"]).await;
+    let why = "50 records wait in ";
+    assert!(refused.code != Some(0) && refused.log.contains(why), "{refused:?}");
+    assert!(
+        refused.log.contains("for the stream south us-east-1, and stream[south] is"),
+        "{refused:?}"
+    );
+    assert_eq!((streams.north.counts().records, streams.south.counts().records), (50, 0));
+
+    streams.gateway = streams.gateway.with_streams(&both);
+    let run = streams.gateway.start().await;
+    let compared = streams.all_arrive(&published).await;
+    assert_eq!(compared, [Comparison::default(), Comparison::default()]);
+    assert_eq!(run.stop().await.books().recovered, 50);
+}
+
+#[tokio::test]
+async fn spool_of_a_stream_is_named_by_its_label_and_not_by_a_path() {
+    let streams = Streams::new().await;
+    streams.gateway.start().await.stop().await.books();
+    let purge = ["spool", "purge", "--older-than", "1d", "--stream", "../../.."];
+    let refused = streams.gateway.ask(&purge).await;
+    assert!(refused.code != Some(0) && refused.log.contains("letters, digits"), "{refused:?}");
+    assert!(!streams.gateway.dir().join("cursor").exists(), "it was taken for a spool");
+}
+
 /// As one moves from one stream to several: what waits can be moved, too.
 #[tokio::test]
 async fn spool_of_the_only_stream_is_moved_to_one_of_several() {
@@ -128,7 +172,8 @@ async fn spool_of_the_only_stream_is_moved_to_one_of_several() {
 
     streams.gateway = streams.gateway.with_streams(&apart);
     let run = streams.gateway.start().await;
-    run.says("one [stream] delivers them; or move all that lies there").await;
+    run.says("one [stream] delivers them; or, for the [[stream]] that is to: stop the gateway")
+        .await;
     assert_eq!(run.stop().await.books().spooled, 0);
     let root = streams.gateway.spool_dir();
     let north = root.join("streams/north");

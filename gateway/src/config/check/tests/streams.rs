@@ -169,7 +169,38 @@ fn a_stream_is_not_there_twice() {
         &["8: stream[m].name = 'n': is there twice: let one [[stream]] take the records of both"],
     );
     // With another key it is one of another account.
-    parsed(&again("credentials = { kind = 'csv', file = 'k.csv' }")).unwrap();
+    let another_key = "credentials = { kind = 'csv', file = 'k.csv' }";
+    parsed(&again(another_key)).unwrap();
+    let arn = |account: u64| format!("arn = 'arn:aws:kinesis:eu-north-1:{account}:stream/n'");
+    let (ours, theirs) = (arn(111_111_111_111), arn(222_222_222_222));
+    let twice =
+        format!("8: stream[m].{ours}: is there twice: let one [[stream]] take the records of both");
+    // By its name and by its ARN; an ARN is of one account, whoever's key it is.
+    let second = format!("label = 'm'\n{ours}");
+    check(&again("").replacen("label = 'm'\nname = 'n'", &second, 1), &[&twice]);
+    let by_arn = again(another_key).replacen("name = 'n'", &ours, 1);
+    let by_arn = by_arn.replacen("[[stream]]\n", "[[stream]]\nlabel = 'n'\n", 1);
+    check(&by_arn.replacen("name = 'n'", &ours, 1), &[&twice.replacen('8', "9", 1)]);
+    parsed(&by_arn.replacen("name = 'n'", &theirs, 1)).unwrap();
+}
+
+#[test]
+fn the_arn_of_a_stream_is_of_the_partition_of_its_region() {
+    let arn = |partition: &str, region: &str| {
+        format!("[stream]\narn = 'arn:{partition}:kinesis:{region}:123456789012:stream/s'")
+    };
+    for (partition, region) in
+        [("aws", "eu-north-1"), ("aws-us-gov", "us-gov-west-1"), ("aws-cn", "cn-north-1")]
+    {
+        parsed(&arn(partition, region)).unwrap_or_else(|faults| panic!("{faults}"));
+    }
+    for (partition, region, ours) in
+        [("aws", "us-gov-west-1", "aws-us-gov"), ("awsbogus", "eu-north-1", "aws")]
+    {
+        let said = parsed(&arn(partition, region)).expect_err(partition);
+        let why = format!("is of the partition {partition}, and {region} is of {ours}");
+        assert!(said.contains(&why) && said.lines().count() == 1, "{said}");
+    }
 }
 
 #[test]
@@ -230,6 +261,11 @@ fn a_route_leads_from_something_that_there_is() {
             "5: stream[north].route.topics = 'a#': '#' must be the last level of a topic filter, and \
            the whole level",
         ],
+    );
+    check_second(
+        "route.types = ['telemetry', 'event']",
+        &["9: stream[south].route.types = ['telemetry', 'event']: needs {type} in \
+           records.topic_template: without, all are \"telemetry\""],
     );
     two("route = { types = ['telemetry'] }");
     parsed("[stream]\nname = 's'\nregion = 'eu-north-1'\nroute.topics = ['b/+']").unwrap();
