@@ -6,7 +6,7 @@
 //! [`step`] and [`report`] are what is found, pure. `broker`, `account` and `disk` look, side by side,
 //! each within its own budget and all by one `deadline`; what the account's answers mean is decided
 //! in `judgement`, pure again, with what to do in `advice`. `names` resolves, `port` listens, and
-//! [`apart`] waits for files.
+//! [`mod@apart`] waits for files.
 
 use std::env;
 use std::path::Path;

@@ -118,27 +118,17 @@ fn cut_short(mut steps: Vec<Step>, credentials: Step, needs: &str) -> Vec<Step> 
 
 /// The finding on a source that gives no key.
 fn without(no_key: &NoKey, source: &KeySource) -> Finding {
-    let is_by_hand = env::var_os("CREDENTIALS_DIRECTORY").is_none();
-    let fix = match source {
-        KeySource::Systemd { id } if is_by_hand => format!(
+    let is_service = env::var_os("CREDENTIALS_DIRECTORY").is_some();
+    let fix = if let (KeySource::Systemd { id }, false) = (source, is_service) {
+        format!(
             "systemd gives it to a service alone. If the unit of the gateway has it, check as a \
              service that has it, too: systemd-run --pipe --wait -p LoadCredential={id}:FILE tidegate \
              check …, with the User= and the StateDirectory= of the unit"
-        ),
-        KeySource::Default
-        | KeySource::Csv { .. }
-        | KeySource::Profile { .. }
-        | KeySource::Environment
-        | KeySource::StaticFile { .. }
-        | KeySource::Systemd { .. }
-        | KeySource::Role(_)
-        | KeySource::Instance
-        | KeySource::Process { .. }
-        | KeySource::WebIdentity { .. } => {
-            "see that there is a key, as [stream.credentials] says; \
-             the commands of tidegate policy --format cli have one made"
-                .to_owned()
-        }
+        )
+    } else {
+        "see that there is a key, as [stream.credentials] says; \
+         the commands of tidegate policy --format cli have one made"
+            .to_owned()
     };
     Finding::failed(Class::Credentials, no_key.to_string(), fix)
 }

@@ -171,18 +171,11 @@ fn role_of(whom: Whom, stream: &config::Stream) -> Result<Option<&Role>, Fault> 
     if whom != Whom::Role {
         return Ok(None);
     }
-    match &stream.credentials.source {
-        KeySource::Role(role) => Ok(Some(role)),
-        KeySource::WebIdentity { role_arn, .. } => Err(Fault::WebIdentity(role_arn.clone())),
-        KeySource::Default
-        | KeySource::Csv { .. }
-        | KeySource::Profile { .. }
-        | KeySource::Environment
-        | KeySource::StaticFile { .. }
-        | KeySource::Systemd { .. }
-        | KeySource::Instance
-        | KeySource::Process { .. } => Ok(None),
+    let source = &stream.credentials.source;
+    if let KeySource::WebIdentity { role_arn, .. } = source {
+        return Err(Fault::WebIdentity(role_arn.clone()));
     }
+    Ok(source.role())
 }
 
 /// What the configuration says to assume the role. A service says nothing.

@@ -87,6 +87,12 @@ pub struct Role {
 }
 
 impl KeySource {
+    /// The role that is assumed, if the key is one of its sessions.
+    #[must_use]
+    pub fn role(&self) -> Option<&Role> {
+        if let Self::Role(role) = self { Some(role) } else { None }
+    }
+
     /// The file that must be there for this source, or for the base of a role, and the key of this
     /// table that names it.
     #[must_use]

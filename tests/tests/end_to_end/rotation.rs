@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tests::fleet::{Load, Message, publish};
+use tests::installation::Run;
 use tests::reading::Reading;
 use tidegate::rehearsal::stream::{Action, Key, Permissions, Settings};
 use tokio::time::{sleep, timeout};
@@ -89,6 +90,26 @@ impl Rotation {
         longest
     }
 
+    /// One that runs with this key.
+    async fn begun_with(key: &UserKey) -> (Self, Run) {
+        let rotation = Self::new().await;
+        rotation.create(key);
+        rotation.replace(&key.csv());
+        let run = rotation.world.gateway.start().await;
+        (rotation, run)
+    }
+
+    /// Readings flow, `change` happens when a quarter of them is stored, and all arrive.
+    async fn under_load(&self, change: impl Future<Output = ()>) {
+        let load = load();
+        let changed = async {
+            self.world.stored(load.readings / 4).await;
+            change.await;
+        };
+        let (published, ()) = tokio::join!(load.publish(self.world.broker.port), changed);
+        self.is_whole(&published).await;
+    }
+
     /// All of `published` is in the stream, once and in order.
     async fn is_whole(&self, published: &[Reading]) {
         let comparison = self.world.all_arrive(published).await;
@@ -99,20 +120,14 @@ impl Rotation {
 #[tokio::test]
 async fn key_that_is_replaced_under_load_and_revoked_loses_nothing_and_pauses_nothing() {
     let [old, new] = [1, 2].map(UserKey::new);
-    let rotation = Rotation::new().await;
-    rotation.create(&old);
-    rotation.replace(&old.csv());
-    let run = rotation.world.gateway.start().await;
-    let replaced = async {
-        rotation.world.stored(1_000).await;
+    let (rotation, run) = Rotation::begun_with(&old).await;
+    let change = async {
         rotation.create(&new);
         rotation.replace(&new.csv());
         run.says_times("calls are signed with this key", 2).await;
         rotation.revoke(&old);
     };
-    let load = load();
-    let (published, ()) = tokio::join!(load.publish(rotation.world.broker.port), replaced);
-    rotation.is_whole(&published).await;
+    rotation.under_load(change).await;
     let pause = rotation.longest_pause();
     assert!(pause < PAUSE_MAX, "nothing was stored for {pause:?}");
     assert!(rotation.uses(&old) > 0 && rotation.uses(&new) > 0);
@@ -124,12 +139,8 @@ async fn key_that_is_replaced_under_load_and_revoked_loses_nothing_and_pauses_no
 #[tokio::test]
 async fn old_key_that_is_revoked_before_the_new_one_is_there_keeps_everything_until_it_is() {
     let [old, new] = [1, 2].map(UserKey::new);
-    let rotation = Rotation::new().await;
-    rotation.create(&old);
-    rotation.replace(&old.csv());
-    let run = rotation.world.gateway.start().await;
-    let replaced = async {
-        rotation.world.stored(1_000).await;
+    let (rotation, run) = Rotation::begun_with(&old).await;
+    let change = async {
         rotation.revoke(&old);
         run.says("no key is accepted").await;
         sleep(Duration::from_secs(3)).await;
@@ -139,9 +150,7 @@ async fn old_key_that_is_revoked_before_the_new_one_is_there_keeps_everything_un
         let stored = timeout(PAUSE_MAX, rotation.world.stored(before + 1));
         stored.await.expect("the new key is used at once");
     };
-    let load = load();
-    let (published, ()) = tokio::join!(load.publish(rotation.world.broker.port), replaced);
-    rotation.is_whole(&published).await;
+    rotation.under_load(change).await;
     let books = run.stop().await.books();
     assert_eq!(books.delivered, 4_000);
 }
@@ -149,19 +158,13 @@ async fn old_key_that_is_revoked_before_the_new_one_is_there_keeps_everything_un
 #[tokio::test]
 async fn new_key_that_the_service_does_not_know_yet_waits_behind_the_old_one() {
     let [old, new] = [1, 2].map(UserKey::new);
-    let rotation = Rotation::new().await;
-    rotation.create(&old);
-    rotation.replace(&old.csv());
-    let run = rotation.world.gateway.start().await;
-    let replaced = async {
-        rotation.world.stored(1_000).await;
+    let (rotation, run) = Rotation::begun_with(&old).await;
+    let change = async {
         rotation.replace(&new.csv());
         run.says("the new key is refused").await;
         rotation.create(&new);
     };
-    let load = load();
-    let (published, ()) = tokio::join!(load.publish(rotation.world.broker.port), replaced);
-    rotation.is_whole(&published).await;
+    rotation.under_load(change).await;
     let pause = rotation.longest_pause();
     assert!(pause < PAUSE_MAX, "nothing was stored for {pause:?}");
     assert_eq!(run.times_said("refuses us"), 0);
@@ -171,20 +174,14 @@ async fn new_key_that_the_service_does_not_know_yet_waits_behind_the_old_one() {
 #[tokio::test]
 async fn file_that_is_no_key_changes_nothing_and_is_said() {
     let old = UserKey::new(1);
-    let rotation = Rotation::new().await;
-    rotation.create(&old);
-    rotation.replace(&old.csv());
-    let run = rotation.world.gateway.start().await;
-    let replaced = async {
-        rotation.world.stored(1_000).await;
+    let (rotation, run) = Rotation::begun_with(&old).await;
+    let change = async {
         rotation.replace("Access key ID,Secret access key\r\nAKIA");
         run.says("no key can be had").await;
         fs::remove_file(&rotation.file).expect("it is there");
         run.says_times("no key can be had", 2).await;
     };
-    let load = load();
-    let (published, ()) = tokio::join!(load.publish(rotation.world.broker.port), replaced);
-    rotation.is_whole(&published).await;
+    rotation.under_load(change).await;
     assert!(rotation.longest_pause() < PAUSE_MAX);
     let ended = run.stop().await;
     assert!(ended.log.iter().all(|line| !line.contains(&old.secret) && !line.contains(&old.id)));

@@ -165,18 +165,8 @@ fn note_keys_of_others(table: &Table<'_>, kind: Option<Kind>) {
 fn role(table: &Table<'_>) -> Role {
     let base = source(&table.table("base"), true);
     let duration = seconds(table, "duration_s", limits::ROLE_SESSION_S);
-    let is_session = match base {
-        KeySource::Instance | KeySource::WebIdentity { .. } => true,
-        // Of these it is not known, or they are keys of users.
-        KeySource::Default
-        | KeySource::Csv { .. }
-        | KeySource::Profile { .. }
-        | KeySource::Environment
-        | KeySource::StaticFile { .. }
-        | KeySource::Systemd { .. }
-        | KeySource::Process { .. }
-        | KeySource::Role(_) => false,
-    };
+    // Of the others it is not known, or they are keys of users.
+    let is_session = matches!(base, KeySource::Instance | KeySource::WebIdentity { .. });
     if is_session && duration > limits::CHAINED_SESSION_MAX {
         let why = "must be at most 3600: the base is a session itself, and AWS limits a session on \
                    top of another (role chaining) to an hour";

@@ -165,31 +165,27 @@ async fn profile_that_assumes_a_role_keeps_its_secrets() {
     keeps_its_secrets(by_a_profile().await).await;
 }
 
-#[tokio::test]
-async fn web_identity_keeps_its_secrets() {
+/// A role that a fresh token may assume; this one lies there.
+async fn by_a_token(text: &str) -> Account {
     let account = Account::new().await;
-    let token = account.write("token", "eyJ.fresh\n").display().to_string();
+    let token = account.write("token", text).display().to_string();
     let sts = account.world.stream.endpoint();
-    let account = account
+    account
         .with_role(|role| role.web_identity = Some("eyJ.fresh".to_owned()))
         .set("kind", "web_identity")
         .set("role_arn", ROLE)
         .set("token_file", &token)
-        .set_variable("AWS_ENDPOINT_URL_STS", &sts);
-    keeps_its_secrets(account).await;
+        .set_variable("AWS_ENDPOINT_URL_STS", &sts)
+}
+
+#[tokio::test]
+async fn web_identity_keeps_its_secrets() {
+    keeps_its_secrets(by_a_token("eyJ.fresh\n").await).await;
 }
 
 #[tokio::test]
 async fn web_identity_is_a_token_that_is_read_again() {
-    let account = Account::new().await;
-    let token = account.write("token", "eyJ.stale\n").display().to_string();
-    let sts = account.world.stream.endpoint();
-    let account = account
-        .with_role(|role| role.web_identity = Some("eyJ.fresh".to_owned()))
-        .set("kind", "web_identity")
-        .set("role_arn", ROLE)
-        .set("token_file", &token)
-        .set_variable("AWS_ENDPOINT_URL_STS", &sts);
+    let account = by_a_token("eyJ.stale\n").await;
     let mend = async || {
         account.write("token", "eyJ.fresh\n");
     };

@@ -2,7 +2,7 @@
 
 use std::env;
 
-use crate::config::{self, KeySource};
+use crate::config;
 use crate::credentials::{Key, Why};
 use crate::deliver::kinesis::probe::Probed;
 use crate::deliver::kinesis::refusal::{Cause, Refusal};
@@ -30,18 +30,7 @@ pub struct Identity {
 /// # Errors
 /// When the authorities to trust, or the proxy's password, cannot be read.
 pub async fn identity(config: &config::Stream, key: &Key) -> Result<Option<Probed<Identity>>, Why> {
-    let own = match &config.credentials.source {
-        KeySource::Role(role) => role.sts_endpoint.clone(),
-        KeySource::Default
-        | KeySource::Csv { .. }
-        | KeySource::Profile { .. }
-        | KeySource::Environment
-        | KeySource::StaticFile { .. }
-        | KeySource::Systemd { .. }
-        | KeySource::Instance
-        | KeySource::Process { .. }
-        | KeySource::WebIdentity { .. } => None,
-    };
+    let own = config.credentials.source.role().and_then(|role| role.sts_endpoint.clone());
     let is_named = own.is_some() || ENDPOINTS.iter().any(|name| env::var_os(name).is_some());
     if config.network.endpoint.is_some() && !is_named {
         return Ok(None);
