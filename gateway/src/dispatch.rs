@@ -1,6 +1,7 @@
 //! One scheduler: which records leave now, in one request, at what pace; and what their verdicts
 //! mean for what leaves next. Time is an argument; the requests themselves are somebody else's.
 
+use std::iter::Peekable;
 use std::time::{Duration, Instant};
 
 use shard_estimator::OpenShard;
@@ -252,28 +253,23 @@ impl Dispatcher {
         self.pace.observe(&answer.records, now);
         let mut outcome = Outcome::default();
         let mut records = answer.records.into_iter().peekable();
-        while let Some((first, verdict)) = records.next() {
-            let slot = first.slot;
-            let mut key_records = vec![(first, verdict)];
-            while let Some(more) = records.next_if(|(taken, _)| taken.slot == slot) {
-                key_records.push(more);
-            }
-            self.key_answered(key_records, now, random, &mut outcome);
+        while records.peek().is_some() {
+            self.key_answered(&mut records, now, random, &mut outcome);
         }
         outcome
     }
 
-    /// The verdicts of one key, in order.
+    /// The verdicts of the next key, in order.
     fn key_answered(
         &mut self,
-        records: Vec<(Taken, Verdict)>,
+        records: &mut Peekable<impl Iterator<Item = (Taken, Verdict)>>,
         now: Instant,
         random: f64,
         outcome: &mut Outcome,
     ) {
         let mut again = Vec::new();
-        let Some(slot) = records.first().map(|(taken, _)| taken.slot) else { return };
-        for (taken, verdict) in records {
+        let Some(slot) = records.peek().map(|(taken, _)| taken.slot) else { return };
+        while let Some((taken, verdict)) = records.next_if(|(taken, _)| taken.slot == slot) {
             let mut record = taken.record;
             match verdict {
                 Verdict::Accepted(_) => {

@@ -1,10 +1,13 @@
 //! One stream, with all that is before it: a branch of the flow. What troubles one branch holds back
 //! no other.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use futures_util::future::{LocalBoxFuture, select_all};
+use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
@@ -91,9 +94,14 @@ pub(super) async fn next_of<S: Stream>(
     branches: &mut [Branch<'_, S>],
     first: usize,
 ) -> (usize, Event) {
-    let (later, sooner) = branches.split_at_mut(first % branches.len().max(1));
-    let events = sooner.iter_mut().chain(later).map(|branch| Box::pin(branch.event()));
-    select_all(events).await.0
+    // Each time anew, since what waits is the branch's and not the future's: nothing is allocated.
+    poll_fn(|context| {
+        let (later, sooner) = branches.split_at_mut(first % branches.len().max(1));
+        let mut events =
+            sooner.iter_mut().chain(later).map(|branch| pin!(branch.event()).poll(context));
+        events.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    })
+    .await
 }
 
 impl<'a, S: Stream> Branch<'a, S> {

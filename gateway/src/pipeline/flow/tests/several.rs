@@ -119,7 +119,7 @@ async fn publish_for_two_streams_is_settled_when_it_is_safe_with_both() {
     let [mut first, mut second] =
         [0, 1].map(|place| scene.config.streams.iter().nth(place).cloned().unwrap());
     (first.route.topics, second.route.topics) = (vec![], vec![]);
-    first.route.tenants = vec!["own".to_owned()];
+    first.route.tenants = ["own".to_owned()].into();
     scene.config.streams = Streams::new(first, vec![second]);
     let story = async |mut doors: Doors| {
         let both = format!("[{},{}]", payload("1", "own"), payload("2", "acme"));
@@ -175,4 +175,25 @@ async fn what_is_left_of_a_stream_that_is_gone_is_told_and_delivered_when_it_is_
     assert_eq!((books.missing, books.terms.delivered.least), (0, 3));
     let balance = books.balance();
     assert!(balance.holds(), "{balance:?}");
+}
+
+/// Always has something to tell.
+struct Restless;
+
+impl Stream for Restless {
+    async fn put(&self, _: &[Taken]) -> Result<Vec<Verdict>, Trouble> {
+        pending().await
+    }
+
+    async fn key_changed(&self) {}
+}
+
+#[tokio::test]
+async fn streams_that_always_have_something_to_tell_are_heard_in_turn() {
+    let Scene { dir, config, counters, .. } = new_scene("");
+    let scene = Scene { dir, config, counters, streams: vec![Restless, Restless] };
+    let mut flow = scene.open(mpsc::channel(1).0);
+    for turn in 0..10 {
+        assert_eq!(next_of(&mut flow.branches, turn).await.0, turn % 2);
+    }
 }
