@@ -276,7 +276,8 @@ const _: () = assert!(STRIPES_MIN as usize * SHARD_AHEAD_BYTES <= SPOOL_AHEAD_BY
 /// Most bytes read of the spool at once.
 pub const SPOOL_READ_BYTES_MAX: usize = 1 << 20;
 
-/// Longest wait for the disk at the end.
+/// Longest wait for the disk at the end, for each of what comes one after the other there: dead
+/// letters, the last job, closing the spools, the books.
 pub const SPOOL_CLOSE_MAX: Duration = Duration::from_secs(5);
 
 /// Pause before a spool that failed or is full is tried again.

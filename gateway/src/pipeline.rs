@@ -1,4 +1,4 @@
-//! Wires the stages, and says in which order they stop. The only place that spawns.
+//! Wires the stages, and says in which order they stop. The only place that spawns what carries records.
 //!
 //! Two kinds of tasks: one for each connection ([`source`]), and one, the flow, for everything
 //! between: normalise, route, queue, dispatch, settle. All of them run on one thread: at a thousand

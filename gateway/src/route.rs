@@ -1,12 +1,9 @@
 //! Where a record goes: its stream, and its partition key there. Pure.
 
-use std::collections::HashSet;
-
 use bytes::Bytes;
 
 use crate::ack::Receipt;
-use crate::config;
-use crate::filter::Filter;
+use crate::config::{Route, Streams};
 use crate::record::{PartitionKey, Record};
 
 #[cfg(test)]
@@ -29,24 +26,11 @@ pub struct Routed {
 #[derive(Debug)]
 pub struct Routes(Vec<Route>);
 
-/// See [`config::Route`].
-#[derive(Debug)]
-struct Route {
-    topics: Vec<Filter>,
-    types: HashSet<String>,
-    tenants: HashSet<String>,
-}
-
 impl Routes {
     /// The routes of all streams, in the order in which they are written.
     #[must_use]
-    pub fn new(streams: &config::Streams) -> Self {
-        let route = |route: config::Route| Route {
-            topics: route.topics,
-            types: route.types.into_iter().collect(),
-            tenants: route.tenants.into_iter().collect(),
-        };
-        Self(streams.iter().map(|stream| route(stream.route.clone())).collect())
+    pub fn new(streams: &Streams) -> Self {
+        Self(streams.iter().map(|stream| stream.route.clone()).collect())
     }
 
     /// Whether a route goes by the type of a record.
@@ -59,17 +43,12 @@ impl Routes {
     /// type `kind`; `None` if no stream does.
     #[must_use]
     pub fn of(&self, record: &Record, topic: &str, kind: &str) -> Option<usize> {
-        self.0.iter().position(|route| route.takes(record, topic, kind))
-    }
-}
-
-impl Route {
-    fn takes(&self, record: &Record, topic: &str, kind: &str) -> bool {
-        let Self { topics, types, tenants } = self;
-        let of_tenant = || record.tenant.as_deref().is_some_and(|tenant| tenants.contains(tenant));
-        (topics.is_empty() || topics.iter().any(|filter| filter.matches(topic)))
-            && (types.is_empty() || types.contains(kind))
-            && (tenants.is_empty() || of_tenant())
+        self.0.iter().position(|Route { topics, types, tenants }| {
+            let is_of = |tenant: &str| tenants.contains(tenant);
+            (topics.is_empty() || topics.iter().any(|filter| filter.matches(topic)))
+                && (types.is_empty() || types.contains(kind))
+                && (tenants.is_empty() || record.tenant.as_deref().is_some_and(is_of))
+        })
     }
 }
 

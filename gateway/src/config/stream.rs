@@ -1,5 +1,6 @@
 //! Where records go: the `[stream]` table, or one `[[stream]]` for each of several.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -140,9 +141,9 @@ pub struct Route {
     /// One of these matches the topic. Nothing is said if there are none; likewise below.
     pub topics: Vec<Filter>,
     /// The record's type is one of these.
-    pub types: Vec<String>,
+    pub types: BTreeSet<String>,
     /// Its tenant is one of these.
-    pub tenants: Vec<String>,
+    pub tenants: BTreeSet<String>,
 }
 
 /// What places a partition key on a shard.

@@ -15,8 +15,13 @@ pub(super) fn read(table: &Table<'_>) -> Route {
 }
 
 /// The elements of a list that is not empty, if it is written.
-fn some<T>(table: &Table<'_>, key: &str, what: &str, check: impl Fn(&str) -> Checked<T>) -> Vec<T> {
-    let Some(item) = table.item(key) else { return vec![] };
+fn some<T, C: FromIterator<T> + Default>(
+    table: &Table<'_>,
+    key: &str,
+    what: &str,
+    check: impl Fn(&str) -> Checked<T>,
+) -> C {
+    let Some(item) = table.item(key) else { return C::default() };
     if item.is_empty_list() {
         item.fault("names nothing, so nothing would go to this stream: leave it out for any");
     }

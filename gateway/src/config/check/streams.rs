@@ -1,5 +1,7 @@
 //! All streams, and what they are to each other.
 
+use std::collections::BTreeSet;
+
 use shard_estimator::size;
 
 use super::{stream, syntax};
@@ -159,8 +161,8 @@ fn is_same(one: &Stream, other: &Stream) -> bool {
 
 /// Whether `one` takes all that `other` takes.
 fn covers(one: &Route, other: &Route) -> bool {
-    let within = |ours: &[String], theirs: &[String]| {
-        ours.is_empty() || !theirs.is_empty() && theirs.iter().all(|name| ours.contains(name))
+    let within = |ours: &BTreeSet<String>, theirs: &BTreeSet<String>| {
+        ours.is_empty() || !theirs.is_empty() && ours.is_superset(theirs)
     };
     let covered = |topic: &Filter| one.topics.iter().any(|filter| filter.covers(topic));
     let topics =
