@@ -71,10 +71,14 @@ pub async fn check(
     Report::of(steps)
 }
 
-/// Every stream with its key. The first one's is that of the dead letters' stream, too.
+/// Every stream with its key.
 fn accounts(config: &Config) -> impl Iterator<Item = Account<'_>> {
-    let streams = config.streams.iter().enumerate();
-    streams.map(move |(place, stream)| Account { config, stream, is_first: place == 0 })
+    let letters = config.dead_letter.stream.as_ref();
+    let with = letters.map_or(&config.streams.first().label, |letters| &letters.with);
+    config.streams.iter().map(move |stream| {
+        let has_letters = stream.label == *with;
+        Account { config, stream, has_letters }
+    })
 }
 
 /// The report on a configuration at fault: nothing else can be looked at.

@@ -13,7 +13,7 @@ use std::time::Duration;
 pub use credentials::{Credentials, KeySource, Role};
 pub use fault::{Fault, Faults};
 pub use network::{Network, Proxy, ProxyServer};
-pub use storage::{CatchUp, DeadLetter, Spool, SpoolMode, SpoolSync, WhenFull};
+pub use storage::{CatchUp, DeadLetter, LetterStream, Spool, SpoolMode, SpoolSync, WhenFull};
 pub use stream::{APART, Partitioning, Route, Stream, StreamTarget, Streams, label_of};
 
 mod check;

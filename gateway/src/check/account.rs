@@ -30,8 +30,8 @@ pub(super) struct Account<'c> {
     pub(super) config: &'c Config,
     /// The stream.
     pub(super) stream: &'c config::Stream,
-    /// Whether it is the first, whose key is that of the dead letters' stream, too.
-    pub(super) is_first: bool,
+    /// Whether its key is that of the dead letters' stream, too.
+    pub(super) has_letters: bool,
 }
 
 impl Account<'_> {
@@ -40,7 +40,7 @@ impl Account<'_> {
         let of_letters = |step: &Step| step.subject == Subject::DeadLetterStream;
         let (are_several, label) = (self.config.streams.count() > 1, &self.stream.label);
         let steps = Box::pin(self.steps(wishes, deadline)).await.into_iter();
-        let ours = steps.filter(|step| self.is_first || !of_letters(step));
+        let ours = steps.filter(|step| self.has_letters || !of_letters(step));
         let labelled = |step: Step| match are_several && !of_letters(&step) {
             true => step.of_stream(label),
             false => step,
@@ -49,7 +49,8 @@ impl Account<'_> {
     }
 
     async fn steps(self, wishes: Wishes, deadline: Deadline) -> Vec<Step> {
-        let letters = self.config.dead_letter.stream.as_ref().filter(|_| self.is_first);
+        let letters = self.config.dead_letter.stream.as_ref().filter(|_| self.has_letters);
+        let letters = letters.map(|letters| &letters.target);
         let stream = &bounded(self.stream);
         let source = KeySources::new(stream);
         let asked = deadline.within(KEY_MAX, source.load());

@@ -8,7 +8,7 @@ use shard_estimator::cli::planned_shards;
 use tracing::info;
 
 use super::{EXIT_CONFIGURATION, configuration, read_to_the_end};
-use crate::config::{self, Config, KeySource, Role, StreamTarget};
+use crate::config::{self, Config, KeySource, LetterStream, Role, StreamTarget};
 use crate::policy::arn::{Account, ExternalId, KeyArn, Principal, RoleArn, StreamArn};
 use crate::policy::{
     Fault, Grant, Holds, Request, Stream, Trusted, Whom, grant, script, terraform,
@@ -20,8 +20,8 @@ pub struct Arguments {
     /// The configuration file, which says the streams.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// The label of the one stream that it is for, where several are of several owners; all when not
-    /// said. The stream of the dead letters goes with the first.
+    /// The label of the one stream that it is for, where several have keys of their own; all when not
+    /// said. The stream of the dead letters goes with that of `dead_letter.with`.
     #[arg(long, value_name = "LABEL")]
     stream: Option<String>,
     /// Who is allowed.
@@ -115,13 +115,15 @@ fn answer(arguments: &Arguments, config: &Config) -> Result<Grant, Vec<String>> 
         }
     };
     let asked = asked(config, arguments.stream.as_deref()).map_err(|unknown| vec![unknown])?;
-    let role = role(arguments.whom, &asked).map_err(|fault| vec![fault])?;
+    let first = asked.first().copied().unwrap_or(config.streams.first());
+    let role = role_of(arguments.whom, first).map_err(|fault| vec![fault.to_string()])?;
     let arn = role.and_then(|role| RoleArn::parse(&role.arn));
     let (streams, unknown) = streams(config, arguments, &asked);
     faults.extend(unknown.iter().map(Fault::to_string));
     let granted = grant(&Request {
         whom: arguments.whom,
         role: arn,
+        called: first.label.clone(),
         streams,
         keys: arguments.kms.clone(),
         with_optional: arguments.optional,
@@ -133,7 +135,10 @@ fn answer(arguments: &Arguments, config: &Config) -> Result<Grant, Vec<String>> 
         shards,
     });
     match granted {
-        Ok(grant) if faults.is_empty() => Ok(grant),
+        Ok(mut grant) if faults.is_empty() => {
+            grant.notes.extend(note_of_role(arguments, first));
+            Ok(grant)
+        }
         granted => {
             faults.extend(granted.err().iter().flatten().map(Fault::to_string));
             Err(faults)
@@ -141,32 +146,28 @@ fn answer(arguments: &Arguments, config: &Config) -> Result<Grant, Vec<String>> 
     }
 }
 
-/// The streams that it is for: the one of this label, or all.
+/// The streams that it is for: the one of this label, or all, which then have one key.
 fn asked<'c>(config: &'c Config, label: Option<&str>) -> Result<Vec<&'c config::Stream>, String> {
-    let Some(label) = label else { return Ok(config.streams.iter().collect()) };
-    let stream = config.streams.labelled(label);
-    stream.map(|one| vec![one]).ok_or_else(|| format!("--stream {label}: there is no such stream"))
+    let streams = &config.streams;
+    if let Some(label) = label {
+        let stream = streams.labelled(label).map(|one| vec![one]);
+        return stream.ok_or_else(|| format!("--stream {label}: there is no such stream"));
+    }
+    if streams.iter().any(|stream| stream.credentials != streams.first().credentials) {
+        let labels: Vec<_> = streams.iter().map(|stream| stream.label.as_str()).collect();
+        return Err(format!(
+            "the streams have keys of their own, and each owner gets a policy: say --stream with one of {}",
+            labels.join(", ")
+        ));
+    }
+    Ok(streams.iter().collect())
 }
 
 /// The role that the gateway is configured to assume, where the policy is for one: it says what it is
 /// called, in which account it is, and what must be said to assume it.
 ///
 /// # Errors
-/// When it is one that nobody assumes by a key, or not the same for all streams.
-fn role<'c>(whom: Whom, asked: &[&'c config::Stream]) -> Result<Option<&'c Role>, String> {
-    let mut first = None;
-    for (place, stream) in asked.iter().enumerate() {
-        let role = role_of(whom, stream).map_err(|fault| fault.to_string())?;
-        if place == 0 {
-            first = role;
-        } else if role.map(|role| &role.arn) != first.map(|role| &role.arn) {
-            let several = "--for role: the streams are not all for the same role: say --stream";
-            return Err(several.to_owned());
-        }
-    }
-    Ok(first)
-}
-
+/// When it is one that nobody assumes by a key.
 fn role_of(whom: Whom, stream: &config::Stream) -> Result<Option<&Role>, Fault> {
     if whom != Whom::Role {
         return Ok(None);
@@ -176,6 +177,24 @@ fn role_of(whom: Whom, stream: &config::Stream) -> Result<Option<&Role>, Fault> 
         return Err(Fault::WebIdentity(role_arn.clone()));
     }
     Ok(source.role())
+}
+
+/// What the configured role has to do with a policy that is not as it says.
+fn note_of_role(arguments: &Arguments, stream: &config::Stream) -> Option<String> {
+    let Role { arn, external_id, .. } = stream.credentials.source.role()?;
+    let said = arguments.external_id.as_ref().map(ExternalId::as_str);
+    match arguments.whom {
+        Whom::User => Some(format!(
+            "the gateway is configured to assume {arn}: that role's policies are written by --for role, \
+             and the user whose key assumes it needs no more than sts:AssumeRole on it"
+        )),
+        Whom::Role if said.is_some() && said != external_id.as_deref() => Some(
+            "stream.credentials.external_id says another than --external-id: the gateway is refused \
+             until they are the same"
+                .to_owned(),
+        ),
+        Whom::Role | Whom::Consumer | Whom::Firehose => None,
+    }
 }
 
 /// What the configuration says to assume the role. A service says nothing.
@@ -201,10 +220,9 @@ fn streams(
         };
         (format!("{}.{key}", stream.called()), Holds::Records, *stream, &stream.target)
     });
-    // They go with the key of the first stream, into its region.
-    let first = asked.iter().find(|stream| stream.label == config.streams.first().label);
-    let letters = first.zip(config.dead_letter.stream.as_ref()).map(|(first, target)| {
-        ("dead_letter.stream".to_owned(), Holds::DeadLetters, *first, target)
+    let letters = config.dead_letter.stream.iter().filter_map(|LetterStream { target, with }| {
+        let with = asked.iter().find(|stream| stream.label == *with)?;
+        Some(("dead_letter.stream".to_owned(), Holds::DeadLetters, *with, target))
     });
     let mut faults = Vec::new();
     let mut streams = Vec::new();

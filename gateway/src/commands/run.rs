@@ -9,7 +9,7 @@ use anyhow::Result;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use crate::config::Config;
+use crate::config::{Config, LetterStream};
 use crate::deliver::kinesis::{Kinesis, Presence};
 use crate::metrics::Counters;
 use crate::pipeline::{self, Drained, Streams};
@@ -57,8 +57,11 @@ async fn gateway(config: Arc<Config>) -> Result<pipeline::Ended> {
         info!(label, stream = name, region, "records go to this stream");
     }
     let connected = Connected::of(&config).await?;
-    let letters = config.dead_letter.stream.as_ref().zip(connected.kinesis.first());
-    let letters = letters.map(|(target, first)| first.beside(target));
+    let letters = config.dead_letter.stream.as_ref().and_then(|LetterStream { target, with }| {
+        let mut connections = config.streams.iter().zip(&connected.kinesis);
+        let (_, with) = connections.find(|(stream, _)| stream.label == *with)?;
+        Some(with.beside(target))
+    });
     let streams = Streams { records: &connected.kinesis, letters: letters.as_ref() };
     let (stop, stopped) = oneshot::channel::<()>();
     let twice = async {

@@ -68,9 +68,17 @@ pub struct DeadLetter {
     pub bytes_max: u64,
     /// What happens at the ceiling.
     pub when_full: WhenFull,
-    /// A stream that takes the letters from the disk, in the region and with the key of the first
-    /// stream.
-    pub stream: Option<StreamTarget>,
+    /// A stream that takes the letters from the disk.
+    pub stream: Option<LetterStream>,
+}
+
+/// A stream for dead letters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LetterStream {
+    /// Which.
+    pub target: StreamTarget,
+    /// The label of the stream of records with whose key, and in whose region, it is reached.
+    pub with: String,
 }
 
 /// What happens when a bounded store is full.

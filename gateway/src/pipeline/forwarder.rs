@@ -61,7 +61,10 @@ impl<'a, S: Stream> Forwarder<'a, S> {
         counters: Arc<Counters>,
     ) -> Self {
         // That number is of the other stream; of this one it is learned.
-        let settings = config::Stream { shards: None, ..config.streams.first().clone() };
+        let letters = config.dead_letter.stream.as_ref();
+        let with = letters.and_then(|letters| config.streams.labelled(&letters.with));
+        let with = with.unwrap_or(config.streams.first()).clone();
+        let settings = config::Stream { shards: None, ..with };
         Self {
             directory: Directory::new(&config.dead_letter.dir),
             appended: store.appended(),

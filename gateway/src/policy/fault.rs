@@ -33,7 +33,7 @@ pub enum Fault {
     /// Streams between which no policy reaches.
     #[error(
         "the streams are in several partitions ({}), and a user or a role is of one: write a policy for \
-         each", .0.join(", ")
+         each, by --stream", .0.join(", ")
     )]
     SeveralPartitions(Vec<&'static str>),
     /// A KMS key that can encrypt none of the streams.
@@ -49,7 +49,8 @@ pub enum Fault {
     /// A role that nobody may assume.
     #[error(
         "--for role: say --principal, who the gateway is before it assumes the role: the ARN of a user \
-         or a role, an account, or ec2.amazonaws.com where it runs on an instance of yours"
+         or a role, an account, or where it runs on an instance of yours ec2.amazonaws.com (in China \
+         ec2.amazonaws.com.cn)"
     )]
     PrincipalMissing,
     /// A role that somebody could be tricked into assuming.
@@ -78,7 +79,7 @@ pub enum Fault {
     #[error("--plan goes with --for user or --for role: who reads finds the stream there")]
     PlanForReader,
     /// A plan for more than one stream.
-    #[error("--plan is for one stream, and {0} streams take records")]
+    #[error("--plan is for one stream, and {0} streams take records: say --stream")]
     PlanForSeveral(usize),
     /// A stream that nobody can create for an unknown account.
     #[error("--plan: a stream is created in one account: say --account with its 12 digits")]

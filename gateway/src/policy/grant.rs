@@ -207,7 +207,7 @@ fn region(streams: &[Stream]) -> &str {
     streams.first().map_or("", |stream| &stream.arn.region)
 }
 
-/// What the role is called, or else `tidegate-<stream>` and what they do with it, cut where IAM's limit
+/// What the role is called, or else `tidegate-<label>` and what they do with it, cut where IAM's limit
 /// says.
 fn name(request: &Request) -> String {
     if let Some(role) = &request.role {
@@ -218,9 +218,8 @@ fn name(request: &Request) -> String {
         Whom::Consumer => "-consumer",
         Whom::Firehose => "-firehose",
     };
-    let stream = request.streams.first().map_or("", |stream| &stream.arn.name);
     let chars = NAME_CHARS_MAX - "tidegate-".len() - does.len();
-    format!("tidegate-{stream:.chars$}{does}")
+    format!("tidegate-{:.chars$}{does}", request.called)
 }
 
 /// What a policy alone does not do.
@@ -237,6 +236,12 @@ fn notes(request: &Request, account: Option<&str>) -> Vec<String> {
             "a stream of another account than that of the user or role needs a resource policy there, \
              too (aws kinesis put-resource-policy), and must be configured by its ARN: a name is looked \
              for in the account of the key",
+        ),
+        (
+            request.whom == Whom::Role
+                && !matches!(request.trusted.principal, Some(Principal::Service(_))),
+            "a trust policy is half of it: who assumes the role from another account must be allowed \
+             sts:AssumeRole on it there, too",
         ),
         (
             !request.keys.is_empty(),

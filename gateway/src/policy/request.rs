@@ -77,8 +77,10 @@ pub struct Request {
     /// Who gets the policy.
     pub whom: Whom,
     /// The role that the gateway is configured to assume, where it is for one. It says the account, the
-    /// path and the name; otherwise the first stream says what the user, role or policy is called.
+    /// path and the name.
     pub role: Option<RoleArn>,
+    /// What the user, role or policy is called after otherwise.
+    pub called: String,
     /// Every configured stream that is theirs, at least one.
     pub streams: Vec<Stream>,
     /// The customer's keys that streams are encrypted with, each for all streams of its region.

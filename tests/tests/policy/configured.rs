@@ -58,16 +58,18 @@ fn of_two_roles() -> String {
         )
     };
     let rest = BY_NAME.split("[stream]").next().expect("before it");
-    let letters = "[dead_letter]\nstream = 'letters'\n";
+    let letters = "[dead_letter]\nstream = 'letters'\nwith = 'n'\n";
     [rest, &stream("n", "111122223333"), &stream("s", "444455556666"), letters].concat()
 }
 
 #[test]
-fn of_several_streams_all_are_allowed_or_the_one_that_is_named() {
-    let said = answer(&of_two_roles(), &PRINCIPAL);
-    assert_eq!(said.status.code(), Some(64));
-    let said = String::from_utf8_lossy(&said.stderr).into_owned();
-    assert!(said.contains("not all for the same role: say --stream"), "{said}");
+fn of_several_streams_with_keys_of_their_own_one_is_asked_for() {
+    for flags in [&PRINCIPAL[..], &["--account", "111122223333", "--format", "cli"]] {
+        let said = answer(&of_two_roles(), flags);
+        assert_eq!(said.status.code(), Some(64));
+        let said = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(said.contains("each owner gets a policy: say --stream with one of n, s"), "{said}");
+    }
     let resources = |flags: &[&str]| {
         let (permissions, _) = policies(&of_two_roles(), flags);
         permissions["Statement"][0]["Resource"].clone()
@@ -76,11 +78,43 @@ fn of_several_streams_all_are_allowed_or_the_one_that_is_named() {
         |account: &str, name: &str| format!("arn:aws:kinesis:eu-central-1:{account}:stream/{name}");
     let of = |label| resources(&[&PRINCIPAL[..], &["--stream", label]].concat());
     assert_eq!(of("s"), serde_json::json!([arn("444455556666", "s")]));
-    // The dead letters go with the first.
+    // The dead letters go with this one.
     let first = [arn("111122223333", "n"), arn("111122223333", "letters")];
     assert_eq!(of("n"), serde_json::json!(first));
-    let all = resources(&["--account", "123456789012"]);
-    assert_eq!(all.as_array().map(Vec::len), Some(3), "{all}");
+}
+
+#[test]
+fn streams_with_one_key_are_allowed_together_and_each_alone_by_a_name_of_its_own() {
+    let stream = |label: &str, region: &str| {
+        format!(
+            "[[stream]]\nlabel = '{label}'\nname = 'pumps'\nregion = '{region}'\n\
+             route.topics = ['a/{label}']\n"
+        )
+    };
+    let rest = BY_NAME.split("[stream]").next().expect("before it");
+    let config = [rest, &stream("north", "eu-north-1"), &stream("south", "eu-south-1")].concat();
+    let account = ["--account", "111122223333"];
+    let (permissions, _) = policies(&config, &account);
+    let all = &permissions["Statement"][0]["Resource"];
+    assert_eq!(all.as_array().map(Vec::len), Some(2), "{all}");
+    // By one name, the second would replace what the first allowed.
+    for label in ["north", "south"] {
+        let flags = [&account[..], &["--stream", label, "--format", "cli"]].concat();
+        let script = written(&config, &flags);
+        assert!(script.contains(&format!("--user-name tidegate-{label}")), "{script}");
+    }
+}
+
+#[test]
+fn what_the_configuration_says_of_a_role_is_told_where_the_policy_is_otherwise() {
+    let notes =
+        |flags: &[&str]| String::from_utf8_lossy(&answer(&config(), flags).stderr).into_owned();
+    let for_user = notes(&["--account", "111122223333"]);
+    assert!(for_user.contains("configured to assume arn:aws:iam::111122223333:role/their-gateway"));
+    let other = notes(&[&PRINCIPAL[..], &["--external-id", "another"]].concat());
+    assert!(other.contains("stream.credentials.external_id says another"), "{other}");
+    let same = notes(&PRINCIPAL);
+    assert!(!same.contains("says another") && same.contains("must be allowed sts:AssumeRole"));
 }
 
 #[test]

@@ -95,16 +95,14 @@ pub(super) fn name_of(table: &Table<'_>) -> Option<String> {
     name.as_ref().and_then(Item::plain_text).or_else(of_arn).map(str::to_owned)
 }
 
-/// A stream beside those of the records, by name or ARN, that the client of the first can reach.
-pub(super) fn beside(text: &str, streams: &Streams) -> Checked<StreamTarget> {
-    let first = streams.first();
+/// A stream beside those of the records, by name or ARN, that the client of `one` of them can reach.
+pub(super) fn beside(text: &str, one: &Stream, streams: &Streams) -> Checked<StreamTarget> {
     let target = match text.starts_with("arn:") {
         false => StreamTarget::Name(name(text)?),
         true => {
             let arn = Arn::parse(text)?;
-            if arn.region != first.region && !first.region.is_empty() {
-                let of = if streams.count() > 1 { "the first [[stream]]" } else { "[stream]" };
-                return Err(format!("must be in the region of {of}, {:?}", first.region));
+            if arn.region != one.region && !one.region.is_empty() {
+                return Err(format!("must be in the region of {}, {:?}", one.called(), one.region));
             }
             StreamTarget::Arn(arn.text)
         }
@@ -112,7 +110,7 @@ pub(super) fn beside(text: &str, streams: &Streams) -> Checked<StreamTarget> {
     // A name is one of the account of its key, and the others have their own.
     let is_arn = matches!(target, StreamTarget::Arn(_));
     let of_records = |stream: &Stream| stream.target == target;
-    if of_records(first) || is_arn && streams.iter().any(of_records) {
+    if of_records(one) || is_arn && streams.iter().any(of_records) {
         return Err("must be another stream than that of the records".to_owned());
     }
     Ok(target)

@@ -318,7 +318,10 @@ fn a_full_batch_passes_the_uplink_before_its_call_times_out() {
 
 #[test]
 fn dead_letters_go_to_another_stream_in_the_same_region() {
-    let stream = |text: &str| config(&format!("dead_letter.stream = '{text}'")).dead_letter.stream;
+    let stream = |text: &str| {
+        let dead_letter = config(&format!("dead_letter.stream = '{text}'")).dead_letter;
+        dead_letter.stream.map(|letters| letters.target)
+    };
     let arn = |region| format!("arn:aws:kinesis:{region}:123456789012:stream/letters");
     let here = arn("eu-central-1");
     assert_eq!(stream("letters"), Some(StreamTarget::Name("letters".to_owned())));
@@ -327,7 +330,7 @@ fn dead_letters_go_to_another_stream_in_the_same_region() {
         let fault = format!("6: dead_letter.stream = '{text}': must be {allowed}");
         check(&format!("dead_letter.stream = '{text}'"), &[&fault]);
     };
-    faulty(&arn("us-east-1"), "in the region of [stream], \"eu-central-1\"");
+    faulty(&arn("us-east-1"), "in the region of stream, \"eu-central-1\"");
     faulty("s", "another stream than that of the records");
     faulty("", "1 to 128 letters, digits, underscores, dots and hyphens");
     let form = "arn:aws:kinesis:<region>:<account>:stream/<name>";

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::{Config, PaceMode, StreamTarget};
+use crate::config::{Config, LetterStream, PaceMode, StreamTarget};
 
 /// What must be there beside the streams: their lines begin with line 2.
 const REST: &str = "mqtt = { url = 'mqtt://b', client_id = 'c', topics = ['a/#', 'b/+'] }\n";
@@ -297,20 +297,32 @@ fn several_streams_need_the_spool_and_room_in_it() {
 }
 
 #[test]
-fn dead_letters_go_with_the_first_stream() {
-    let letters = |text: &str| two(&format!("[dead_letter]\nstream = '{text}'")).dead_letter.stream;
-    // The name of another's may be another stream in the account of the first.
-    assert_eq!(letters("south"), Some(StreamTarget::Name("south".to_owned())));
+fn dead_letters_of_several_streams_go_with_the_one_that_is_said() {
+    let letters = |name: &str| format!("[dead_letter]\nstream = '{name}'\nwith = 'south'");
+    // The name of another's may be another stream in the account of this one.
+    let target = StreamTarget::Name("north".to_owned());
+    let stream = LetterStream { target, with: "south".to_owned() };
+    assert_eq!(two(&letters("north")).dead_letter.stream, Some(stream));
     check_second(
-        "[dead_letter]\nstream = 'north'",
-        &["10: dead_letter.stream = 'north': must be another stream than that of the records"],
+        &letters("south"),
+        &["10: dead_letter.stream = 'south': must be another stream than that of the records"],
     );
-    let arn = "arn:aws:kinesis:eu-south-1:123456789012:stream/letters";
+    let arn = "arn:aws:kinesis:eu-north-1:123456789012:stream/letters";
     check_second(
-        &format!("[dead_letter]\nstream = '{arn}'"),
+        &letters(arn),
         &[&format!(
-            "10: dead_letter.stream = '{arn}': must be in the region of the first [[stream]], \
-             \"eu-north-1\""
+            "10: dead_letter.stream = '{arn}': must be in the region of stream[south], \"eu-south-1\""
         )],
+    );
+    check_second(
+        "[dead_letter]\nstream = 'letters'",
+        &[
+            "10: dead_letter.stream = 'letters': takes payloads of all streams: say with which key, and \
+           so to whom, by dead_letter.with and one of north, south",
+        ],
+    );
+    check_second(
+        "[dead_letter]\nstream = 'letters'\nwith = 'west'",
+        &["11: dead_letter.with = 'west': must be the label of a stream: north, south"],
     );
 }
