@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use twox_hash::XxHash3_128;
 
+use crate::addressee::Addressee;
 use crate::limits::DEAD_LETTER_PAYLOAD_BYTES_MAX;
 use crate::record::PartitionKey;
 
@@ -59,6 +60,8 @@ pub enum Origin {
         key: PartitionKey,
         /// The label of the stream that it was for, where there were several.
         stream: Option<String>,
+        /// Which that was. `None` if no stream took it, and in letters of an older version.
+        target: Option<Addressee>,
     },
 }
 

@@ -17,12 +17,13 @@
 //! say, [`metrics`] and [`telemetry`] what we tell, [`books`] what we told since the first run;
 //! [`state_dir`] is how it stays on the disk. [`credentials`] finds the key that signs, [`hardening`]
 //! keeps it out of core dumps, and [`policy`] is what the streams' owner must allow it. [`topic`] and
-//! [`filter`] know how MQTT names things, [`backoff`] how pauses grow, [`login`] and [`authorities`] what
-//! is read before a connection is made, [`hearsay`] what of others' words may be repeated. [`check`]
-//! looks whether all of it could work now. [`cli`] reads the command line and [`commands`] does what it
-//! says. [`rehearsal`] is a world to try it all in.
+//! [`filter`] know how MQTT names things, [`addressee`] for which stream something is kept, [`backoff`]
+//! how pauses grow, [`login`] and [`authorities`] what is read before a connection is made, [`hearsay`]
+//! what of others' words may be repeated. [`check`] looks whether all of it could work now. [`cli`] reads
+//! the command line and [`commands`] does what it says. [`rehearsal`] is a world to try it all in.
 
 pub mod ack;
+pub mod addressee;
 pub mod authorities;
 pub mod backoff;
 pub mod books;

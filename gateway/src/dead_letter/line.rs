@@ -6,12 +6,13 @@ use bytes::Bytes;
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 
+use crate::addressee::Addressee;
 use crate::record::PartitionKey;
 
 use super::{Letter, Origin, Payload, REFUSED_BY_STREAM};
 
-/// The keys of a line, in this order. Of `topic`, `topic_base64`, `key` one is there, `stream` only
-/// beside `key`, and of `payload`, `payload_base64`, `payload_xxh3_128` one.
+/// The keys of a line, in this order. Of `topic`, `topic_base64`, `key` one is there, `stream` and
+/// `target` only beside `key`, and of `payload`, `payload_base64`, `payload_xxh3_128` one.
 #[derive(Serialize, Deserialize)]
 struct Line<'a> {
     at: i64,
@@ -38,6 +39,8 @@ struct OriginKeys<'a> {
     key: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<Cow<'a, str>>,
     /// Topic or key in lines of an older version; never written.
     #[serde(skip_serializing)]
     origin: Option<String>,
@@ -115,9 +118,10 @@ impl Letter {
 impl Origin {
     fn keys(&self) -> OriginKeys<'_> {
         match self {
-            Self::Record { key, stream } => OriginKeys {
+            Self::Record { key, stream, target } => OriginKeys {
                 key: Some(Cow::Borrowed(key.as_str())),
                 stream: stream.as_deref().map(Cow::Borrowed),
+                target: target.as_ref().map(|target| Cow::Borrowed(target.as_str())),
                 ..OriginKeys::default()
             },
             Self::Topic(topic) => {
@@ -130,13 +134,13 @@ impl Origin {
     fn of_keys(keys: OriginKeys<'_>, reason: &str) -> Result<Self, Unreadable> {
         let topic = |text: String| Self::Topic(Bytes::from(text));
         let stream = keys.stream.map(Cow::into_owned);
+        let target = keys.target.as_deref().and_then(Addressee::parse);
+        let record = |key: &str| Self::Record { key: PartitionKey::new(key), stream, target };
         match (keys.topic, keys.topic_base64, keys.key, keys.origin) {
             (Some(text), _, _, _) => Ok(topic(text.into_owned())),
             (None, Some(base64), _, _) => Ok(Self::Topic(BASE64.decode(base64.as_bytes())?.into())),
-            (None, None, Some(key), _) => Ok(Self::Record { key: PartitionKey::new(&key), stream }),
-            (None, None, None, Some(key)) if reason == REFUSED_BY_STREAM => {
-                Ok(Self::Record { key: PartitionKey::new(&key), stream })
-            }
+            (None, None, Some(key), _) => Ok(record(&key)),
+            (None, None, None, Some(key)) if reason == REFUSED_BY_STREAM => Ok(record(&key)),
             (None, None, None, Some(text)) => Ok(topic(text)),
             (None, None, None, None) => Err(Unreadable::NoOrigin),
         }
@@ -159,7 +163,8 @@ mod tests {
     use crate::limits::DEAD_LETTER_PAYLOAD_BYTES_MAX;
 
     fn record(key: &str, stream: Option<String>) -> Origin {
-        Origin::Record { key: PartitionKey::new(key), stream }
+        let target = stream.as_ref().and_then(|_| Addressee::parse("pumps eu-central-1"));
+        Origin::Record { key: PartitionKey::new(key), stream, target }
     }
 
     fn origin() -> impl Strategy<Value = Origin> {

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tracing::{Instrument, Span};
 
 use crate::ack::Receipt;
+use crate::addressee::Addressee;
 use crate::config::{self, Config};
 use crate::custody::{Custody, Situation, Striping};
 use crate::dead_letter::{Letter, Origin, Payload, REFUSED_BY_STREAM};
@@ -59,6 +60,7 @@ pub(super) struct Branch<'a, S> {
     spool_bytes_max: u64,
     /// What tells its metrics apart, if there may be others.
     label: Option<String>,
+    addressee: Addressee,
     /// What tells its lines in the log apart, if there may be others.
     span: Span,
 }
@@ -132,6 +134,7 @@ impl<'a, S: Stream> Branch<'a, S> {
             delays: Delays::default(),
             spool_bytes_max: config.spool_of(settings).bytes_max,
             label: settings.is_apart.then(|| settings.label.clone()),
+            addressee: Addressee::of(settings),
             span: of_stream(settings),
         }
     }
@@ -281,7 +284,11 @@ impl<'a, S: Stream> Branch<'a, S> {
                 at_ms: record.rx_ts_ms,
                 reason: REFUSED_BY_STREAM.into(),
                 detail: reason,
-                origin: Origin::Record { key, stream: self.label.clone() },
+                origin: Origin::Record {
+                    key,
+                    stream: self.label.clone(),
+                    target: Some(self.addressee.clone()),
+                },
                 payload: Payload::Whole(record.data),
             };
             self.custody.refused(record.slot);

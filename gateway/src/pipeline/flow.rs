@@ -267,7 +267,7 @@ impl<'a, S: Stream> Flow<'a, S> {
             at_ms: arrived.rx_ts_ms,
             reason: NO_STREAM.into(),
             detail: format!("no stream takes this record of a publish to {}", arrived.topic),
-            origin: Origin::Record { key, stream: None },
+            origin: Origin::Record { key, stream: None, target: None },
             payload: Payload::Whole(record.data),
         };
         self.give_up(letter, arrived.receipt, now);

@@ -11,7 +11,7 @@ use crate::commands::runtime;
 use crate::commands::streams::Connected;
 use crate::config::Config;
 use crate::dead_letter::{
-    Directory, Edits, Entry, Fingerprint, Letter, Origin, Payload, REFUSED_BY_STREAM,
+    Directory, Edits, Entry, Fingerprint, Letter, Payload, REFUSED_BY_STREAM,
 };
 use crate::deliver::Stream;
 use crate::pipeline::{Sender, Unsent};
@@ -39,6 +39,9 @@ pub struct Arguments {
     /// Send records that name no stream of the configuration to the one with this label.
     #[arg(long, value_name = "LABEL")]
     to: Option<String>,
+    /// Only those that go to the stream with this label: while another one is away, for instance.
+    #[arg(long, value_name = "LABEL")]
+    stream: Option<String>,
     /// Say what would become of them; send and change nothing.
     #[arg(long)]
     dry_run: bool,
@@ -59,7 +62,7 @@ pub(super) fn run(
     asked: &Arguments,
     out: &mut impl Write,
 ) -> Result<()> {
-    let planner = Planner::new(config, asked.to.as_deref())?;
+    let planner = Planner::new(config, asked)?;
     if asked.dry_run {
         let report = rehearse(directory, planner, asked)?;
         writeln!(out, "{} would be sent{}", report.delivered, report.rest())?;
@@ -103,6 +106,7 @@ fn rehearse(directory: &Directory, mut planner: Planner, asked: &Arguments) -> R
             Plan::Send(_) => report.delivered += 1,
             Plan::StillBad { reason, .. } => report.still_bad(reason.into()),
             Plan::Hashed => report.hashed += 1,
+            Plan::Unasked => {}
         }
     }
     Ok(report)
@@ -150,6 +154,7 @@ impl<'a, S: Stream> Replay<'a, S> {
             match self.planner.plan(&letter, line) {
                 Plan::Send(records) => self.group.push(letter, line, records),
                 Plan::Hashed => report.hashed += 1,
+                Plan::Unasked => {}
                 Plan::StillBad { reason, detail } => {
                     report.still_bad(reason.into());
                     let today = Letter { reason: reason.into(), detail, ..letter.clone() };
@@ -181,7 +186,7 @@ impl<'a, S: Stream> Replay<'a, S> {
                     at_ms: letter.at_ms,
                     reason: REFUSED_BY_STREAM.into(),
                     detail,
-                    origin: Origin::Record { key, stream: self.planner.label(stream) },
+                    origin: self.planner.origin(key, stream),
                     payload: Payload::Whole(data),
                 };
                 refused.entry(index).or_default().extend(letter.line()?);

@@ -5,6 +5,7 @@ use std::io::Write;
 use anyhow::{Context, Result, bail};
 use data_encoding::BASE64;
 
+use crate::addressee::Addressee;
 use crate::dead_letter::{Directory, Id, Letter, Origin, Payload};
 
 use super::{printable, time};
@@ -28,8 +29,11 @@ pub(super) fn whole(directory: &Directory, id: Id, out: &mut impl Write) -> Resu
     writeln!(out, "{:<9} {}", "reason", printable(&letter.reason))?;
     writeln!(out, "{:<9} {}", "detail", printable(&letter.detail))?;
     writeln!(out, "{origin:<9} {}", printable(&from))?;
-    if let Origin::Record { stream: Some(stream), .. } = &letter.origin {
-        writeln!(out, "{:<9} {}", "stream", printable(stream))?;
+    if let Origin::Record { stream, target, .. } = &letter.origin {
+        let target = target.as_ref().map(Addressee::as_str);
+        for (name, said) in [("stream", stream.as_deref()), ("target", target)] {
+            said.map_or(Ok(()), |said| writeln!(out, "{name:<9} {}", printable(said)))?;
+        }
     }
     writeln!(out, "{:<9} {}", "bytes", letter.payload.bytes())?;
     writeln!(out, "{kind:<9} {payload}")?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::streams::is_same;
 use super::syntax::{placeholders, plain};
 use super::{credentials, network, pace, pauses, route, seconds};
 use crate::config::file::{Checked, Item, Table};
@@ -107,10 +108,8 @@ pub(super) fn beside(text: &str, one: &Stream, streams: &Streams) -> Checked<Str
             StreamTarget::Arn(arn.text)
         }
     };
-    // A name is one of the account of its key, and the others have their own.
-    let is_arn = matches!(target, StreamTarget::Arn(_));
-    let of_records = |stream: &Stream| stream.target == target;
-    if of_records(one) || is_arn && streams.iter().any(of_records) {
+    let letters = Stream { target: target.clone(), ..one.clone() };
+    if streams.iter().any(|stream| is_same(&letters, stream)) {
         return Err("must be another stream than that of the records".to_owned());
     }
     Ok(target)

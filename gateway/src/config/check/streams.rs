@@ -149,7 +149,7 @@ fn filter(subscription: &Subscription) -> Option<Filter> {
 
 /// Whether both are the same stream, whose shards then had two paces. An ARN says of which account it
 /// is; a name is one of the account of its key.
-fn is_same(one: &Stream, other: &Stream) -> bool {
+pub(super) fn is_same(one: &Stream, other: &Stream) -> bool {
     let is_one = match (&one.target, &other.target) {
         (StreamTarget::Arn(one), StreamTarget::Arn(other)) => one == other,
         _ => one.credentials == other.credentials && one.target.name() == other.target.name(),

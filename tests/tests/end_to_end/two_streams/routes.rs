@@ -74,6 +74,8 @@ async fn letter_of_a_record_that_a_stream_refused_goes_back_to_that_stream() {
     let letters = streams.gateway.dead_letters();
     assert!(letters.iter().all(|letter| letter["stream"] == "south"), "{letters:?}");
     streams.south.faults(|faults| faults.record_bytes_max = 1 << 20);
+    let others = streams.gateway.ask(&["dead-letters", "replay", "--stream", "north"]).await;
+    assert!(others.text.starts_with("0 delivered"), "{others:?}");
     let answered = streams.gateway.ask(&["dead-letters", "replay"]).await;
     assert!(answered.text.starts_with("4 delivered"), "{answered:?}");
     let compared = streams.all_arrive(&published).await;

@@ -3,7 +3,8 @@ use std::sync::Mutex;
 use bytes::Bytes;
 use tempfile::TempDir;
 
-use crate::dead_letter::Store;
+use crate::addressee::Addressee;
+use crate::dead_letter::{NO_STREAM, Origin, Store};
 use crate::deliver::{Trouble, TroubleKind, Verdict};
 use crate::queue::Taken;
 use crate::record::PartitionKey;
@@ -55,7 +56,7 @@ impl Scene {
     }
 
     fn planner(&self) -> Planner {
-        Planner::new(&self.config, None).unwrap()
+        Planner::new(&self.config, &asked(None)).unwrap()
     }
 
     async fn replay(&self) -> Report {
@@ -70,11 +71,12 @@ impl Scene {
 }
 
 fn asked(reason: Option<&str>) -> Arguments {
-    Arguments { reason: reason.map(str::to_owned), to: None, dry_run: false }
+    Arguments { reason: reason.map(str::to_owned), to: None, stream: None, dry_run: false }
 }
 
 fn of_record(key: &str) -> Origin {
-    Origin::Record { key: PartitionKey::new(key), stream: None }
+    let target = Addressee::parse("s eu-central-1");
+    Origin::Record { key: PartitionKey::new(key), stream: None, target }
 }
 
 fn letter(payload: &str) -> Letter {
@@ -141,7 +143,7 @@ fn same_letter_makes_the_same_record_each_time() {
     let line = Fingerprint::of(&letter.line().unwrap());
     let record = || match scene.planner().plan(&letter, line) {
         Plan::Send(records) => records[0].1.data.clone(),
-        Plan::StillBad { .. } | Plan::Hashed => panic!("it is a record"),
+        Plan::StillBad { .. } | Plan::Hashed | Plan::Unasked => panic!("it is a record"),
     };
     assert_eq!(record(), record());
 }
@@ -156,4 +158,27 @@ async fn large_record_that_was_refused_is_sent_again_as_it_is() {
     assert_eq!(scene.replay().await.delivered, 1);
     assert!(*scene.shelf.accepted.lock().unwrap() == [record]);
     assert_eq!(scene.left(), []);
+}
+
+#[test]
+fn record_goes_to_the_stream_that_it_was_for_and_to_another_only_when_that_is_said() {
+    let scene = Scene::with(&[]);
+    for (reason, target, goes) in [
+        (REFUSED_BY_STREAM, None, true),
+        (REFUSED_BY_STREAM, Some("s eu-central-1"), true),
+        (REFUSED_BY_STREAM, Some("s eu-west-1"), false),
+        (REFUSED_BY_STREAM, Some("t eu-central-1"), false),
+        (NO_STREAM, None, false),
+    ] {
+        let target = target.and_then(Addressee::parse);
+        let origin = Origin::Record { key: PartitionKey::new("a"), stream: None, target };
+        let letter = Letter { reason: reason.into(), origin, ..letter("{}") };
+        let line = Fingerprint::of(&letter.line().unwrap());
+        let sends = |to: Option<&str>| {
+            let asked = Arguments { to: to.map(str::to_owned), ..asked(None) };
+            let mut planner = Planner::new(&scene.config, &asked).unwrap();
+            matches!(planner.plan(&letter, line), Plan::Send(records) if records[0].0 == 0)
+        };
+        assert_eq!((sends(None), sends(Some("s"))), (goes, true), "{letter:?}");
+    }
 }

@@ -307,6 +307,13 @@ fn dead_letters_of_several_streams_go_with_the_one_that_is_said() {
         &letters("south"),
         &["10: dead_letter.stream = 'south': must be another stream than that of the records"],
     );
+    let of_one_key = "[[stream]]\nname = 'a'\nregion = 'eu-north-1'\nroute.topics = ['a/#']\n\
+                      [[stream]]\nname = 'b'\nregion = 'eu-north-1'\n\
+                      [dead_letter]\nstream = 'b'\nwith = 'a'";
+    check(
+        of_one_key,
+        &["10: dead_letter.stream = 'b': must be another stream than that of the records"],
+    );
     let arn = "arn:aws:kinesis:eu-north-1:123456789012:stream/letters";
     check_second(
         &letters(arn),
