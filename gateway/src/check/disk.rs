@@ -1,7 +1,6 @@
 //! The disk: whether our directories can be written, and have the room that they may take.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -10,9 +9,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access, statvfs};
 
-use crate::books::LedgerFile;
 use crate::config::{Config, Partitioning, SpoolMode};
-use crate::register::RegisterFile;
+use crate::pipeline;
 use crate::spool;
 use crate::state_dir;
 
@@ -38,7 +36,7 @@ struct Wanted {
 /// Looks, and writes nothing. Waits for the disk.
 pub(super) fn look(config: &Config) -> Finding {
     let unusable = directories(config).into_iter().filter_map(|dir| usable(&dir).err());
-    if let Some(finding) = unusable.chain(unreadable(config)).reduce(Finding::and) {
+    if let Some(finding) = unusable.chain(refusals(config)).reduce(Finding::and) {
         return finding;
     }
     let place = Finding::ok(format!("in {}", config.state_dir.display()));
@@ -96,20 +94,13 @@ fn registers(config: &Config) -> impl Iterator<Item = PathBuf> {
     numbered.map(|stream| stream.within(&config.state_dir))
 }
 
-/// What lies there that no gateway could go on with. One that runs goes on, and changes it meanwhile.
-fn unreadable(config: &Config) -> Vec<Finding> {
-    if LedgerFile::new(&config.state_dir).is_held() {
-        return Vec::new();
-    }
-    let failed = |error: &dyn Error| {
+/// With what of what lies there a start would not go on. One that runs may have begun with another
+/// configuration.
+fn refusals(config: &Config) -> impl Iterator<Item = Finding> {
+    pipeline::refusals(config).into_iter().map(|refusal| {
         let fix = "do as it says, or say another directory: a gateway does not start with this";
-        Finding::failed(Class::Disk, error.to_string(), fix)
-    };
-    let spools = spools(config).filter(|dir| dir.is_dir());
-    let spools = spools.filter_map(|dir| spool::survey(&spool::Directory::new(&dir)).err());
-    let registers = registers(config).filter_map(|dir| RegisterFile::look(&dir).err());
-    let spools = spools.map(|error| failed(&error));
-    spools.chain(registers.map(|error| failed(&error))).collect()
+        Finding::failed(Class::Disk, format!("{refusal:#}"), fix)
+    })
 }
 
 /// The nearest directory to `dir`, itself or above, that is there.
@@ -245,19 +236,16 @@ mod tests {
     }
 
     #[test]
-    fn a_spool_of_a_newer_version_is_a_failure_until_somebody_has_it_open() {
+    fn a_spool_of_a_newer_version_is_a_failure_with_what_to_do() {
         let dir = tempfile::tempdir().unwrap();
         let spool = dir.path().join("spool");
         fs::create_dir(&spool).unwrap();
         let mut cursor = b"TGCURSOR\x02\0\0\0what comes then".to_vec();
         cursor.extend(crc32c::crc32c(&cursor).to_le_bytes());
         fs::write(spool.join("cursor"), cursor).unwrap();
-        let config = config(dir.path(), SMALL);
-        let finding = look(&config);
+        let finding = look(&config(dir.path(), SMALL));
         assert_eq!(finding.state, State::Failed(Class::Disk), "{finding:?}");
         assert!(finding.said.contains("has format version 2"), "{finding:?}");
-        let _held = LedgerFile::new(dir.path()).hold().unwrap();
-        assert_eq!(look(&config).state, State::Ok);
     }
 
     #[test]

@@ -4,8 +4,10 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::chown;
 
+use tests::fleet::Load;
+use tests::patience::until;
 use tests::small_disk::SmallDisk;
-use tidegate::rehearsal::stream::Settings;
+use tidegate::rehearsal::stream::{Link, Settings};
 
 use super::world::World;
 
@@ -91,4 +93,41 @@ async fn port_of_the_metrics_that_is_taken_is_told_unless_the_gateway_has_it() {
     let run = world.gateway.start().await;
     world.check().await.is_available();
     run.stop().await.books();
+}
+
+/// A check and a start refuse what lies there, with the same words.
+async fn refuses(world: &World, texts: &[&str]) {
+    world.check().await.fails(13, &["disk"]).says("disk", "failed", texts);
+    let started = world.gateway.ask(&["run"]).await;
+    assert!(started.code == Some(1), "{started:?}");
+    for text in texts {
+        assert!(started.log.contains(text), "{started:?}");
+    }
+}
+
+#[tokio::test]
+async fn records_that_wait_for_another_stream_fail_the_check_as_they_fail_a_start() {
+    let world = World::new().await;
+    let _beside =
+        world.stream.beside(Settings { name: "valves".to_owned(), ..Settings::default() });
+    let run = world.gateway.start().await;
+    world.stream.faults(|faults| faults.link = Link::Refusing);
+    Load::new(3, 100).publish(world.broker.port).await;
+    until("all wait", || run.times_said("the stream does not keep up") > 0).await;
+    assert_eq!(run.stop().await.books().spooled, 3);
+    world.stream.faults(|faults| faults.link = Link::Up);
+    let world = world.set("stream.name", "\"valves\"");
+    refuses(&world, &["3 records wait in", "for the stream telemetry us-east-1"]).await;
+    world.set("stream.name", "\"telemetry\"").check().await.is_available();
+}
+
+#[tokio::test]
+async fn numbers_of_devices_that_no_stream_looks_for_fail_the_check_as_they_fail_a_start() {
+    let mut world = World::new().await.set("stream.partitioning", "\"golden\"");
+    world.gateway.start().await.stop().await.books();
+    world = world.with_streams(&["telemetry"]);
+    world.check().await.is_available();
+    let more = "partitioning = 'golden'\n";
+    world = world.with_streams_of(&["telemetry"], more);
+    refuses(&world, &["golden.register, which no stream uses", "mkdir -p"]).await;
 }

@@ -72,13 +72,18 @@ impl World {
     }
 
     /// Records go to streams of these names, by their site, with the same key.
-    pub(super) fn with_streams(mut self, names: &[&str]) -> Self {
+    pub(super) fn with_streams(self, names: &[&str]) -> Self {
+        self.with_streams_of(names, "")
+    }
+
+    /// The same, where more is said of each.
+    pub(super) fn with_streams_of(mut self, names: &[&str], more: &str) -> Self {
         let (endpoint, csv) = (self.stream.endpoint(), self.csv_path());
         let table = |name: &&str| {
             format!(
                 "name = '{name}'\nregion = 'us-east-1'\nendpoint = '{endpoint}'\nshards = 4\n\
                  route.topics = ['sites/{name}/#']\n\
-                 credentials = {{ kind = 'csv', file = '{}' }}\n",
+                 credentials = {{ kind = 'csv', file = '{}' }}\n{more}",
                 csv.display()
             )
         };
