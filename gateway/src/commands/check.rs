@@ -31,7 +31,7 @@ pub struct Arguments {
     /// Without this nothing is stored.
     #[arg(long)]
     canary: bool,
-    /// Asks for a dry run at a stream.endpoint whose name is none of AWS. An endpoint that does not
+    /// Asks for a dry run at a stream.endpoint whose name is none of Kinesis. An endpoint that does not
     /// know dry runs, as emulators do not, stores a marked record.
     #[arg(long)]
     trust_dry_run: bool,
