@@ -152,19 +152,25 @@ fn asked<'c>(config: &'c Config, label: Option<&str>) -> Result<Vec<&'c config::
 /// called, in which account it is, and what must be said to assume it.
 ///
 /// # Errors
-/// When it is one that nobody assumes by a key, or not the same for all streams.
+/// When it is one that nobody assumes by a key, or not the same for all streams, with the same to say.
 fn role<'c>(whom: Whom, asked: &[&'c config::Stream]) -> Result<Option<&'c Role>, String> {
     let mut first = None;
     for (place, stream) in asked.iter().enumerate() {
         let role = role_of(whom, stream).map_err(|fault| fault.to_string())?;
         if place == 0 {
             first = role;
-        } else if role.map(|role| &role.arn) != first.map(|role| &role.arn) {
-            let several = "--for role: the streams are not all for the same role: say --stream";
+        } else if role.map(assumed) != first.map(assumed) {
+            let several = "--for role: the streams are not all for the same role and external id: say \
+                           --stream";
             return Err(several.to_owned());
         }
     }
     Ok(first)
+}
+
+/// What tells the policies of roles apart.
+fn assumed(role: &Role) -> (&str, Option<&str>) {
+    (&role.arn, role.external_id.as_deref())
 }
 
 fn role_of(whom: Whom, stream: &config::Stream) -> Result<Option<&Role>, Fault> {

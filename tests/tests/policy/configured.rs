@@ -67,7 +67,13 @@ fn of_several_streams_all_are_allowed_or_the_one_that_is_named() {
     let said = answer(&of_two_roles(), &PRINCIPAL);
     assert_eq!(said.status.code(), Some(64));
     let said = String::from_utf8_lossy(&said.stderr).into_owned();
-    assert!(said.contains("not all for the same role: say --stream"), "{said}");
+    assert!(said.contains("not all for the same role and external id: say --stream"), "{said}");
+    // Whoever assumes one role for both says one thing, or the one stream would be shut out.
+    let one_role = of_two_roles().replace("444455556666:role/for-s", "111122223333:role/for-n");
+    let one_role = one_role.replacen("customer/7", "customer/8", 1);
+    let said = answer(&one_role, &PRINCIPAL);
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains("not all for the same role and external id"), "{said}");
     let resources = |flags: &[&str]| {
         let (permissions, _) = policies(&of_two_roles(), flags);
         permissions["Statement"][0]["Resource"].clone()
@@ -81,6 +87,22 @@ fn of_several_streams_all_are_allowed_or_the_one_that_is_named() {
     assert_eq!(of("n"), serde_json::json!(first));
     let all = resources(&["--account", "123456789012"]);
     assert_eq!(all.as_array().map(Vec::len), Some(3), "{all}");
+}
+
+#[test]
+fn streams_of_several_owners_get_a_policy_each() {
+    let mut config = of_two_roles();
+    for (name, account) in [("n", "111122223333"), ("s", "444455556666")] {
+        let arn = format!("arn = 'arn:aws:kinesis:eu-central-1:{account}:stream/{name}'\n");
+        config = config.replace(&format!("name = '{name}'\nregion = 'eu-central-1'\n"), &arn);
+    }
+    let config = config.replace("[dead_letter]\nstream = 'letters'\n", "");
+    let refused = answer(&config, &["--format", "cli"]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(64), "{said}");
+    assert!(said.contains("(111122223333, 444455556666)") && said.contains("--stream"), "{said}");
+    let script = written(&config, &["--format", "cli", "--stream", "s"]);
+    assert!(script.contains("test \"$account\" = 444455556666 "), "{script}");
 }
 
 #[test]
