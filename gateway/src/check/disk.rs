@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access, statvfs};
+use rustix::io::Errno;
 
 use crate::config::{Config, Partitioning, SpoolMode};
 use crate::pipeline;
@@ -15,7 +16,11 @@ use crate::spool;
 use crate::state_dir;
 
 use super::apart::DIRECTORIES_MAX;
-use super::step::{Class, Finding};
+use super::step::{Class, Finding, State};
+
+/// What to do where we are somebody else.
+pub(super) const AS_THE_GATEWAY: &str =
+    "run the check as the user of the gateway: only then it sees what the gateway sees";
 
 /// A directory that grows.
 struct Store<'c> {
@@ -35,16 +40,39 @@ struct Wanted {
 
 /// Looks, and writes nothing. Waits for the disk.
 pub(super) fn look(config: &Config) -> Finding {
-    let unusable = directories(config).into_iter().filter_map(|dir| usable(&dir).err());
-    if let Some(finding) = unusable.chain(refusals(config)).reduce(Finding::and) {
-        return finding;
+    let place = place(&config.state_dir);
+    if place.state.class().is_some() {
+        return place;
     }
-    let place = Finding::ok(format!("in {}", config.state_dir.display()));
-    place.and(room(&stores(config)).unwrap_or_else(|error| {
+    let is_ours = place.state == State::Ok;
+    let unusable = directories(config).into_iter().filter_map(|dir| usable(&dir).err());
+    // Whose it is, is said once.
+    let unusable = unusable.filter(|finding| is_ours || finding.state != State::Warning);
+    let found = unusable.chain(refusals(config)).fold(place, Finding::and);
+    if found.state.class().is_some() {
+        return found;
+    }
+    found.and(room(&stores(config)).unwrap_or_else(|error| {
         let fix = "see what file system this is: the spool needs a local one";
         let said = format!("how much room there is cannot be told: {error}");
         Finding::failed(Class::Disk, said, fix)
     }))
+}
+
+/// Whose the state is. That of somebody else can be judged by them alone, who may be the gateway.
+fn place(state_dir: &Path) -> Finding {
+    let refusal = match state_dir::check_owner(state_dir) {
+        Err(refusal) if state_dir.is_dir() => refusal.to_string(),
+        Ok(()) | Err(_) => return Finding::ok(format!("in {}", state_dir.display())),
+    };
+    match access(state_dir, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK) {
+        Err(Errno::ACCESS) => Finding::failed(
+            Class::Disk,
+            refusal,
+            format!("{AS_THE_GATEWAY}; if that is who runs this, give it to them (chown)"),
+        ),
+        Ok(()) | Err(_) => Finding::warning(refusal, AS_THE_GATEWAY),
+    }
 }
 
 /// The finding on a disk that says nothing.
@@ -133,9 +161,7 @@ fn usable(dir: &Path) -> Result<(), Finding> {
     if there == dir
         && let Err(refusal) = state_dir::check_owner(dir)
     {
-        let fix =
-            "run the check as the user of the gateway: only then it sees what the gateway sees";
-        return Err(Finding::warning(refusal.to_string(), fix));
+        return Err(Finding::warning(refusal.to_string(), AS_THE_GATEWAY));
     }
     Ok(())
 }
@@ -212,7 +238,6 @@ fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::step::State;
     use super::*;
 
     fn config(state_dir: &Path, more: &str) -> Config {

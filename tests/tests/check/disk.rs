@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 
 use tests::fleet::Load;
 use tests::patience::until;
@@ -53,6 +53,25 @@ async fn directory_of_one_of_several_streams_is_looked_at_like_the_others() {
     world.gateway = world.gateway.without_privileges();
     let told = world.check().await;
     told.fails(13, &["disk"]).says("disk", "failed", &["valves cannot be written", "chown"]);
+}
+
+#[tokio::test]
+async fn check_by_another_user_than_the_gateway_s_says_so_once_and_blames_nobody() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound");
+    let mut world = World::new().await.set("metrics.listen", &format!("\"{address}\""));
+    let state = world.gateway.dir().join("tidegate-state");
+    fs::create_dir(&state).expect("a writable directory");
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o700)).expect("our own");
+    chown(&state, Some(65_534), Some(65_534)).expect("the tests run as root");
+    // Root sees what there is, and says whose it is once.
+    let told = world.check().await;
+    told.says("disk", "warning", &["belongs to user 65534", "as the user of the gateway", "free"]);
+    world.gateway = world.gateway.without_privileges();
+    let told = world.check().await;
+    told.fails(13, &["disk"])
+        .says("disk", "failed", &["belongs to user 65534", "as the user of the gateway", "chown"])
+        .says("configuration", "warning", &["whether that is the gateway cannot be seen"]);
 }
 
 #[tokio::test]
