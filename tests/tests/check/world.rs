@@ -188,10 +188,10 @@ impl Told {
         self
     }
 
-    /// Whether `name` is a warning.
-    pub(super) fn is_warned_of(&self, name: &str) -> bool {
-        let mut steps = self.steps().iter();
-        steps.any(|step| text(step, "name") == name && text(step, "state") == "warning")
+    /// Whether `name` is a warning that says `words`.
+    pub(super) fn warns(&self, name: &str, words: &str) -> bool {
+        let mut steps = self.steps().iter().filter(|step| text(step, "name") == name);
+        steps.any(|step| text(step, "state") == "warning" && text(step, "said").contains(words))
     }
 
     /// The connection is available.
