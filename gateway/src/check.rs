@@ -58,10 +58,10 @@ pub async fn check(
     let broker = Box::pin(broker::look(&config.mqtt, client_id, deadline));
     let accounts = join_all(accounts(config).map(|account| account.look(wishes, deadline)));
     let whole = config.clone();
-    let disk = timed(apart(DIRECTORIES_MAX, move || disk::look(&whole)));
+    let disk = timed(apart(DIRECTORIES_MAX, move || (disk::look(&whole), port::look(&whole))));
     let (broker, accounts, (disk, looking)) = join3(broker, accounts, disk).await;
-    let disk = disk.unwrap_or_else(|| disk::silent(config));
-    let configuration = [Some(configuration(config)), port::look(config)].into_iter().flatten();
+    let (disk, port) = disk.unwrap_or_else(|| (disk::silent(config), None));
+    let configuration = [Some(configuration(config)), port].into_iter().flatten();
     let configuration =
         configuration.map(|it| Step::of(Subject::Configuration, it, Duration::ZERO));
     let mut steps: Vec<_> = configuration.collect();

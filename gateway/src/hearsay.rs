@@ -9,7 +9,14 @@
 const CHARS_MAX: usize = 512;
 
 /// What is not for repeating begins with one of these, in capitals or not: with the first that is found.
-const NOT_TO_REPEAT: [&str; 3] = ["the canonical string", "canonical", "x-amz-security-token"];
+const NOT_TO_REPEAT: [&str; 6] = [
+    "the canonical string",
+    "canonical string",
+    "canonical request",
+    "canonical_request",
+    "canonicalrequest",
+    "x-amz-security-token",
+];
 
 /// What stands for everything that is left out.
 const LEFT_OUT: char = '…';
@@ -77,7 +84,8 @@ mod tests {
 
     #[test]
     fn what_is_short_and_plain_is_repeated_as_it_is() {
-        for said in [MISMATCH, "", "für alle: ✓", "a\u{fffd}b"] {
+        let denied = "User: arn:aws:iam::123456789012:user/canonical-iot is not authorized";
+        for said in [MISMATCH, "", "für alle: ✓", "a\u{fffd}b", denied] {
             assert_eq!(repeatable(said), said);
         }
         assert_eq!(repeatable("  padded \n"), "padded");

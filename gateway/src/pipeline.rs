@@ -49,6 +49,7 @@ mod tests;
 mod watching;
 
 pub use keys::keep;
+pub use opened::refusals;
 pub use sender::{Sender, Sent, Unsent};
 
 use flow::{Flow, Occasions};

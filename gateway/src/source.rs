@@ -26,8 +26,8 @@ mod v5;
 mod window;
 mod wire;
 
-pub use lane::{Lane, run};
-pub use look::{NotSeen, Seen, knock, look, onlooker, trusts};
+pub use lane::{Lane, run, run_beside};
+pub use look::{Came, NotSeen, Seen, knock, look, onlooker, trusts};
 
 /// One MQTT PUBLISH as received.
 #[derive(Debug, Clone)]
@@ -167,11 +167,23 @@ struct Fresh {
 #[derive(Debug)]
 enum Request<'a> {
     Acknowledge(u16),
-    Subscribe { packet_id: u16, filters: &'a [Subscription] },
-    Unsubscribe { packet_id: u16, filter: &'a str },
-    PublishRetained { packet_id: u16, topic: &'a str, payload: &'static str },
+    Subscribe {
+        packet_id: u16,
+        filters: &'a [Subscription],
+    },
+    Unsubscribe {
+        packet_id: u16,
+        filter: &'a str,
+    },
+    PublishRetained {
+        packet_id: u16,
+        topic: &'a str,
+        payload: &'static str,
+    },
     Ping,
     Disconnect,
+    /// The same, and the session ends with the connection; in MQTT 3.1.1 as was said at its begin.
+    Leave,
 }
 
 /// One version of the protocol: packets to and from bytes.

@@ -29,7 +29,7 @@ use crate::record::PartitionKey;
 pub use disk::{Directory, Disk, LockError, TARGET, directories};
 pub use open::{OpenError, Recovery, advice};
 pub use read::Read;
-pub use survey::{SegmentSurvey, Survey, Unreadable, Visited, survey};
+pub use survey::{SegmentSurvey, Survey, Unreadable, Visited, awaited, survey};
 
 use append::Active;
 use progress::Progress;

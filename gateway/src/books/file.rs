@@ -99,10 +99,15 @@ impl LedgerFile {
 
     /// Whether a process keeps the books now. Writes nothing, and two that look do not see each
     /// other.
-    #[must_use]
-    pub fn is_held(&self) -> bool {
-        let file = File::open(self.path.with_extension("lock"));
-        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    ///
+    /// # Errors
+    /// When that cannot be seen.
+    pub fn is_held(&self) -> io::Result<bool> {
+        match File::open(self.path.with_extension("lock")) {
+            Ok(file) => Ok(matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// The books.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 use crate::config::{Mqtt, MqttVersion};
-use crate::source::{self, NotSeen, Seen, Welcome};
+use crate::source::{self, Came, NotSeen, Seen, Welcome};
 
 use super::deadline::{BROKER_MAX, Deadline, connecting_max, timed};
 use super::names::resolve;
@@ -58,9 +58,13 @@ async fn visit(mqtt: &Mqtt, client_id: Option<&str>, deadline: Deadline) -> (Fin
         return (unreached, skipped());
     }
     let made_up = || format!("{}-check-{:08x}", mqtt.client_id, fastrand::u32(..));
-    let client_id = client_id.map_or_else(made_up, str::to_owned);
+    let said = client_id;
+    let client_id = said.map_or_else(made_up, str::to_owned);
     match deadline.within(BROKER_MAX, Box::pin(source::look(mqtt, &client_id))).await {
         Some(Ok(seen)) => (found(mqtt, &client_id, &seen), queue(&seen)),
+        Some(Err(NotSeen { came: Came::AsAnother, .. })) if said.is_some() => {
+            (in_use(&client_id), skipped())
+        }
         Some(Err(unseen)) => (not_seen(mqtt, &client_id, unseen), skipped()),
         None => {
             let said = format!("no answer within {} s", BROKER_MAX.as_secs());
@@ -69,21 +73,28 @@ async fn visit(mqtt: &Mqtt, client_id: Option<&str>, deadline: Deadline) -> (Fin
     }
 }
 
-fn not_seen(mqtt: &Mqtt, client_id: &str, NotSeen { said, fix, refused }: NotSeen) -> Finding {
-    let by_name = || {
-        format!(
-            "a broker that admits clients by their client id does not know {client_id}: allow those \
-             that begin with {}-check-, or say one that it admits and nobody else uses (--client-id)",
-            mqtt.client_id
-        )
-    };
-    let fix = match (fix, refused) {
-        (Some(fix), true) => format!("{fix}\n{}", by_name()),
-        (None, true) => by_name(),
-        (Some(fix), false) => fix,
-        (None, false) => unexplained(mqtt, client_id),
-    };
-    Finding::failed(Class::Broker, format!("{said}, as {client_id}"), fix)
+/// The finding where the name that was said is somebody's.
+fn in_use(client_id: &str) -> Finding {
+    let said = format!(
+        "it has a session of {client_id}: somebody bears that name, or did. Nothing was subscribed, and \
+         the session was left as it is; whoever was connected by that name was disconnected once"
+    );
+    let fix = "say another name (--client-id), which the broker admits and nobody uses, with the same \
+               rights as the gateway's";
+    Finding::failed(Class::Broker, said, fix)
+}
+
+fn not_seen(mqtt: &Mqtt, client_id: &str, NotSeen { said, fix, came }: NotSeen) -> Finding {
+    let is_unexplained = fix.is_none();
+    let by_name = format!(
+        "a broker that admits clients by their client id does not know {client_id}: allow those that \
+         begin with {}-check-, or say one that it admits and nobody else uses (--client-id)",
+        mqtt.client_id
+    );
+    let fix = fix.or_else(|| (came != Came::Refused).then(|| unexplained(mqtt, client_id)));
+    let is_by_name = came == Came::Refused || came == Came::Out && is_unexplained;
+    let fixes: Vec<_> = fix.into_iter().chain(is_by_name.then_some(by_name)).collect();
+    Finding::failed(Class::Broker, format!("{said}, as {client_id}"), fixes.join("\n"))
 }
 
 fn unexplained(mqtt: &Mqtt, client_id: &str) -> String {

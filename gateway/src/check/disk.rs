@@ -1,7 +1,6 @@
 //! The disk: whether our directories can be written, and have the room that they may take.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -9,15 +8,19 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access, statvfs};
+use rustix::io::Errno;
 
-use crate::books::LedgerFile;
 use crate::config::{Config, Partitioning, SpoolMode};
-use crate::register::RegisterFile;
+use crate::pipeline;
 use crate::spool;
 use crate::state_dir;
 
 use super::apart::DIRECTORIES_MAX;
-use super::step::{Class, Finding};
+use super::step::{Class, Finding, State};
+
+/// What to do where we are somebody else.
+pub(super) const AS_THE_GATEWAY: &str =
+    "run the check as the user of the gateway: only then it sees what the gateway sees";
 
 /// A directory that grows.
 struct Store<'c> {
@@ -37,16 +40,39 @@ struct Wanted {
 
 /// Looks, and writes nothing. Waits for the disk.
 pub(super) fn look(config: &Config) -> Finding {
-    let unusable = directories(config).into_iter().filter_map(|dir| usable(&dir).err());
-    if let Some(finding) = unusable.chain(unreadable(config)).reduce(Finding::and) {
-        return finding;
+    let place = place(&config.state_dir);
+    if place.state.class().is_some() {
+        return place;
     }
-    let place = Finding::ok(format!("in {}", config.state_dir.display()));
-    place.and(room(&stores(config)).unwrap_or_else(|error| {
+    let is_ours = place.state == State::Ok;
+    let unusable = directories(config).into_iter().filter_map(|dir| usable(&dir).err());
+    // Whose it is, is said once.
+    let unusable = unusable.filter(|finding| is_ours || finding.state != State::Warning);
+    let found = unusable.chain(refusals(config)).fold(place, Finding::and);
+    if found.state.class().is_some() {
+        return found;
+    }
+    found.and(room(&stores(config)).unwrap_or_else(|error| {
         let fix = "see what file system this is: the spool needs a local one";
         let said = format!("how much room there is cannot be told: {error}");
         Finding::failed(Class::Disk, said, fix)
     }))
+}
+
+/// Whose the state is. That of somebody else can be judged by them alone, who may be the gateway.
+fn place(state_dir: &Path) -> Finding {
+    let refusal = match state_dir::check_owner(state_dir) {
+        Err(refusal) if state_dir.is_dir() => refusal.to_string(),
+        Ok(()) | Err(_) => return Finding::ok(format!("in {}", state_dir.display())),
+    };
+    match access(state_dir, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK) {
+        Err(Errno::ACCESS) => Finding::failed(
+            Class::Disk,
+            refusal,
+            format!("{AS_THE_GATEWAY}; if that is who runs this, give it to them (chown)"),
+        ),
+        Ok(()) | Err(_) => Finding::warning(refusal, AS_THE_GATEWAY),
+    }
 }
 
 /// The finding on a disk that says nothing.
@@ -96,20 +122,13 @@ fn registers(config: &Config) -> impl Iterator<Item = PathBuf> {
     numbered.map(|stream| stream.within(&config.state_dir))
 }
 
-/// What lies there that no gateway could go on with. One that runs goes on, and changes it meanwhile.
-fn unreadable(config: &Config) -> Vec<Finding> {
-    if LedgerFile::new(&config.state_dir).is_held() {
-        return Vec::new();
-    }
-    let failed = |error: &dyn Error| {
+/// With what of what lies there a start would not go on. One that runs may have begun with another
+/// configuration.
+fn refusals(config: &Config) -> impl Iterator<Item = Finding> {
+    pipeline::refusals(config).into_iter().map(|refusal| {
         let fix = "do as it says, or say another directory: a gateway does not start with this";
-        Finding::failed(Class::Disk, error.to_string(), fix)
-    };
-    let spools = spools(config).filter(|dir| dir.is_dir());
-    let spools = spools.filter_map(|dir| spool::survey(&spool::Directory::new(&dir)).err());
-    let registers = registers(config).filter_map(|dir| RegisterFile::look(&dir).err());
-    let spools = spools.map(|error| failed(&error));
-    spools.chain(registers.map(|error| failed(&error))).collect()
+        Finding::failed(Class::Disk, format!("{refusal:#}"), fix)
+    })
 }
 
 /// The nearest directory to `dir`, itself or above, that is there.
@@ -142,9 +161,7 @@ fn usable(dir: &Path) -> Result<(), Finding> {
     if there == dir
         && let Err(refusal) = state_dir::check_owner(dir)
     {
-        let fix =
-            "run the check as the user of the gateway: only then it sees what the gateway sees";
-        return Err(Finding::warning(refusal.to_string(), fix));
+        return Err(Finding::warning(refusal.to_string(), AS_THE_GATEWAY));
     }
     Ok(())
 }
@@ -221,7 +238,6 @@ fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::step::State;
     use super::*;
 
     fn config(state_dir: &Path, more: &str) -> Config {
@@ -245,19 +261,16 @@ mod tests {
     }
 
     #[test]
-    fn a_spool_of_a_newer_version_is_a_failure_until_somebody_has_it_open() {
+    fn a_spool_of_a_newer_version_is_a_failure_with_what_to_do() {
         let dir = tempfile::tempdir().unwrap();
         let spool = dir.path().join("spool");
         fs::create_dir(&spool).unwrap();
         let mut cursor = b"TGCURSOR\x02\0\0\0what comes then".to_vec();
         cursor.extend(crc32c::crc32c(&cursor).to_le_bytes());
         fs::write(spool.join("cursor"), cursor).unwrap();
-        let config = config(dir.path(), SMALL);
-        let finding = look(&config);
+        let finding = look(&config(dir.path(), SMALL));
         assert_eq!(finding.state, State::Failed(Class::Disk), "{finding:?}");
         assert!(finding.said.contains("has format version 2"), "{finding:?}");
-        let _held = LedgerFile::new(dir.path()).hold().unwrap();
-        assert_eq!(look(&config).state, State::Ok);
     }
 
     #[test]

@@ -153,7 +153,9 @@ fn takes(heard: &Heard<'_>, target: &StreamTarget, put: &Result<Outcome, Refusal
                 "{name} takes records, but the endpoint does not know dry runs: a marked record is \
                  in {shard} as {sequence_number}"
             );
-            Finding::warning(said, "leave --trust-dry-run out: this is no endpoint of Kinesis")
+            let fix =
+                "say another stream.endpoint: this one is not of Kinesis; and no --trust-dry-run";
+            Finding::warning(said, fix)
         }
         Err(refusal) if refusal.cause.is_the_key() => Finding::skipped("needs credentials"),
         Err(refusal) if matches!(refusal.cause, Cause::Kms(_)) => {

@@ -67,7 +67,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 fn audit(config: &Config, json: bool) -> Result<ExitCode> {
     let file = LedgerFile::new(&config.state_dir);
-    let gateway_runs = file.is_held();
+    let gateway_runs = file.is_held().unwrap_or(false);
     let books = file.read().context("no books: has the gateway run with this state_dir?")?;
     let (letters, letters_of_records) = letters(&config.dead_letter.dir)?;
     let spooled = spool::directories(&config.spool.dir).context("spool.dir")?;

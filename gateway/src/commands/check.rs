@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
+use clap::builder::NonEmptyStringValueParser;
 
 use crate::check::apart::{FILES_MAX, apart};
 use crate::check::report::Report;
@@ -25,13 +26,13 @@ pub struct Arguments {
     config: PathBuf,
     /// The client id for the visit to the broker, instead of mqtt.client_id with -check- and a number
     /// behind it. For a broker that admits clients by their client id. Nobody else may use it.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     client_id: Option<String>,
     /// Stores one marked record, {"tidegate_canary": …}, and reads it back where that is permitted.
     /// Without this nothing is stored.
     #[arg(long)]
     canary: bool,
-    /// Asks for a dry run at a stream.endpoint whose name is none of AWS. An endpoint that does not
+    /// Asks for a dry run at a stream.endpoint whose name is none of Kinesis. An endpoint that does not
     /// know dry runs, as emulators do not, stores a marked record.
     #[arg(long)]
     trust_dry_run: bool,

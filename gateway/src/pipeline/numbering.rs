@@ -23,6 +23,9 @@ mod anew;
 #[cfg(test)]
 mod tests;
 
+/// What has keys numbered.
+const SETTING: &str = "stream.partitioning = \"golden\"";
+
 /// Makes partition keys, and lets their records pass.
 #[derive(Debug)]
 pub(super) struct Numbering {
@@ -48,19 +51,33 @@ pub(super) struct Written {
 }
 
 impl Numbering {
+    /// Looks whether [`Self::open`] could go on with what lies there, and writes nothing.
+    ///
+    /// # Errors
+    /// When the register cannot be relied on, or would begin while another lies unused.
+    pub(super) fn look(config: &Config, stream: &Stream) -> Result<()> {
+        if stream.partitioning == Partitioning::Md5 {
+            return Ok(());
+        }
+        let dir = stream.within(&config.state_dir);
+        let look = || match RegisterFile::path_in(&dir).exists() {
+            true => Ok(RegisterFile::look(&dir)?),
+            false => anew::check(config, stream),
+        };
+        look().context(SETTING)
+    }
+
     /// Opens the register, if keys are placed by their numbers.
     ///
     /// # Errors
-    /// When it cannot be relied on, or would begin while another lies unused.
+    /// When it cannot be relied on, or is in use.
     pub(super) fn open(config: &Config, stream: &Stream) -> Result<Self> {
         let (file, register) = match stream.partitioning {
             Partitioning::Md5 => (None, None),
             Partitioning::Golden => {
-                let setting = "stream.partitioning = \"golden\"";
                 let dir = stream.within(&config.state_dir);
-                anew::check(config, stream).context(setting)?;
-                state_dir::create(&dir).context(setting)?;
-                let (file, register) = RegisterFile::open(&dir).context(setting)?;
+                state_dir::create(&dir).context(SETTING)?;
+                let (file, register) = RegisterFile::open(&dir).context(SETTING)?;
                 info!(
                     numbered = register.len(),
                     before = register.before(),

@@ -7,7 +7,7 @@ use tracing::{Span, error, info, warn};
 use crate::config::{Config, SpoolMode, Stream};
 use crate::custody::{Found, Job, Outcome};
 use crate::metrics::StreamCounts;
-use crate::spool::{Appended, Bounds, Directory, Recovery, Seq, Spool};
+use crate::spool::{Appended, Bounds, Directory, Recovery, Seq, Spool, awaited};
 
 use super::joined;
 use said::{Met, Said, Trouble};
@@ -34,6 +34,22 @@ pub(super) struct Done {
 }
 
 impl Spooling {
+    /// Looks whether [`Self::open`] could go on with what lies there, and writes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be gone on with, or what waits there is for another stream.
+    pub(super) fn look(config: &Config, stream: &Stream) -> Result<()> {
+        let settings = config.spool_of(stream);
+        if settings.mode == SpoolMode::Off || !settings.dir.is_dir() {
+            return Ok(());
+        }
+        let look = || {
+            let waiting = awaited(&Directory::new(&settings.dir))?;
+            addressee::look(&settings.dir, stream, waiting).map(drop)
+        };
+        look().context("spool.dir")
+    }
+
     /// Opens the spool of `stream`, if there is to be one, and says what was found in it. That is
     /// counted, and what turned out to be unreadable.
     ///

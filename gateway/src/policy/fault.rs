@@ -36,6 +36,12 @@ pub enum Fault {
          each, by --stream", .0.join(", ")
     )]
     SeveralPartitions(Vec<&'static str>),
+    /// Streams of several owners, none of whom would create a user for all of them.
+    #[error(
+        "the streams are in several accounts ({}): write a policy for the owner of each (--stream)",
+        .0.join(", ")
+    )]
+    SeveralAccounts(Vec<String>),
     /// A KMS key that can encrypt none of the streams.
     #[error(
         "--kms {key}: a stream is encrypted with a key of its own region, and none is in {region}"

@@ -114,6 +114,10 @@ fn faults(request: &Request) -> Vec<Fault> {
     if partitions.len() > 1 {
         faults.push(Fault::SeveralPartitions(partitions.into_iter().collect()));
     }
+    let accounts = accounts(request);
+    if request.role.is_none() && accounts.len() > 1 {
+        faults.push(Fault::SeveralAccounts(accounts.into_iter().map(str::to_owned).collect()));
+    }
     for key in keys {
         if !streams.iter().any(|stream| stream.arn.region == key.region()) {
             let (key, region) = (key.to_string(), key.region().to_owned());
@@ -194,6 +198,12 @@ fn account(request: &Request) -> Option<String> {
     let mut accounts = request.streams.iter().map(|stream| stream.arn.account.id());
     let first = accounts.next().flatten()?;
     accounts.all(|account| account == Some(first)).then(|| first.to_owned())
+}
+
+/// Those of the streams that take records, as far as they are known.
+fn accounts(request: &Request) -> BTreeSet<&str> {
+    let of_records = request.streams.iter().filter(|stream| stream.holds == Holds::Records);
+    of_records.filter_map(|stream| stream.arn.account.id()).collect()
 }
 
 /// The account of a stream that is in another one than the configured role.

@@ -104,7 +104,7 @@ impl RegisterFile {
     /// # Errors
     /// When it cannot.
     pub fn look(state_dir: &Path) -> Result<(), OpenError> {
-        let path = state_dir.join(NAME);
+        let path = Self::path_in(state_dir);
         match fs::read(&path) {
             Ok(bytes) => read(&path, &bytes).map(drop),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -11,6 +11,7 @@ use crate::config::{Config, Mqtt, MqttVersion};
 use crate::login;
 use crate::metrics::Counters;
 
+use super::look::{Came, knock};
 use super::session::{End, Session};
 use super::v3::V3;
 use super::v5::V5;
@@ -39,6 +40,17 @@ pub struct Lane {
 
 /// Runs one connection until everything is settled after a stop, or the next stage is gone.
 pub async fn run(lane: Lane) {
+    run_as(lane, None).await;
+}
+
+/// The same for an [onlooker](super::onlooker) beside the gateway, whose settings are `own`, and by
+/// whose name [nobody is known](knock) just now. That may change with every connection that is lost:
+/// ends, too, when the broker takes us for somebody else.
+pub async fn run_beside(lane: Lane, own: &Mqtt) {
+    run_as(lane, Some(own)).await;
+}
+
+async fn run_as(lane: Lane, beside: Option<&Mqtt>) {
     let mqtt = &lane.config.mqtt;
     let client_id = mqtt.lane_client_id(lane.index.into());
     let status_topic = mqtt.status_topic.then(|| format!("tidegate/{client_id}/status"));
@@ -50,25 +62,34 @@ pub async fn run(lane: Lane) {
         MqttVersion::V5 => {
             let wire = Wire::new(V5::new(mqtt, &client_id, status), mqtt);
             let window = Window::new(Some(mqtt.receive_maximum));
-            Box::pin(live(wire, Session::new(lane, window, client_id, status_topic))).await;
+            let session = Session::new(lane, window, client_id.clone(), status_topic);
+            Box::pin(live(wire, session, beside.map(|own| (own, &*client_id)))).await;
         }
         MqttVersion::V3 => {
             let wire = Wire::new(V3::new(mqtt, &client_id, status), mqtt);
             let window = Window::new(None);
-            Box::pin(live(wire, Session::new(lane, window, client_id, status_topic))).await;
+            let session = Session::new(lane, window, client_id.clone(), status_topic);
+            Box::pin(live(wire, session, beside.map(|own| (own, &*client_id)))).await;
         }
     }
 }
 
-/// Connects again and again until the session is over.
-async fn live<D: Dialect>(mut wire: Wire<D>, mut session: Session) {
+/// Connects again and again until the session is over; one beside the gateway, by the name that is given
+/// with the gateway's settings, until that is somebody else's.
+async fn live<D: Dialect>(mut wire: Wire<D>, mut session: Session, beside: Option<(&Mqtt, &str)>) {
     let mqtt = session.config.mqtt.clone();
     let backoff = Backoff::new(mqtt.reconnect);
     let mut failures = 0;
     loop {
-        let end = match fresh(&mqtt) {
-            Ok(fresh) => session.converse(&mut wire, fresh).await,
-            Err(error) => End::Fault(Fault::refusal(format!("{error:#}"), None)),
+        let free = match beside {
+            Some((own, client_id)) if failures > 0 => Box::pin(knock(own, client_id)).await,
+            Some(_) | None => Ok(()),
+        };
+        let end = match (free, fresh(&mqtt)) {
+            (Ok(()), Ok(fresh)) => session.converse(&mut wire, fresh).await,
+            (Err(not_seen), _) if not_seen.came == Came::AsAnother => End::Over,
+            (Err(not_seen), _) => End::Fault(not_seen.into()),
+            (_, Err(error)) => End::Fault(Fault::refusal(format!("{error:#}"), None)),
         };
         wire.hang_up();
         session.ledger.disconnected();

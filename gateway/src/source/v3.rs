@@ -87,7 +87,7 @@ impl Dialect for V3 {
                 ..Publish::new(topic, QoS::AtLeastOnce, payload)
             }),
             Request::Ping => Packet::PingReq,
-            Request::Disconnect => Packet::Disconnect,
+            Request::Disconnect | Request::Leave => Packet::Disconnect,
         };
         put(&packet, out);
     }

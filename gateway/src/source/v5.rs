@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use rumqttc::v5::mqttbytes::v5::{
-    ConnAck, Connect, ConnectProperties, ConnectReturnCode, Disconnect, DisconnectReasonCode,
-    Filter, LastWill, Login, Packet, PingReq, PubAck, Publish, RetainForwardRule, Subscribe,
-    SubscribeReasonCode, Unsubscribe,
+    ConnAck, Connect, ConnectProperties, ConnectReturnCode, Disconnect, DisconnectProperties,
+    DisconnectReasonCode, Filter, LastWill, Login, Packet, PingReq, PubAck, Publish,
+    RetainForwardRule, Subscribe, SubscribeReasonCode, Unsubscribe,
 };
 use rumqttc::v5::mqttbytes::{Error, QoS};
 
@@ -45,8 +45,12 @@ impl V5 {
     }
 
     fn filter(&self, subscription: &Subscription) -> Filter {
+        // What the broker says of itself is there as what it retains.
+        let is_of_broker = subscription.filter.starts_with("$SYS/");
+        let rule =
+            if is_of_broker { &RetainForwardRule::OnNewSubscribe } else { &self.retain_rule };
         Filter {
-            retain_forward_rule: self.retain_rule.clone(),
+            retain_forward_rule: rule.clone(),
             ..Filter::new(&subscription.filter, qos(subscription.qos))
         }
     }
@@ -96,6 +100,15 @@ impl Dialect for V5 {
             Request::Disconnect => {
                 Packet::Disconnect(Disconnect::new(DisconnectReasonCode::NormalDisconnection))
             }
+            Request::Leave => Packet::Disconnect(Disconnect {
+                properties: Some(DisconnectProperties {
+                    session_expiry_interval: Some(0),
+                    reason_string: None,
+                    user_properties: Vec::new(),
+                    server_reference: None,
+                }),
+                ..Disconnect::new(DisconnectReasonCode::NormalDisconnection)
+            }),
         };
         put(&packet, out);
     }

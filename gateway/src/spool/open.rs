@@ -44,9 +44,7 @@ impl<D: Disk> Spool<D> {
         })?;
         let left = look(&disk)?;
         left.warn(&disk);
-        if let Some(unread) = left.found.iter().find(|found| found.state == State::Unread) {
-            return Err(OpenError::Unread { file: disk.path(&unread.segment.name.to_string()) });
-        }
+        let left = left.whole(&disk)?;
         if left.memory == Memory::Unreadable {
             disk.quarantine(CURSOR)
                 .map_err(|source| OpenError::Io { path: disk.path(CURSOR), source })?;

@@ -71,7 +71,19 @@ pub struct Unreadable {
 /// # Errors
 /// When the directory cannot be read, or is of a newer version.
 pub fn survey<D: Disk>(disk: &D) -> Result<Survey, OpenError> {
-    let left = look(disk)?;
+    survey_of(look(disk)?, disk)
+}
+
+/// How many entries would have to be delivered by who [opens](super::Spool::open) the spool now. Writes
+/// nothing, and waits for nobody.
+///
+/// # Errors
+/// Those with which it would not open, but for what another process has.
+pub fn awaited<D: Disk>(disk: &D) -> Result<u64, OpenError> {
+    Ok(survey_of(look(disk)?.whole(disk)?, disk)?.unsettled())
+}
+
+fn survey_of<D: Disk>(left: Left, disk: &D) -> Result<Survey, OpenError> {
     let missing = still_missing(disk, left.missing())?;
     let Left { segments, foreign, cursor, .. } = left;
     let of = |segment: &Segment| {

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 
+use tests::fleet::Load;
+use tests::patience::until;
 use tests::small_disk::SmallDisk;
-use tidegate::rehearsal::stream::Settings;
+use tidegate::rehearsal::stream::{Link, Settings};
 
 use super::world::World;
 
@@ -54,6 +56,25 @@ async fn directory_of_one_of_several_streams_is_looked_at_like_the_others() {
 }
 
 #[tokio::test]
+async fn check_by_another_user_than_the_gateway_s_says_so_once_and_blames_nobody() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound");
+    let mut world = World::new().await.set("metrics.listen", &format!("\"{address}\""));
+    let state = world.gateway.dir().join("tidegate-state");
+    fs::create_dir(&state).expect("a writable directory");
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o700)).expect("our own");
+    chown(&state, Some(65_534), Some(65_534)).expect("the tests run as root");
+    // Root sees what there is, and says whose it is once.
+    let told = world.check().await;
+    told.says("disk", "warning", &["belongs to user 65534", "as the user of the gateway", "free"]);
+    world.gateway = world.gateway.without_privileges();
+    let told = world.check().await;
+    told.fails(13, &["disk"])
+        .says("disk", "failed", &["belongs to user 65534", "as the user of the gateway", "chown"])
+        .says("configuration", "warning", &["whether that is the gateway cannot be seen"]);
+}
+
+#[tokio::test]
 async fn file_that_another_user_left_is_named() {
     let mut world = World::new().await;
     world.gateway.start().await.stop().await.books();
@@ -91,4 +112,41 @@ async fn port_of_the_metrics_that_is_taken_is_told_unless_the_gateway_has_it() {
     let run = world.gateway.start().await;
     world.check().await.is_available();
     run.stop().await.books();
+}
+
+/// A check and a start refuse what lies there, with the same words.
+async fn refuses(world: &World, texts: &[&str]) {
+    world.check().await.fails(13, &["disk"]).says("disk", "failed", texts);
+    let started = world.gateway.ask(&["run"]).await;
+    assert!(started.code == Some(1), "{started:?}");
+    for text in texts {
+        assert!(started.log.contains(text), "{started:?}");
+    }
+}
+
+#[tokio::test]
+async fn records_that_wait_for_another_stream_fail_the_check_as_they_fail_a_start() {
+    let world = World::new().await;
+    let _beside =
+        world.stream.beside(Settings { name: "valves".to_owned(), ..Settings::default() });
+    let run = world.gateway.start().await;
+    world.stream.faults(|faults| faults.link = Link::Refusing);
+    Load::new(3, 100).publish(world.broker.port).await;
+    until("all wait", || run.times_said("the stream does not keep up") > 0).await;
+    assert_eq!(run.stop().await.books().spooled, 3);
+    world.stream.faults(|faults| faults.link = Link::Up);
+    let world = world.set("stream.name", "\"valves\"");
+    refuses(&world, &["3 records wait in", "for the stream telemetry us-east-1"]).await;
+    world.set("stream.name", "\"telemetry\"").check().await.is_available();
+}
+
+#[tokio::test]
+async fn numbers_of_devices_that_no_stream_looks_for_fail_the_check_as_they_fail_a_start() {
+    let mut world = World::new().await.set("stream.partitioning", "\"golden\"");
+    world.gateway.start().await.stop().await.books();
+    world = world.with_streams(&["telemetry"]);
+    world.check().await.is_available();
+    let more = "partitioning = 'golden'\n";
+    world = world.with_streams_of(&["telemetry"], more);
+    refuses(&world, &["golden.register, which no stream uses", "mkdir -p"]).await;
 }

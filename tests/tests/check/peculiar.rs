@@ -1,9 +1,11 @@
 //! Brokers that are peculiar: each a few lines of MQTT 5, as their makers have it.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
 
 use super::world::{Told, World};
 
@@ -16,6 +18,12 @@ enum Manner {
     AdmitsByName,
     /// It grants QoS 0, whatever is asked for.
     LowersQos,
+    /// It has a session of everybody.
+    KnowsEverybody,
+    /// It closes the connection of who does not please it.
+    Taciturn,
+    /// It takes one connection a second.
+    Deliberate,
 }
 
 const CONNECT: u8 = 1;
@@ -30,10 +38,11 @@ async fn told(manner: Manner, flags: &[&str]) -> Told {
     let flags = [&["--trust-dry-run"], flags].concat();
     // One client after the other.
     let serve = async {
+        let mut rested = sleep(Duration::ZERO).deadline();
         loop {
             let (client, _) = listener.accept().await.expect("a client");
             // It ends as the client does.
-            drop(converse(client, manner).await);
+            drop(converse(client, manner, &mut rested).await);
         }
     };
     tokio::select! {
@@ -42,8 +51,12 @@ async fn told(manner: Manner, flags: &[&str]) -> Told {
     }
 }
 
-/// Until the client leaves.
-async fn converse(mut client: TcpStream, manner: Manner) -> io::Result<()> {
+/// Until the client leaves. When a deliberate broker takes the next one is `rested`.
+async fn converse(
+    mut client: TcpStream,
+    manner: Manner,
+    rested: &mut tokio::time::Instant,
+) -> io::Result<()> {
     loop {
         let (kind, body) = packet(&mut client).await?;
         let says = |text: &str| body.windows(text.len()).any(|part| part == text.as_bytes());
@@ -52,7 +65,16 @@ async fn converse(mut client: TcpStream, manner: Manner) -> io::Result<()> {
                 // The client identifier is not valid.
                 return client.write_all(&[0x20, 3, 0, 0x85, 0]).await;
             }
-            CONNECT => client.write_all(&[0x20, 3, 0, 0, 0]).await?,
+            CONNECT if manner == Manner::Taciturn => return Ok(()),
+            CONNECT => {
+                let now = sleep(Duration::ZERO).deadline();
+                if manner == Manner::Deliberate && now < *rested {
+                    return Ok(());
+                }
+                *rested = now + Duration::from_secs(1);
+                let is_known = u8::from(manner == Manner::KnowsEverybody);
+                client.write_all(&[0x20, 3, is_known, 0, 0]).await?;
+            }
             SUBSCRIBE if manner == Manner::SilentAboutItself && says("$SYS") => {}
             SUBSCRIBE => {
                 let granted = u8::from(manner != Manner::LowersQos);
@@ -100,4 +122,23 @@ async fn filter_that_is_granted_at_qos_0_is_a_warning() {
     let told = told(Manner::LowersQos, &[]).await;
     let filter = tests::installation::FILTER;
     told.is_available().says("broker", "warning", &["no more than QoS 0 for", filter]);
+}
+
+#[tokio::test]
+async fn name_that_was_said_and_is_somebody_s_is_not_called_a_renaming() {
+    let told = told(Manner::KnowsEverybody, &["--client-id", "edge-1"]).await;
+    let words = ["it has a session of edge-1: somebody bears that name", "say another name"];
+    told.fails(10, &["broker"]).says("broker", "failed", &words);
+}
+
+#[tokio::test]
+async fn broker_that_closes_the_connection_may_admit_by_client_id() {
+    let told = told(Manner::Taciturn, &[]).await;
+    let words = ["speaks MQTT without TLS", "that begin with edge-1-check-", "--client-id"];
+    told.fails(10, &["broker"]).says("broker", "failed", &words);
+}
+
+#[tokio::test]
+async fn broker_that_takes_one_connection_a_second_is_available() {
+    told(Manner::Deliberate, &[]).await.is_available().says("broker", "ok", &[]);
 }

@@ -4,8 +4,9 @@
 use tempfile::TempDir;
 use tests::fleet::Load;
 use tests::mosquitto::{Mosquitto, Settings, password_file};
-use tests::patience::in_time;
+use tests::patience::until;
 use tests::reading::{Comparison, Reading};
+use tidegate::rehearsal::stream::StoredRecord;
 
 use super::world::World;
 
@@ -21,7 +22,7 @@ async fn world(version: &str) -> World {
         "use_username_as_clientid true".to_owned(),
     ];
     let mut world = World::new().await;
-    world.broker = Mosquitto::start(Settings { guarded, ..Settings::patient() }).await;
+    world.broker = Mosquitto::start(Settings { guarded, ..Settings::talkative() }).await;
     let password = world.write("password", "right\n");
     let url = format!("\"mqtt://127.0.0.1:{}\"", world.broker.guarded_port);
     world
@@ -31,15 +32,14 @@ async fn world(version: &str) -> World {
         .set_path("mqtt.password_file", &password)
 }
 
-/// Waits until everything published is in the stream.
+/// Waits until everything published is in the stream. Where a session is taken over, some may be there
+/// twice.
 async fn is_delivered(world: &World, published: &[Reading]) {
-    let wanted = u64::try_from(published.len()).expect("a few");
-    in_time("all are stored", world.stream.reached(|counts| counts.records >= wanted)).await;
-    let records = world.stream.records();
-    let arrived: Vec<_> =
-        records.iter().map(|one| Reading::of_record(&one.data).expect("a reading")).collect();
-    let Comparison { lost, .. } = Comparison::of(published, &arrived);
-    assert_eq!(lost, Comparison::default().lost);
+    let are_all_there = |records: Vec<StoredRecord>| {
+        let arrived = records.iter().map(|one| Reading::of_record(&one.data).expect("a reading"));
+        Comparison::of(published, &arrived.collect::<Vec<_>>()).lost.is_empty()
+    };
+    until("all are stored", || are_all_there(world.stream.records())).await;
 }
 
 #[tokio::test]
@@ -88,5 +88,24 @@ async fn check_before_the_first_start_leaves_no_session_behind() {
         let said = run.field("broker connected", "session_present").await;
         assert_eq!(said, false, "{said:?}");
         run.stop().await.books();
+    }
+}
+
+/// The watch is over then: whoever came back by that name would end the gateway's session.
+#[tokio::test]
+async fn gateway_that_starts_for_the_first_time_during_a_watch_loses_nothing() {
+    for version in ["3", "5"] {
+        let world = world(version).await;
+        let watch = world.gateway.ask(&["plan", "--for", "60s"]);
+        let gateway = async {
+            world.broker.is_asked_by("pumps").await;
+            let run = world.gateway.start().await;
+            let published = Load::new(300, 100).publish(world.broker.port).await;
+            is_delivered(&world, &published).await;
+            run.stop().await.books();
+        };
+        let (watched, ()) = tokio::join!(watch, gateway);
+        assert_eq!(watched.code, Some(1), "{watched:?}");
+        assert!(watched.log.contains("which came meanwhile"), "{watched:?}");
     }
 }

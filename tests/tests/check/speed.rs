@@ -71,6 +71,21 @@ async fn file_that_hangs_in_the_midst_of_a_check_ends_it_within_30_s() {
 }
 
 #[tokio::test]
+async fn lock_that_hangs_costs_the_finding_on_the_disk_alone() {
+    let world = World::new().await.set("metrics.listen", "\"127.0.0.1:0\"");
+    let state = world.gateway.dir().join("tidegate-state");
+    std::fs::create_dir(&state).expect("a writable directory");
+    pipe(&world, "tidegate-state/ledger.lock");
+    let (told, took) = took(&world, &["--trust-dry-run"]).await;
+    told.fails(13, &["disk"]).says("disk", "failed", &["does not answer within 10 s"]).says(
+        "stream",
+        "ok",
+        &[],
+    );
+    assert!(took < Duration::from_secs(30), "{took:?}");
+}
+
+#[tokio::test]
 async fn pipes_in_the_place_of_files_end_a_check_within_10_s() {
     let world = World::new().await;
     let (key, configuration) = (pipe(&world, "key"), pipe(&world, "configuration"));

@@ -72,13 +72,18 @@ impl World {
     }
 
     /// Records go to streams of these names, by their site, with the same key.
-    pub(super) fn with_streams(mut self, names: &[&str]) -> Self {
+    pub(super) fn with_streams(self, names: &[&str]) -> Self {
+        self.with_streams_of(names, "")
+    }
+
+    /// The same, where more is said of each.
+    pub(super) fn with_streams_of(mut self, names: &[&str], more: &str) -> Self {
         let (endpoint, csv) = (self.stream.endpoint(), self.csv_path());
         let table = |name: &&str| {
             format!(
                 "name = '{name}'\nregion = 'us-east-1'\nendpoint = '{endpoint}'\nshards = 4\n\
                  route.topics = ['sites/{name}/#']\n\
-                 credentials = {{ kind = 'csv', file = '{}' }}\n",
+                 credentials = {{ kind = 'csv', file = '{}' }}\n{more}",
                 csv.display()
             )
         };
@@ -183,10 +188,10 @@ impl Told {
         self
     }
 
-    /// Whether `name` is a warning.
-    pub(super) fn is_warned_of(&self, name: &str) -> bool {
-        let mut steps = self.steps().iter();
-        steps.any(|step| text(step, "name") == name && text(step, "state") == "warning")
+    /// Whether `name` is a warning that says `words`.
+    pub(super) fn warns(&self, name: &str, words: &str) -> bool {
+        let mut steps = self.steps().iter().filter(|step| text(step, "name") == name);
+        steps.any(|step| text(step, "state") == "warning" && text(step, "said").contains(words))
     }
 
     /// The connection is available.

@@ -118,6 +118,22 @@ fn what_the_configuration_says_of_a_role_is_told_where_the_policy_is_otherwise()
 }
 
 #[test]
+fn streams_of_several_accounts_get_a_policy_each_even_with_one_key() {
+    let stream = |label: &str, account: &str| {
+        let arn = format!("arn:aws:kinesis:eu-central-1:{account}:stream/pumps");
+        format!("[[stream]]\nlabel = '{label}'\narn = '{arn}'\nroute.topics = ['a/{label}']\n")
+    };
+    let rest = BY_NAME.split("[stream]").next().expect("before it");
+    let config = [rest, &stream("n", "111122223333"), &stream("s", "444455556666")].concat();
+    let refused = answer(&config, &["--format", "cli"]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(64), "{said}");
+    assert!(said.contains("(111122223333, 444455556666)") && said.contains("--stream"), "{said}");
+    let script = written(&config, &["--format", "cli", "--stream", "s"]);
+    assert!(script.contains("test \"$account\" = 444455556666 "), "{script}");
+}
+
+#[test]
 fn role_with_a_path_is_created_under_its_path_by_its_name() {
     let flags = |format| [&PRINCIPAL[..], &["--no-external-id", "--format", format]].concat();
     let script = written(&with_a_path(), &flags("cli"));

@@ -27,6 +27,10 @@ const AWS_DOMAINS: [&str; 8] = [
     ".adc-e.uk",
 ];
 
+/// What Kinesis is called in the names of its endpoints. Below the domains there are the machines and load
+/// balancers of everybody, too.
+const SERVICES: [&str; 4] = ["kinesis", "kinesis-fips", "data-kinesis", "data-kinesis-fips"];
+
 /// The way to a stream.
 pub(super) struct Way {
     /// What was found of it.
@@ -130,13 +134,14 @@ fn is_proxied(network: &Network) -> bool {
     }
 }
 
-/// How to ask whether records are taken, so that none is stored: whoever is not known to be AWS may
+/// How to ask whether records are taken, so that none is stored: whoever is not known to be Kinesis may
 /// not know dry runs.
 fn probe_for(url: &str, wishes: Wishes) -> Probe {
     let uri = url.parse::<Uri>().unwrap_or_default();
     let host = uri.host().unwrap_or_default();
     let is_of_aws = AWS_DOMAINS.iter().any(|domain| host.ends_with(domain));
-    if is_of_aws || wishes.trust_dry_run { Probe::DryRun } else { Probe::Impossible }
+    let is_kinesis = is_of_aws && host.split('.').any(|label| SERVICES.contains(&label));
+    if is_kinesis || wishes.trust_dry_run { Probe::DryRun } else { Probe::Impossible }
 }
 
 #[cfg(test)]
@@ -144,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dry_run_is_asked_of_aws_alone_unless_somebody_vouches_for_the_endpoint() {
+    fn a_dry_run_is_asked_of_kinesis_alone_unless_somebody_vouches_for_the_endpoint() {
         let trusting = Wishes { trust_dry_run: true, ..Wishes::default() };
         for url in [
             "https://kinesis.eu-central-1.amazonaws.com/",
@@ -152,11 +157,18 @@ mod tests {
             "https://vpce-1-2.kinesis.us-east-1.vpce.amazonaws.com",
             "https://kinesis.cn-north-1.amazonaws.com.cn/",
             "https://kinesis.us-east-1.api.aws/",
+            "https://kinesis-fips.us-gov-west-1.amazonaws.com/",
         ] {
             assert_eq!(probe_for(url, Wishes::default()), Probe::DryRun, "{url}");
         }
-        for url in ["http://127.0.0.1:4567", "https://amazonaws.com.example", "https://kinesis", ""]
-        {
+        for url in [
+            "http://127.0.0.1:4567",
+            "https://kinesis.amazonaws.com.example",
+            "https://kinesis",
+            "http://ec2-18-1-2-3.eu-central-1.compute.amazonaws.com:4566",
+            "https://kinesis-1234567890.eu-central-1.elb.amazonaws.com",
+            "",
+        ] {
             assert_eq!(probe_for(url, Wishes::default()), Probe::Impossible, "{url}");
             assert_eq!(probe_for(url, trusting), Probe::DryRun, "{url}");
         }

@@ -8,11 +8,12 @@
 //! [`onlooker`]: source::onlooker
 //! [`knock`]: source::knock
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
-use futures_util::future::join3;
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use futures_util::future::join;
 use shard_estimator::cli::{Observed, Seen};
 use tokio::sync::{mpsc, watch};
 
@@ -47,15 +48,16 @@ pub(super) async fn watch(
     let (settled, settled_rx) = mpsc::channel(SETTLED_BATCHES_MAX);
     let (stop_tx, stop) = watch::channel(false);
     let counters = Arc::new(Counters::default());
-    let lane = source::run(Lane {
+    let mqtt = source::onlooker(&config.mqtt, client_id);
+    let lane = Lane {
         index: 0,
-        config: Arc::new(Config { mqtt: source::onlooker(&config.mqtt, client_id), ..config }),
+        config: Arc::new(Config { mqtt, ..config.clone() }),
         intake: intake_tx,
         settled: settled_rx,
         stop,
         away: Duration::ZERO,
         counters: Arc::clone(&counters),
-    });
+    };
     let count = async {
         while let Some(batch) = intake.recv().await {
             batch.publishes.iter().for_each(|publish| counting.count(publish));
@@ -66,15 +68,24 @@ pub(super) async fn watch(
         // The connection hears that nothing more will be settled, and ends.
         drop(settled);
     };
-    let stop = async {
-        let waited = over.await;
+    let looking = join(source::run_beside(lane, &config.mqtt), count);
+    let missed = async {
+        let mut looking = pin!(looking);
+        tokio::select! {
+            waited = over => waited?,
+            _ = &mut looking => bail!(
+                "the broker takes us for the gateway, which came meanwhile: nothing more can be seen. \
+                 Have it keep the client ids that clients say, or look on with a login of its own"
+            ),
+        }
         // What is left out from now on is left out on purpose.
         let missed = counters.dropped_qos_0.get();
         stop_tx.send_replace(true);
-        waited.map(|()| missed)
+        looking.await;
+        Ok(missed)
     };
-    let ((), (), missed) = join3(Box::pin(lane), count, stop).await;
-    counting.observed.miss(missed?);
+    let missed = Box::pin(missed).await?;
+    counting.observed.miss(missed);
     Ok(counting.observed)
 }
 

@@ -94,7 +94,7 @@ impl Flow {
 
 pub(super) fn run(config: &Config, spool: &Spool, json: bool, out: &mut impl Write) -> Result<()> {
     let disk = &Directory::new(&spool.dir);
-    let gateway_runs = LedgerFile::new(&config.state_dir).is_held();
+    let gateway_runs = LedgerFile::new(&config.state_dir).is_held().unwrap_or(false);
     let mut seen = survey(disk)?;
     let mut flow = None;
     if gateway_runs {

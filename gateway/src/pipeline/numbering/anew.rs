@@ -9,15 +9,12 @@ use crate::config::{Config, Stream};
 use crate::register::RegisterFile;
 use crate::spool::directories;
 
-/// Refuses to begin a register for `stream` while one lies where no stream looks for it.
+/// Refuses to begin a register for `stream`, which has none, while one lies where no stream looks for it.
 ///
 /// # Errors
 /// When there is such a one, with what to do, or it cannot be seen.
 pub(super) fn check(config: &Config, stream: &Stream) -> Result<()> {
     let dir = stream.within(&config.state_dir);
-    if RegisterFile::path_in(&dir).exists() {
-        return Ok(());
-    }
     let is_looked_for =
         |dir: &Path| config.streams.iter().any(|stream| stream.within(&config.state_dir) == dir);
     let dirs = directories(&config.state_dir)

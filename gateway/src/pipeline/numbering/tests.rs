@@ -97,7 +97,11 @@ fn devices_are_not_numbered_anew_while_their_numbers_lie_where_no_stream_looks()
         config
     };
     let open = |config: &Config| -> Result<()> {
-        config.streams.iter().try_for_each(|stream| Numbering::open(config, stream).map(drop))
+        let mut streams = config.streams.iter();
+        streams.try_for_each(|stream| {
+            Numbering::look(config, stream)?;
+            Numbering::open(config, stream).map(drop)
+        })
     };
     open(&only).unwrap();
     let [one, two, three] = ["one", "two", "three"];

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use tracing::warn;
 
 use crate::config::Stream;
@@ -16,32 +16,47 @@ use crate::state_dir;
 /// earlier run are there; if nothing tells whose they are, they are taken for those of `stream`.
 ///
 /// # Errors
-/// When they are for another stream, or it cannot be read for which.
+/// As [`look`].
 pub(super) fn address(dir: &Path, stream: &Stream, waiting: u64) -> Result<()> {
-    let path = dir.join(TARGET);
-    let now = format!("{} {}", stream.target.as_str(), stream.region);
-    let before = match fs::read_to_string(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        read => Some(read.with_context(|| format!("cannot read {}", path.display()))?),
-    };
-    let before = before.as_deref().map(str::trim_end).filter(|_| waiting > 0);
-    match before {
-        Some(before) if !is_same(before, &now) => bail!(
-            "{waiting} records wait in {} for the stream {before}, and {} is the stream {now}: they \
-             are not sent to another owner unasked. Say {before} again until they are delivered; or \
-             drop them by `tidegate spool purge`; or, if {now} may have them, remove {}",
-            dir.display(),
-            stream.called(),
-            path.display()
-        ),
-        // An ARN says more than a name.
-        Some(before) if before == now || is_arn(before) => return Ok(()),
-        Some(_) | None => {}
+    let (path, now) = (dir.join(TARGET), line(stream));
+    // An ARN says more than a name.
+    let stays = |before: &String| *before == now || waiting > 0 && is_arn(before);
+    if look(dir, stream, waiting)?.as_ref().is_some_and(stays) {
+        return Ok(());
     }
     if let Err(error) = state_dir::replace(&path, format!("{now}\n").as_bytes()) {
         warn!(%error, path = %path.display(), "for which stream records are spooled is not noted");
     }
     Ok(())
+}
+
+/// For which stream the records in `dir` are, if that was noted. `waiting` of them are there. Writes
+/// nothing.
+///
+/// # Errors
+/// When they are for another than `stream`, or it cannot be read for which.
+pub(super) fn look(dir: &Path, stream: &Stream, waiting: u64) -> Result<Option<String>> {
+    let (path, now) = (dir.join(TARGET), line(stream));
+    let before = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        read => read.with_context(|| format!("cannot read {}", path.display()))?,
+    };
+    let before = before.trim_end();
+    ensure!(
+        waiting == 0 || is_same(before, &now),
+        "{waiting} records wait in {} for the stream {before}, and {} is the stream {now}: they are not \
+         sent to another owner unasked. Say {before} again until they are delivered; or drop them by \
+         `tidegate spool purge`; or, if {now} may have them, remove {}",
+        dir.display(),
+        stream.called(),
+        path.display()
+    );
+    Ok(Some(before.to_owned()))
+}
+
+/// What is noted of a stream.
+fn line(stream: &Stream) -> String {
+    format!("{} {}", stream.target.as_str(), stream.region)
 }
 
 /// Whether both may be one stream: the name of one stream is that in its ARN. In which account a name

@@ -5,7 +5,7 @@ use std::io;
 use std::ops::Range;
 
 use super::OpenError;
-use super::find::{Found, Inventory, find};
+use super::find::{Found, Inventory, State, find};
 use crate::spool::codec::SpoolId;
 use crate::spool::cursor::{Cursor, Decoded, decode_frames};
 use crate::spool::progress::{CURSOR, JOURNAL, read_whole};
@@ -74,6 +74,17 @@ pub(in crate::spool) fn look<D: Disk>(disk: &D) -> Result<Left, OpenError> {
 }
 
 impl Left {
+    /// The same, if one can go on with it: nothing tells which seqs are in use behind an end that cannot
+    /// be read.
+    pub(in crate::spool) fn whole<D: Disk>(self, disk: &D) -> Result<Self, OpenError> {
+        match self.found.iter().find(|found| found.state == State::Unread) {
+            Some(Found { segment, .. }) => {
+                Err(OpenError::Unread { file: disk.path(&segment.name.to_string()) })
+            }
+            None => Ok(self),
+        }
+    }
+
     /// What had to be delivered and is in no segment, if anything tells.
     pub(in crate::spool) fn missing(&self) -> Vec<Range<Seq>> {
         match self.memory {
