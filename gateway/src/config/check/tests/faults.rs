@@ -9,7 +9,10 @@ fn a_number_out_of_range_or_no_whole_number_is_a_fault() {
         ("batch.linger_ms = 1000", "batch.linger_ms = 1000: must be 1 to 999 milliseconds"),
         ("batch.linger_ms = -1", "batch.linger_ms = -1: must be 1 to 999 milliseconds"),
         ("batch.linger_ms = 1.5", "batch.linger_ms = 1.5: must be 1 to 999 milliseconds"),
-        ("batch.linger_ms = '50'", "batch.linger_ms = '50': must be 1 to 999 milliseconds"),
+        (
+            "batch.linger_ms = '50'",
+            "batch.linger_ms = '50': must be 1 to 999 milliseconds, a number without quotes",
+        ),
         (
             "batch.linger_ms = 2020-01-01",
             "batch.linger_ms = 2020-01-01: must be 1 to 999 milliseconds",
@@ -291,7 +294,7 @@ fn a_mapping_that_makes_no_measurement_is_a_fault() {
     }
     check_lines(&[
         ("records.mapping = 3", "records.mapping = 3: must be a list of tables"),
-        ("records.mapping = [3]", "records.mapping = 3: must be a table"),
+        ("records.mapping = [3]", "records.mapping = 3: must be a table: { key = value, … }"),
         (
             "records.mapping = [{}]",
             "records.mapping.filter: is missing: the topic filter that it is for",
@@ -312,6 +315,13 @@ fn a_stream_that_cannot_exist_is_a_fault() {
         ("stream.name = 'a b'", &format!("stream.name = 'a b': {name}")),
         ("stream.region = 'EU'", &format!("stream.region = 'EU': {region}")),
         ("stream.region = 'frankfurt'", &format!("stream.region = 'frankfurt': {region}")),
+        ("stream.region = 'eu-central'", &format!("stream.region = 'eu-central': {region}")),
+        ("stream.region = '-1'", &format!("stream.region = '-1': {region}")),
+        ("stream.region = 'us-gov-west-1'", ""),
+        (
+            "stream.region = 'eu-central-1a'",
+            "stream.region = 'eu-central-1a': is that of a zone: the region is \"eu-central-1\"",
+        ),
         (
             "stream.endpoint = 'ftp://e'",
             "stream.endpoint = 'ftp://e': must be a URL such as \"https://kinesis.example:4567\"",
@@ -335,6 +345,8 @@ fn a_stream_that_cannot_exist_is_a_fault() {
         "arn:aws:sqs:eu-central-1:123456789012:stream/s",
         "arn:azure:kinesis:eu-central-1:123456789012:stream/s",
         "stream/s",
+        "arn:aws:kinesis:eu-central-1:123456789012:stream/s ",
+        "arn:aws:kinesis:us-east-1:123456789012:stream/s/consumer/c",
     ] {
         let shown: String = format!("'{wrong}'");
         check(
@@ -342,8 +354,10 @@ fn a_stream_that_cannot_exist_is_a_fault() {
             &[&format!("6: stream.arn = {shown}: {arn}")],
         );
     }
-    let arn = "stream.arn = 'arn:aws:kinesis:eu-central-1:123456789012:stream/a b'";
-    check(&format!("stream.name!\n{arn}"), &[&format!("6: {arn}: {name}")]);
+    let arn = "'arn:aws:kinesis:eu-central-1:123456789012:stream/s'";
+    let why = "is an ARN: say it as arn = …, in the place of name";
+    let case = format!("stream.region!\nstream.name = {arn}");
+    check(&case, &[&format!("6: stream.name = {arn}: {why}")]);
 }
 
 #[test]
@@ -354,7 +368,7 @@ fn an_unknown_key_is_a_fault_that_says_which_was_probably_meant() {
         ("steam.name = 's'", "steam: no such key; did you mean stream?"),
         ("stream.shard = 4", "stream.shard: no such key; did you mean stream.shards?"),
         ("zzz = 1", "zzz: no such key"),
-        ("batch = 3", "batch = 3: must be a table"),
+        ("batch = 3", "batch = 3: must be a table: { key = value, … }"),
         ("state_dir = ''", "state_dir = '': must have 1 to 4095 bytes and no control characters"),
     ]);
 }
