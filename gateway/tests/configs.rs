@@ -196,6 +196,27 @@ fn a_variable_that_is_not_set_is_a_fault_and_files_that_are_there_are_none() {
 }
 
 #[test]
+fn a_path_that_is_not_what_it_seems_is_told_with_what_it_is() {
+    let why = |written: &str| {
+        let config = parsed(&format!("{MINIMAL}ca_file = {written:?}"));
+        let said = config.check_files("f").expect_err("it is not there").to_string();
+        said.strip_prefix(&format!("f: stream.ca_file = {written:?}: "))
+            .expect("its path")
+            .to_owned()
+    };
+    for written in ["~/ca.pem", "$HOME/ca.pem"] {
+        assert_eq!(
+            why(written),
+            "is not there: ~ and $ stand for themselves, so write the path out"
+        );
+    }
+    let here = std::env::current_dir().expect("we are somewhere").display().to_string();
+    let said = why("certs/ca.pem");
+    assert!(said.starts_with(&format!("cannot be read in {here}: ")), "{said}");
+    assert!(why("/nowhere/ca.pem").starts_with("cannot be read: "));
+}
+
+#[test]
 fn a_file_that_is_not_there_is_a_fault_with_its_name() {
     let faults = Config::load(Path::new("/nowhere/t.toml")).expect_err("no file").to_string();
     assert!(faults.starts_with("/nowhere/t.toml: cannot be read: "), "{faults}");
