@@ -138,7 +138,8 @@ fn the_fleet_gateway_shares_its_subscriptions() {
         (4, Some("tidegate"))
     );
     let stream = config.streams.first();
-    assert_eq!((stream.shards, stream.pace.instances), (Some(29), Some(4)));
+    let planned = shard_estimator::cli::planned_shards(&path("plan-fleet.toml")).expect("a plan");
+    assert_eq!((stream.shards, stream.pace.instances), (Some(planned.get()), Some(4)));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `tidegate policy`: the least privilege for the configured streams, to paste.
 
 use std::io::Write;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -133,7 +134,10 @@ fn answer(arguments: &Arguments, config: &Config) -> Result<Grant, Vec<String>> 
         shards,
     });
     match granted {
-        Ok(grant) if faults.is_empty() => Ok(grant),
+        Ok(mut grant) if faults.is_empty() => {
+            grant.notes.extend(shards.and_then(|planned| unplanned(&asked, planned)));
+            Ok(grant)
+        }
         granted => {
             faults.extend(granted.err().iter().flatten().map(Fault::to_string));
             Err(faults)
@@ -146,6 +150,16 @@ fn asked<'c>(config: &'c Config, label: Option<&str>) -> Result<Vec<&'c config::
     let Some(label) = label else { return Ok(config.streams.iter().collect()) };
     let stream = config.streams.labelled(label);
     stream.map(|one| vec![one]).ok_or_else(|| format!("--stream {label}: there is no such stream"))
+}
+
+/// That the configuration says another number of shards than the plan.
+fn unplanned(asked: &[&config::Stream], planned: NonZeroU32) -> Option<String> {
+    let mut stated = asked.iter().filter_map(|one| Some((one.called(), one.shards?)));
+    let (table, shards) = stated.find(|(_, shards)| *shards != planned.get())?;
+    Some(format!(
+        "{table}.shards says {shards} and the plan {planned}: a gateway paces by its own number until \
+         answers show others"
+    ))
 }
 
 /// The role that the gateway is configured to assume, where the policy is for one: it says what it is
