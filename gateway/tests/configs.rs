@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tidegate::config::{Config, MqttVersion, Order, StreamTarget};
+use tidegate::config::{Config, KeySource, MqttVersion, Order, StreamTarget};
 
 /// The least that must be said, as the README shows it.
 const MINIMAL: &str = r#"
@@ -221,4 +221,15 @@ fn a_path_that_is_not_what_it_seems_is_told_with_what_it_is() {
 fn a_file_that_is_not_there_is_a_fault_with_its_name() {
     let faults = Config::load(Path::new("/nowhere/t.toml")).expect_err("no file").to_string();
     assert!(faults.starts_with("/nowhere/t.toml: cannot be read: "), "{faults}");
+}
+
+#[test]
+fn the_unit_leaves_time_for_a_stop_and_hands_over_the_key_that_the_edge_box_asks_for() {
+    let unit = read("tidegate.service");
+    let value = |key: &str| unit.lines().find_map(|line| line.strip_prefix(key));
+    let stop = value("TimeoutStopSec=").and_then(|seconds| seconds.parse().ok()).expect("seconds");
+    assert!(Duration::from_secs(stop) > parsed(MINIMAL).drain_max);
+    let source = parsed(&read("edge-box.toml")).streams.first().credentials.source.clone();
+    let KeySource::Systemd { id } = source else { panic!("{source:?}") };
+    assert!(value("#LoadCredential=").is_some_and(|given| given.starts_with(&format!("{id}:"))));
 }
