@@ -31,7 +31,7 @@ fn configuration(checked: Result<Config, Faults>) -> std::io::Result<Result<Conf
         Ok(config) => Ok(Ok(config)),
         Err(faults) => {
             // Faults are the answer to a question, not a log: they go out as they are.
-            std::io::stderr().write_all(faults.to_string().as_bytes())?;
+            std::io::stderr().write_all(format!("{faults}\n").as_bytes())?;
             Ok(Err(EXIT_CONFIGURATION.into()))
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tidegate::config::{Config, MqttVersion, Order, StreamTarget};
+use tidegate::config::{Config, KeySource, MqttVersion, Order, StreamTarget};
 
 /// The least that must be said, as the README shows it.
 const MINIMAL: &str = r#"
@@ -138,7 +138,8 @@ fn the_fleet_gateway_shares_its_subscriptions() {
         (4, Some("tidegate"))
     );
     let stream = config.streams.first();
-    assert_eq!((stream.shards, stream.pace.instances), (Some(29), Some(4)));
+    let planned = shard_estimator::cli::planned_shards(&path("plan-fleet.toml")).expect("a plan");
+    assert_eq!((stream.shards, stream.pace.instances), (Some(planned.get()), Some(4)));
 }
 
 #[test]
@@ -196,7 +197,39 @@ fn a_variable_that_is_not_set_is_a_fault_and_files_that_are_there_are_none() {
 }
 
 #[test]
+fn a_path_that_is_not_what_it_seems_is_told_with_what_it_is() {
+    let why = |written: &str| {
+        let config = parsed(&format!("{MINIMAL}ca_file = {written:?}"));
+        let said = config.check_files("f").expect_err("it is not there").to_string();
+        said.strip_prefix(&format!("f: stream.ca_file = {written:?}: "))
+            .expect("its path")
+            .to_owned()
+    };
+    for written in ["~/ca.pem", "$HOME/ca.pem"] {
+        assert_eq!(
+            why(written),
+            "is not there: ~ and $ stand for themselves, so write the path out"
+        );
+    }
+    let here = std::env::current_dir().expect("we are somewhere").display().to_string();
+    let said = why("certs/ca.pem");
+    assert!(said.starts_with(&format!("cannot be read in {here}: ")), "{said}");
+    assert!(why("/nowhere/ca.pem").starts_with("cannot be read: "));
+}
+
+#[test]
 fn a_file_that_is_not_there_is_a_fault_with_its_name() {
     let faults = Config::load(Path::new("/nowhere/t.toml")).expect_err("no file").to_string();
     assert!(faults.starts_with("/nowhere/t.toml: cannot be read: "), "{faults}");
+}
+
+#[test]
+fn the_unit_leaves_time_for_a_stop_and_hands_over_the_key_that_the_edge_box_asks_for() {
+    let unit = read("tidegate.service");
+    let value = |key: &str| unit.lines().find_map(|line| line.strip_prefix(key));
+    let stop = value("TimeoutStopSec=").and_then(|seconds| seconds.parse().ok()).expect("seconds");
+    assert!(Duration::from_secs(stop) > parsed(MINIMAL).drain_max);
+    let source = parsed(&read("edge-box.toml")).streams.first().credentials.source.clone();
+    let KeySource::Systemd { id } = source else { panic!("{source:?}") };
+    assert!(value("#LoadCredential=").is_some_and(|given| given.starts_with(&format!("{id}:"))));
 }

@@ -1,6 +1,7 @@
 //! `tidegate policy`: the least privilege for the configured streams, to paste.
 
 use std::io::Write;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -137,6 +138,7 @@ fn answer(arguments: &Arguments, config: &Config) -> Result<Grant, Vec<String>> 
     match granted {
         Ok(mut grant) if faults.is_empty() => {
             grant.notes.extend(note_of_role(arguments, first));
+            grant.notes.extend(shards.and_then(|planned| unplanned(&asked, planned)));
             Ok(grant)
         }
         granted => {
@@ -161,6 +163,16 @@ fn asked<'c>(config: &'c Config, label: Option<&str>) -> Result<Vec<&'c config::
         ));
     }
     Ok(streams.iter().collect())
+}
+
+/// That the configuration says another number of shards than the plan.
+fn unplanned(asked: &[&config::Stream], planned: NonZeroU32) -> Option<String> {
+    let mut stated = asked.iter().filter_map(|one| Some((one.called(), one.shards?)));
+    let (table, shards) = stated.find(|(_, shards)| *shards != planned.get())?;
+    Some(format!(
+        "{table}.shards says {shards} and the plan {planned}: a gateway paces by its own number until \
+         answers show others"
+    ))
 }
 
 /// The role that the gateway is configured to assume, where the policy is for one: it says what it is

@@ -5,7 +5,7 @@
 //! nobody will see it, because a file with a fault makes no configuration.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::ops;
 
@@ -32,16 +32,18 @@ pub(super) struct File<'f> {
     faults: RefCell<Vec<Fault>>,
     /// Every key that was asked for, with its tables.
     known: RefCell<BTreeSet<String>>,
+    /// What tables are called that are several of the same keys, by where they begin.
+    called: RefCell<BTreeMap<usize, String>>,
 }
 
 impl<'f> File<'f> {
     /// Parses `text`; what is no TOML is the only kind of fault that comes without the others.
     pub(super) fn parse(text: &'f str) -> Result<Self, Vec<Fault>> {
         let (root, errors) = DeTable::parse_recoverable(text);
-        let known = RefCell::default();
-        let file = Self { text, root, faults: RefCell::default(), known };
+        let (faults, known, called) = Default::default();
+        let file = Self { text, root, faults, known, called };
         for error in errors {
-            file.note(error.span(), "", None, format!("no valid TOML: {}", error.message()));
+            file.note(error.span(), "", None, format!("no valid TOML: {}", file.what(&error)));
         }
         if file.faults.borrow().is_empty() { Ok(file) } else { Err(file.faults.into_inner()) }
     }
@@ -60,6 +62,14 @@ impl<'f> File<'f> {
     /// Every key that was asked for, with its tables.
     pub(super) fn into_known(self) -> BTreeSet<String> {
         self.known.into_inner()
+    }
+
+    /// What an error says, with the key that is there twice.
+    fn what(&self, error: &toml::de::Error) -> String {
+        let said = error.message();
+        // Of nothing else what is written is repeated: it may be a secret.
+        let key = error.span().filter(|_| said == "duplicate key").and_then(|at| self.text.get(at));
+        key.map_or_else(|| said.to_owned(), |key| format!("{said}: {key}"))
     }
 
     fn note(
@@ -178,7 +188,11 @@ impl<'f> Table<'f> {
 
     /// The same, called `name` in faults: one of several tables of the same keys.
     pub(super) fn called(&self, name: &str) -> Table<'f> {
-        Table { path: format!("{}[{name}]", uncalled(&self.path)), ..self.clone() }
+        let path = format!("{}[{name}]", uncalled(&self.path));
+        if let Some(span) = &self.span {
+            self.file.called.borrow_mut().insert(span.start, path.clone());
+        }
+        Table { path, ..self.clone() }
     }
 
     /// Notes a fault if `key`, which is no key of ours, is written. Its value is not repeated.
@@ -191,6 +205,13 @@ impl<'f> Table<'f> {
     /// Whether anything is written in this table.
     pub(super) fn is_written(&self) -> bool {
         self.entries.is_some()
+    }
+
+    /// Whether a key is written here that nobody asked for so far.
+    pub(super) fn has_unknown(&self) -> bool {
+        let known = self.file.known.borrow();
+        let is_unknown = |key: &str| !known.contains(&uncalled(&self.path_of(key)));
+        self.entries.is_some_and(|entries| entries.keys().any(|key| is_unknown(key.get_ref())))
     }
 
     /// Whether `key` is written and was found to be right. Only what the operator wrote can

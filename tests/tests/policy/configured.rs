@@ -185,3 +185,17 @@ fn role_for_a_web_identity_is_refused_with_what_to_do() {
     }
     let _permissions = written(&config, &["--account", "111122223333"]);
 }
+
+#[test]
+fn shards_that_the_configuration_says_and_the_plan_does_not_are_noted() {
+    let plan = root().join("configs/plan-fleet.toml").display().to_string();
+    let script = |shards: &str| {
+        let config = BY_NAME.replacen("[dead_letter]", &format!("{shards}\n[dead_letter]"), 1);
+        let flags = ["--account", "123456789012", "--format", "cli", "--plan", &plan];
+        written(&config, &flags)
+    };
+    assert!(script("shards = 29").contains("stream.shards says 29 and the plan 34"));
+    for alike in ["shards = 34", ""] {
+        assert!(!script(alike).contains("and the plan"), "{alike}");
+    }
+}

@@ -91,4 +91,5 @@ fn faults_of_the_configuration_come_first() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(64));
     assert!(said.contains("tidegate.toml:2: stream.name"), "{said}");
+    assert!(said.ends_with('\n'), "what a shell says next begins a line: {said}");
 }

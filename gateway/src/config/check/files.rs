@@ -58,8 +58,18 @@ fn unreadable(key: &str, path: &Path) -> Option<Fault> {
         Ok(_) => return Some(fault(key, &path.display().to_string(), "is no file".to_owned())),
         Err(error) => Err(error),
     };
-    let why = format!("cannot be read: {}", opened.err()?);
-    Some(fault(key, &path.display().to_string(), why))
+    let error = opened.err()?;
+    let written = path.display().to_string();
+    let why = match std::env::current_dir() {
+        _ if written.starts_with(['~', '$']) => {
+            "is not there: ~ and $ stand for themselves, so write the path out".to_owned()
+        }
+        Ok(here) if path.is_relative() => {
+            format!("cannot be read in {}: {error}", here.display())
+        }
+        _ => format!("cannot be read: {error}"),
+    };
+    Some(fault(key, &written, why))
 }
 
 fn unset(key: &str, variable: &str) -> Option<Fault> {

@@ -80,7 +80,9 @@ fn target(table: &Table<'_>) -> (StreamTarget, String) {
         let ours = partition(region);
         table.fault("arn", format!("is of the partition {theirs}, and {region} is of {ours}"));
     }
-    if table.item("region").is_none() && table.item("arn").is_none() {
+    let is_arn = |name: Item<'_>| name.plain_text().is_some_and(|name| name.starts_with("arn:"));
+    let says_region = table.item("region").or_else(|| table.item("arn")).is_some();
+    if !says_region && !table.item("name").is_some_and(is_arn) {
         table.missing("region", "the AWS region of the stream, such as \"eu-central-1\"");
     }
     match arn {
@@ -136,7 +138,7 @@ impl Arn {
         if !partition.starts_with("aws") || !is_account {
             return Err(must());
         }
-        name(stream)?;
+        name(stream).map_err(|_no_name| must())?;
         let (text, partition) = (text.to_owned(), partition.to_owned());
         Ok(Self { text, partition, region: region(arn_region)? })
     }
@@ -144,6 +146,9 @@ impl Arn {
 
 fn name(text: &str) -> Checked<String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    if text.starts_with("arn:") {
+        return Err("is an ARN: say it as arn = …, in the place of name".to_owned());
+    }
     if text.is_empty() || text.len() > NAME_CHARS_MAX || !text.chars().all(allowed) {
         return Err(format!(
             "must be 1 to {NAME_CHARS_MAX} letters, digits, underscores, dots and hyphens"
@@ -154,10 +159,16 @@ fn name(text: &str) -> Checked<String> {
 
 fn region(text: &str) -> Checked<String> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if !text.contains('-') || !text.chars().all(allowed) {
-        return Err("must be an AWS region such as \"eu-central-1\"".to_owned());
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let (area, number) = text.rsplit_once('-').unwrap_or_default();
+    if !area.is_empty() && is_number(number) && text.chars().all(allowed) {
+        return Ok(text.to_owned());
     }
-    Ok(text.to_owned())
+    let zone = number.strip_suffix(|c: char| c.is_ascii_lowercase());
+    Err(match zone.filter(|number| is_number(number)) {
+        Some(number) => format!("is that of a zone: the region is \"{area}-{number}\""),
+        None => "must be an AWS region such as \"eu-central-1\"".to_owned(),
+    })
 }
 
 fn partition_key(text: &str) -> Checked<String> {

@@ -85,6 +85,7 @@ pub(super) fn relate(root: &Table<'_>, tables: &Tables<'_>, config: &Config) {
             table.fault(key, "is there twice: let one [[stream]] take the records of both");
         } else if let Some((_, other)) =
             before.find(|(its, other)| states_its_route(its) && covers(&other.route, &stream.route))
+            && states_its_route(table)
         {
             let why =
                 format!("takes nothing: {:?} is before it and takes all of that", other.label);
@@ -137,10 +138,14 @@ fn reachable(table: &Table<'_>, stream: &Stream, config: &Config, subscribed: &[
     }
 }
 
-/// Whether nothing is wrong with what the stream says of its route.
+/// Whether nothing is wrong with what the stream says of its route. A key that nobody knows may have
+/// been meant as one of it.
 fn states_its_route(table: &Table<'_>) -> bool {
     let route = table.table("route");
-    ["topics", "types", "tenants"].iter().all(|key| route.item(key).is_none() || route.states(key))
+    let is_right = |key: &&str| route.item(key).is_none() || route.states(key);
+    !table.has_unknown()
+        && !route.has_unknown()
+        && ["topics", "types", "tenants"].iter().all(is_right)
 }
 
 fn filter(subscription: &Subscription) -> Option<Filter> {

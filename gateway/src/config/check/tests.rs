@@ -7,6 +7,7 @@ mod faults;
 mod network;
 mod relations;
 mod streams;
+mod target;
 mod watching;
 mod whole_files;
 

@@ -65,9 +65,11 @@ impl<'f> Item<'f> {
     /// A whole number within `range`.
     pub(in crate::config) fn number<T: TryFrom<u64>>(&self, range: Range) -> Option<T> {
         let Range { min, max, unit } = range;
-        self.whole()
-            .and_then(|number| within(number, range))
-            .or_else(|| self.note(format!("must be {min} to {max} {unit}").trim_end()))
+        self.whole().and_then(|number| within(number, range)).or_else(|| {
+            let must = format!("must be {min} to {max} {unit}");
+            let quoted = self.plain_text().map_or("", |_| ", a number without quotes");
+            self.note(must.trim_end().to_owned() + quoted)
+        })
     }
 
     /// A number of bytes within `range`: plain, or a text with its unit.
@@ -130,7 +132,7 @@ impl<'f> Item<'f> {
     /// A table.
     pub(in crate::config) fn table(&self) -> Option<Table<'f>> {
         let Some(entries) = self.value.get_ref().as_table() else {
-            return self.note("must be a table");
+            return self.note("must be a table: { key = value, … }");
         };
         let (path, span) = (self.path.clone(), Some(self.value.span()));
         Some(Table { file: self.file, path, span, entries: Some(entries) })

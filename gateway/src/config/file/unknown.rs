@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{File, joined};
+use super::{File, joined, uncalled};
 
 /// Notes a fault for every key of `file` that nobody asked for.
 pub(super) fn note(file: &File<'_>) {
@@ -15,13 +15,13 @@ pub(super) fn note(file: &File<'_>) {
 fn note_in(file: &File<'_>, table_path: &str, table: &DeTable<'_>) {
     for (key, value) in table {
         let path = joined(table_path, key.get_ref());
-        let known = file.known.borrow();
-        if !known.contains(&path) {
+        let (known, key_path) = (file.known.borrow(), uncalled(&path));
+        if !known.contains(&key_path) {
             // A key that is forbidden has its fault already.
             if !file.is_faulty(&path, &value.span()) {
-                file.note(Some(key.span()), &path, None, unknown(&path, &known));
+                file.note(Some(key.span()), &path, None, unknown(&key_path, &known));
             }
-        } else if known.iter().any(|known| table_of(known) == path) {
+        } else if known.iter().any(|known| table_of(known) == key_path) {
             note_below(file, &path, value);
         }
     }
@@ -32,8 +32,9 @@ fn note_below(file: &File<'_>, path: &str, value: &Spanned<DeValue<'_>>) {
     if let Some(table) = value.get_ref().as_table() {
         note_in(file, path, table);
     }
+    let called = file.called.borrow();
     for element in value.get_ref().as_array().into_iter().flat_map(|array| array.iter()) {
-        note_below(file, path, element);
+        note_below(file, called.get(&element.span().start).map_or(path, String::as_str), element);
     }
 }
 
@@ -44,20 +45,24 @@ fn unknown(path: &str, known: &BTreeSet<String>) -> String {
     }
 }
 
-/// The known key that was probably meant: the same in another table, or else one of the same table
-/// that differs in few letters.
+/// The known key that was probably meant: one of the same table that differs in a letter, or else the
+/// same in another table, or else one of the same table that differs in few.
 fn nearest<'k>(path: &str, known: &'k BTreeSet<String>) -> Option<&'k str> {
-    let elsewhere = known.iter().find(|candidate| last(candidate) == last(path));
-    let misspelt = || {
-        known
-            .iter()
-            .filter(|candidate| table_of(candidate) == table_of(path))
-            .map(|candidate| (distance(last(path), last(candidate)), candidate))
-            .filter(|(distance, candidate)| *distance <= 1 + last(candidate).len() / 4)
-            .min_by_key(|(distance, _)| *distance)
-            .map(|(_, candidate)| candidate)
+    let table = table_of(path);
+    let misspelt = known
+        .iter()
+        .filter(|candidate| table_of(candidate) == table)
+        .map(|candidate| (distance(last(path), last(candidate)), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + last(candidate).len() / 4)
+        .min_by_key(|(distance, _)| *distance);
+    let elsewhere = || {
+        // What lies below is nearer than what lies beside, and the less deep the nearer.
+        let far = |other: &&String| (!other.starts_with(table), other.matches('.').count());
+        known.iter().filter(|candidate| last(candidate) == last(path)).min_by_key(far)
     };
-    elsewhere.or_else(misspelt).map(String::as_str)
+    let (distance, misspelt) = misspelt.unzip();
+    let nearest = if distance == Some(1) { misspelt } else { elsewhere().or(misspelt) };
+    nearest.map(String::as_str)
 }
 
 /// The key without its tables.
@@ -108,9 +113,24 @@ mod tests {
 
     #[test]
     fn the_key_that_was_meant_is_found_by_spelling_or_in_another_table() {
-        let known = ["batch", "batch.linger_ms", "mqtt", "mqtt.client_id", "mqtt.url", "order"]
-            .map(str::to_owned)
-            .into();
+        let known = [
+            "batch",
+            "batch.linger_ms",
+            "mqtt",
+            "mqtt.client_id",
+            "mqtt.url",
+            "order",
+            "records.mapping.field.type",
+            "stream",
+            "stream.credentials",
+            "stream.credentials.base.file",
+            "stream.credentials.file",
+            "stream.fips",
+            "stream.proxy.url",
+            "stream.route",
+            "stream.route.types",
+        ];
+        let known = known.map(str::to_owned).into();
         for (path, meant) in [
             ("batch.linger", Some("batch.linger_ms")),
             ("batch.linger_msec", Some("batch.linger_ms")),
@@ -118,6 +138,11 @@ mod tests {
             ("mqtt.clientid", Some("mqtt.client_id")),
             ("mqt", Some("mqtt")),
             ("ordre", Some("order")),
+            ("stream.route.type", Some("stream.route.types")),
+            ("stream.types", Some("stream.route.types")),
+            ("stream.type", Some("records.mapping.field.type")),
+            ("stream.file", Some("stream.credentials.file")),
+            ("stream.url", Some("stream.proxy.url")),
             ("something.else", None),
         ] {
             assert_eq!(nearest(path, &known), meant, "{path}");

@@ -81,7 +81,10 @@ fn a_proxy_that_cannot_be_asked_is_a_fault() {
     let url = "must be a URL such as \"http://proxy.example:3128\", or \"off\"";
     let no_url = "must be a URL such as scheme://host:port";
     check_lines(&[
-        ("stream.proxy = 'http://p'", "stream.proxy = 'http://p': must be a table"),
+        (
+            "stream.proxy = 'http://p'",
+            "stream.proxy = 'http://p': must be a table: { key = value, … }",
+        ),
         ("stream.proxy.url = 'p:3128'", &format!("stream.proxy.url = 'p:3128': {no_url}")),
         ("stream.proxy.url = 'none'", &format!("stream.proxy.url = 'none': {no_url}")),
         ("stream.proxy.url = 'socks5://p'", &format!("stream.proxy.url = 'socks5://p': {url}")),

@@ -112,7 +112,10 @@ fn each_stream_has_what_belongs_to_it() {
 #[test]
 fn a_fault_names_the_stream_that_it_is_in() {
     check_second("shards = 0", &["9: stream[south].shards = 0: must be 1 to 20000 shards"]);
-    check_second("shard = 4", &["9: stream.shard: no such key; did you mean stream.shards?"]);
+    check_second(
+        "shard = 4",
+        &["9: stream[south].shard: no such key; did you mean stream.shards?"],
+    );
     check_second(
         "proxy.url = 'ftp://p'",
         &["9: stream[south].proxy.url = 'ftp://p': must be a URL such as \
@@ -126,7 +129,7 @@ fn a_fault_names_the_stream_that_it_is_in() {
             "4: stream[2].route: takes nothing: \"n\" is before it and takes all of that",
         ],
     );
-    check("stream = [4]", &["2: stream = 4: must be a table"]);
+    check("stream = [4]", &["2: stream = 4: must be a table: { key = value, … }"]);
 }
 
 #[test]
@@ -231,6 +234,34 @@ fn a_stream_that_can_never_get_anything_is_a_fault() {
         ("types = ['x']", "tenants = ['x']"),
     ] {
         parsed(&routes(first, second)).unwrap_or_else(|faults| panic!("{faults}"));
+    }
+}
+
+#[test]
+fn a_route_that_is_misspelt_is_told_of_alone() {
+    for (written, fault) in [
+        (
+            "route = { type = ['event'] }",
+            ".route.type: no such key; did you mean stream.route.types?",
+        ),
+        (
+            "route = { tenant = ['x'] }",
+            ".route.tenant: no such key; did you mean stream.route.tenants?",
+        ),
+        (
+            "route = { Topics = ['b/+'] }",
+            ".route.Topics: no such key; did you mean stream.route.topics?",
+        ),
+        ("routes = { types = ['event'] }", ".routes: no such key; did you mean stream.route?"),
+        ("types = ['event']", ".types: no such key; did you mean stream.route.types?"),
+    ] {
+        // As the second nothing would be left for it, as the first it would leave nothing.
+        let misspelt = format!("[[stream]]\nname = 's'\nregion = 'eu-south-1'\n{written}\n");
+        let other = "[[stream]]\nname = 'n'\nregion = 'eu-north-1'\n";
+        let mapping = "[[records.mapping]]\nfilter = 'a/#'\n[[records.mapping.field]]\n\
+                       pointer = '/a'\nname = 'a'\ntype = 'text'\n";
+        check(&format!("{other}{misspelt}{mapping}"), &[&format!("8: stream[s]{fault}")]);
+        check(&format!("{misspelt}{other}"), &[&format!("5: stream[s]{fault}")]);
     }
 }
 

@@ -41,7 +41,7 @@ bytes_max = "1 MB"
         "8: mqtt.topics = \"sites/#/telemetry\": '#' must be the last level of a topic filter, and \
          the whole level",
         "10: mqtt.recieve_maximum: no such key; did you mean mqtt.receive_maximum?",
-        r#"14: stream.shards = "4": must be 1 to 20000 shards"#,
+        r#"14: stream.shards = "4": must be 1 to 20000 shards, a number without quotes"#,
         "15: stream.backoff_ms_min = 5000: must be at most backoff_ms_max",
         "17: stream.partition_key = \"{tenant}\": must hold {dev} or {topic}: records keep their \
          order within a partition key, and one key for many devices puts them all on one shard",
@@ -65,6 +65,18 @@ fn what_is_no_toml_is_told_with_its_line() {
 }
 
 #[test]
+fn what_is_there_twice_is_named_and_nothing_else_that_is_no_toml_is_repeated() {
+    for (text, key) in
+        [("a = 1\na = 2", "a"), ("[mqtt]\n[mqtt]", "mqtt"), ("[[stream]]\n[stream]", "stream")]
+    {
+        let said = Config::parse(text).expect_err(text).to_string();
+        assert_eq!(said, format!("tidegate.toml:2: no valid TOML: duplicate key: {key}"));
+    }
+    let said = Config::parse("mqtt.username = hunter2").expect_err("no quotes").to_string();
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
 fn a_long_value_is_shown_by_its_beginning() {
     let text = with(&format!("order = '{}'\nmqtt.retained = '''a\nb'''", "ä".repeat(100)));
     let faults = Config::parse(&text).expect_err("two faults");
@@ -76,8 +88,8 @@ fn a_long_value_is_shown_by_its_beginning() {
 fn what_should_be_a_table_and_is_none_is_one_fault() {
     let faults = Config::parse("mqtt = 4\nstream = []").expect_err("two faults").to_string();
     let expected = [
-        "tidegate.toml:1: mqtt = 4: must be a table",
-        "tidegate.toml:2: stream = []: must be a table",
+        "tidegate.toml:1: mqtt = 4: must be a table: { key = value, … }",
+        "tidegate.toml:2: stream = []: must be a table: { key = value, … }",
     ];
     assert_eq!(faults.lines().collect::<Vec<_>>(), expected);
 }
