@@ -70,7 +70,7 @@ pub enum Why {
     Fault(#[from] Fault),
     /// The file is not there, or not for us.
     #[error("cannot be read: {}", unreadable(.0))]
-    Unreadable(#[source] io::Error),
+    Unreadable(#[from] io::Error),
     /// Somebody was writing meanwhile. The next reading will tell.
     #[error("was written to while it was read: it is read again")]
     Torn,

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use crate::clock;
 use crate::config::{self, KeySource, Role};
+use crate::credentials::disk::Disk;
 use crate::credentials::file::{Format, KeyFile};
 use crate::credentials::process::Program;
 use crate::credentials::{Fault, Found, Key, NoKey, Source, Why};
@@ -17,13 +18,11 @@ use crate::credentials::{Fault, Found, Key, NoKey, Source, Why};
 pub use identity::{Identity, identity};
 
 use chain::Chain;
-use disk::Disk;
 use looked::Looked;
 use sts::WebIdentity;
 use way::Way;
 
 mod chain;
-mod disk;
 mod environment;
 mod identity;
 mod instance;

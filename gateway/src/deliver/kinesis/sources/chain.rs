@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use tracing::info;
 
+use crate::credentials::disk::Disk;
 use crate::credentials::{Found, Why};
 
-use super::disk::Disk;
 use super::profile::Files;
 use super::sts::WebIdentity;
 use super::way::Way;

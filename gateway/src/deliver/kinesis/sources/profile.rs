@@ -10,13 +10,13 @@ use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 
+use crate::credentials::disk::Disk;
 use crate::credentials::file::{self, Contents};
 use crate::credentials::{Fault, Found, Why};
 use crate::telemetry::causes;
 
-use super::disk::Disk;
 use super::way::Way;
-use super::{instance, lent, wall_clock};
+use super::{instance, lent};
 
 /// Longest wait for what a profile says: somebody who lends a key, and roles for it, one for the other.
 const ASKED_MAX: Duration = Duration::from_secs(20);
@@ -179,8 +179,8 @@ pub(super) async fn find(
     if let Some(profile) = profile {
         provider = provider.profile_name(profile);
     }
-    match disk.ask(provider.build(), ASKED_MAX).await {
-        Ok(found) => Ok(Some(Found { key: lent::key(&found, wall_clock()), exposed })),
+    match lent::ask(disk, provider.build(), ASKED_MAX).await {
+        Ok(key) => Ok(Some(Found { key, exposed })),
         Err(CredentialsError::CredentialsNotLoaded(_)) => Ok(None),
         Err(error) => Err(why(&error)),
     }

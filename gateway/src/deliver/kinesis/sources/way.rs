@@ -13,10 +13,10 @@ use aws_sdk_sts::config::Builder;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::config::{self, Network, Proxy};
+use crate::credentials::disk::Disk;
 use crate::credentials::{Key, Why};
 use crate::deliver::kinesis::{http, shared, signing};
 
-use super::disk::Disk;
 use super::region;
 
 /// Longest waits for STS: for a connection, one attempt, and all of them.
