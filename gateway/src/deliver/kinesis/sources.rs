@@ -85,14 +85,14 @@ impl KeySources {
             }
             KeySource::Process { command, timeout } => {
                 let program = Program { command: command.clone(), timeout: *timeout };
-                program.run(wall_clock()).await.map(found)
+                program.run(&self.disk, wall_clock()).await.map(found)
             }
             KeySource::Environment => environment::key().map(found).map_err(no_key),
             KeySource::Profile { path, profile } => {
                 let files = profile::Files::of(path.as_deref());
                 let profile = profile.as_deref();
                 let asked = profile::find(&files, profile, self.strict, &self.disk, &self.way);
-                asked.await.map_err(no_key)?.ok_or_else(|| no_key(files.without_key()))
+                asked.await.map_err(no_key)?.ok_or_else(|| no_key(files.without_key(profile)))
             }
             KeySource::Role(role) => self.assume(role, no_key).await,
             KeySource::WebIdentity { token_file, role_arn, session_name } => {
