@@ -19,6 +19,7 @@ pub use file::Found;
 
 pub mod answer;
 pub mod csv;
+pub(crate) mod disk;
 mod fault;
 pub mod file;
 pub mod keeper;

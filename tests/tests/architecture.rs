@@ -235,7 +235,7 @@ fn tasks_are_spawned_where_the_shutdown_awaits_them() {
         "gateway/src/credentials/process",
         // A disk that hangs is waited for by nobody, not even at the end.
         "gateway/src/check/apart",
-        "gateway/src/deliver/kinesis/sources/disk",
+        "gateway/src/credentials/disk",
         "gateway/src/rehearsal/broker",
         "gateway/src/rehearsal/stream",
     ];

@@ -115,9 +115,9 @@ impl Contents {
 /// # Errors
 /// When it is not there, is not for us, is too large, or was written to meanwhile.
 pub(crate) fn contents_of(path: &Path) -> Result<Contents, Why> {
-    let mut file = open(path).map_err(Why::Unreadable)?;
+    let mut file = open(path)?;
     // Of what was opened: the name may stand for another file by now.
-    let before = file.metadata().map_err(Why::Unreadable)?;
+    let before = file.metadata()?;
     let exposed = Some(before.permissions().mode() & 0o777).filter(|mode| mode & OTHERS != 0);
     Ok(Contents { bytes: contents(&mut file, &before)?, exposed })
 }
@@ -141,8 +141,8 @@ fn contents(file: &mut File, before: &Metadata) -> Result<Zeroizing<Vec<u8>>, Wh
     // One more, to see whether it has grown.
     let room = before.len() + 1;
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(room).unwrap_or_default()));
-    file.take(room).read_to_end(&mut bytes).map_err(Why::Unreadable)?;
-    let after = file.metadata().map_err(Why::Unreadable)?;
+    file.take(room).read_to_end(&mut bytes)?;
+    let after = file.metadata()?;
     let state = |metadata: &Metadata| (metadata.len(), metadata.modified().ok());
     let is_whole = u64::try_from(bytes.len()) == Ok(before.len());
     if is_whole && state(before) == state(&after) { Ok(bytes) } else { Err(Why::Torn) }

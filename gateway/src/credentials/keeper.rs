@@ -41,6 +41,10 @@ const OVERLAP: Duration = Duration::from_secs(60);
 /// most half of it: calls that wait in line are signed with it, too.
 const REFRESH_BEFORE: Duration = Duration::from_secs(300);
 
+/// So many keys that are refused one after the other, of a source that nobody changed, say what becomes
+/// of the next: it lends another session each time, and what they lack is no key.
+const REFUSED_IN_A_ROW: u32 = 2;
+
 /// Counts the changes of the key in use. Calls that were signed with an earlier one are told by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Generation(u64);
@@ -107,11 +111,19 @@ struct Failures {
     told: Option<String>,
     /// Times that every key was refused, or that the source gave nothing else, since one was accepted.
     stuck: u32,
+    /// Keys that were refused while there was no other, since one was accepted.
+    refused: u32,
     /// Times that the newest key was refused while the previous one was good.
     tries: u32,
     /// Whether it was told that a new key is refused, and that all are, since one was accepted.
     new_refused_told: bool,
     all_refused_told: bool,
+}
+
+impl Failures {
+    fn be_patient(&mut self) {
+        (self.stuck, self.refused, self.tries) = (0, 0, 0);
+    }
 }
 
 impl Keeper {
@@ -139,6 +151,12 @@ impl Keeper {
         self.failures.told.as_deref()
     }
 
+    /// Whether the key in use may fare better than those before it. Nobody waits for one that does not.
+    #[must_use]
+    pub fn is_promising(&self) -> bool {
+        self.failures.refused < REFUSED_IN_A_ROW
+    }
+
     /// What is due next, and when; `None` when nothing is before the next event.
     #[must_use]
     pub fn due(&self) -> Option<(Instant, Due)> {
@@ -153,8 +171,7 @@ impl Keeper {
     /// The source may give another key now, and it is no session like the last one: patience begins
     /// anew.
     pub fn changed(&mut self, now: Instant) {
-        self.failures.stuck = 0;
-        self.failures.tries = 0;
+        self.failures.be_patient();
         self.load_by(now);
     }
 
@@ -211,6 +228,7 @@ impl Keeper {
             self.previous = None;
             self.use_newest();
         }
+        self.failures.refused = self.failures.refused.saturating_add(1);
         self.ask_again(now, random);
         let was_told = mem::replace(&mut self.failures.all_refused_told, true);
         Step { swapped, tell: (!was_told).then_some(Tell::AllRefused) }
@@ -229,8 +247,7 @@ impl Keeper {
             return Step::default();
         }
         self.previous = None;
-        self.failures.stuck = 0;
-        self.failures.tries = 0;
+        self.failures.be_patient();
         let new_told = mem::take(&mut self.failures.new_refused_told);
         let all_told = mem::take(&mut self.failures.all_refused_told);
         Step { swapped: false, tell: (new_told || all_told).then_some(Tell::Accepted) }

@@ -18,7 +18,7 @@ struct Shared {
     /// Where they come from, as the log names it.
     source: String,
     keeper: Mutex<Keeper>,
-    /// Which key is in use. `None` until the source has answered for the first time.
+    /// Which key that may be accepted came into use last. `None` until the source has answered for the first time.
     in_use: watch::Sender<Option<Generation>>,
     /// What is due next has changed.
     rescheduled: Notify,
@@ -74,7 +74,7 @@ impl Keys {
         self.keeper().current().is_some_and(|(_, current)| current != generation)
     }
 
-    /// Waits until another key is in use than when this was called.
+    /// Waits until another key is in use than when this was called, and may be accepted.
     pub async fn changed(&self) {
         let mut in_use = self.0.in_use.subscribe();
         drop(in_use.changed().await);
@@ -145,13 +145,14 @@ impl Keys {
         let due = keeper.due();
         let Step { swapped, tell } = step(&mut keeper);
         let is_rescheduled = keeper.due() != due;
+        let is_news = swapped && keeper.is_promising();
         let current = keeper.current().map(|(key, generation)| (key.id.clone(), generation));
         drop(keeper);
         let source = &self.0.source;
         if let Some(tell) = tell {
             say(source, tell);
         }
-        if swapped && let Some((key, generation)) = current {
+        if is_news && let Some((key, generation)) = current {
             info!(%key, source, "calls are signed with this key");
             self.0.in_use.send_replace(Some(generation));
         }

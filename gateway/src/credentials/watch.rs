@@ -6,6 +6,8 @@
 //! So the directories are watched in which the names are, of the path and of every link on it, and
 //! after any event they are found anew. Network and overlay file systems tell nothing, therefore it is
 //! looked again every so often in any case.
+//!
+//! To find the names is to ask a disk, and one that hangs must hold up nobody: that is done elsewhere.
 
 use std::future;
 use std::io;
@@ -19,6 +21,7 @@ use rustix::io::Errno;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
+use super::disk::Disk;
 use trail::Trail;
 
 #[cfg(test)]
@@ -43,11 +46,12 @@ const EVENT_BYTES: usize = 4_096;
 pub struct Watch {
     paths: Vec<PathBuf>,
     poll: Interval,
-    /// Makes a watch of the paths; a test makes it fail.
-    arm: fn(&[PathBuf]) -> io::Result<Armed>,
-    /// `None` when the system has no watch left for us.
+    disk: Disk,
+    /// Lays a watch on the paths; a test makes it fail.
+    lay: Lay,
+    /// `None` before it is laid, and while it cannot be.
     armed: Option<Armed>,
-    /// Whether something was noticed that was not told yet.
+    /// Whether something was noticed that was not told yet. At first that nothing is watched.
     noticed: bool,
     failure_told: bool,
 }
@@ -59,28 +63,26 @@ struct Armed {
     trail: Trail,
 }
 
+type Lay = fn(&[PathBuf]) -> io::Result<(OwnedFd, Trail)>;
+
 impl Watch {
-    /// Begins to watch `paths`, which need not be there yet. Of no path nothing is ever noticed.
+    /// Watches `paths`, which need not be there yet, once it is asked for changes: the first is told as
+    /// soon as they are watched, for what came before was not noticed. Of no path nothing ever is.
     ///
     /// # Panics
     /// Outside of a runtime.
     #[must_use]
     pub fn new(paths: Vec<PathBuf>) -> Self {
-        Self::with(paths, Armed::new, POLL_EVERY)
+        Self::with(paths, lay, POLL_EVERY)
     }
 
-    fn with(
-        paths: Vec<PathBuf>,
-        arm: fn(&[PathBuf]) -> io::Result<Armed>,
-        every: Duration,
-    ) -> Self {
+    fn with(paths: Vec<PathBuf>, lay: Lay, every: Duration) -> Self {
         let mut poll = interval(every);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // The first tick is at once.
         poll.reset();
-        let mut watch = Self { paths, poll, arm, armed: None, noticed: false, failure_told: false };
-        watch.rearm();
-        watch
+        let disk = Disk::default();
+        Self { paths, poll, disk, lay, armed: None, noticed: true, failure_told: false }
     }
 
     /// Waits until one of the files may have changed: look again. Nothing is missed when this is
@@ -106,22 +108,23 @@ impl Watch {
             }
         }
         // Armed before the files are read: what changes while they are is noticed.
-        self.rearm();
+        self.rearm().await;
         self.noticed = false;
     }
 
-    fn rearm(&mut self) {
+    async fn rearm(&mut self) {
+        let (paths, lay) = (self.paths.clone(), self.lay);
         // Watches are few: the old ones go first.
-        self.armed = None;
-        match (self.arm)(&self.paths) {
+        let old = self.armed.take().map(|armed| armed.inotify.into_inner());
+        let laid = self.disk.read(move || {
+            drop(old);
+            lay(&paths)
+        });
+        match laid.await.and_then(Armed::new) {
             Ok(armed) => self.armed = Some(armed),
             Err(error) if !self.failure_told => {
                 self.failure_told = true;
-                tracing::warn!(
-                    %error,
-                    "changes of key files are noticed within half a minute only: the system has no \
-                     inotify watch left (fs.inotify.max_user_instances, max_user_watches)"
-                );
+                tracing::warn!(%error, "changes of key files are noticed within half a minute only");
             }
             Err(_) => {}
         }
@@ -143,9 +146,7 @@ async fn sign(armed: Option<&Armed>) {
 }
 
 impl Armed {
-    fn new(paths: &[PathBuf]) -> io::Result<Self> {
-        let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-        let trail = Trail::lay(&inotify, paths)?;
+    fn new((inotify, trail): (OwnedFd, Trail)) -> io::Result<Self> {
         #[expect(
             deprecated,
             reason = "its successor is unsafe for descriptors that somebody else may close; nobody \
@@ -154,6 +155,22 @@ impl Armed {
         let inotify = AsyncFd::new(inotify)?;
         Ok(Self { inotify, trail })
     }
+}
+
+fn lay(paths: &[PathBuf]) -> io::Result<(OwnedFd, Trail)> {
+    let laid = || {
+        let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+        let trail = Trail::lay(&inotify, paths)?;
+        Ok((inotify, trail))
+    };
+    laid().map_err(|error| none_left(&error))
+}
+
+fn none_left(error: &io::Error) -> io::Error {
+    io::Error::other(format!(
+        "the system has no inotify watch left (fs.inotify.max_user_instances, max_user_watches): \
+         {error}"
+    ))
 }
 
 impl Trail {

@@ -221,6 +221,31 @@ fn sessions_of_a_role_that_is_refused_are_asked_for_ever_more_slowly_too() {
 }
 
 #[test]
+fn a_third_session_in_a_row_promises_nothing_until_the_source_changes_or_one_is_accepted() {
+    let mut world = World::with(1);
+    for (session, is_promising) in [(2, true), (3, false), (4, false)] {
+        let _told = world.refuse();
+        world.pass_until(Due::Load);
+        assert_eq!(world.load(session), step(true, None));
+        assert_eq!(world.keeper.is_promising(), is_promising, "{session}");
+    }
+    world.keeper.changed(world.now);
+    assert!(world.keeper.is_promising());
+    for _ in 0..3 {
+        let _told = world.refuse();
+        world.pass_until(Due::Load);
+        // What is refused still counts once, however often it is all that the source gives.
+        assert_eq!(world.load(4), Step::default());
+        assert!(world.keeper.is_promising());
+    }
+    assert!(world.load(5).swapped && world.keeper.is_promising());
+    let _told = world.refuse();
+    assert!(world.load(6).swapped && !world.keeper.is_promising());
+    assert_eq!(world.accept(), step(false, Some(Tell::Accepted)));
+    assert!(world.keeper.is_promising());
+}
+
+#[test]
 fn a_source_that_goes_back_to_the_key_in_use_changes_nothing() {
     let mut world = World::with(1);
     assert!(world.load(2).swapped && world.refuse().swapped);

@@ -58,6 +58,23 @@ fn another_key_wakes_who_waits_for_one_and_the_same_one_does_not() {
 }
 
 #[test]
+fn sessions_that_are_refused_one_after_the_other_wake_nobody_and_sign_all_the_same() {
+    let said = log_of(|| {
+        let keys = keys();
+        let mut woken = vec![];
+        for session in 1..6 {
+            let mut changed = Box::pin(keys.changed());
+            assert!(changed.as_mut().now_or_never().is_none());
+            keys.loaded(Ok(found(session)), now());
+            woken.push(changed.as_mut().now_or_never().is_some());
+            keys.refused(uses(&keys, session), now());
+        }
+        assert_eq!(woken, [true, true, false, false, false]);
+    });
+    assert_eq!(said.matches("calls are signed with this key").count(), 2, "{said}");
+}
+
+#[test]
 fn a_new_key_that_is_refused_gives_way_to_the_old_one_before_the_next_call() {
     let keys = keys();
     keys.loaded(Ok(found(1)), now());

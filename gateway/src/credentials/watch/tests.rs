@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use tempfile::TempDir;
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::telemetry::tests::Log;
@@ -22,9 +23,11 @@ fn directory() -> (TempDir, PathBuf) {
     (dir, file)
 }
 
-/// Never polls within a test.
-fn watch(path: &Path) -> Watch {
-    Watch::with(vec![path.to_owned()], Armed::new, Duration::from_secs(3_600))
+/// Laid, and never polls within a test.
+async fn watch(path: &Path) -> Watch {
+    let mut watch = Watch::with(vec![path.to_owned()], lay, Duration::from_secs(3_600));
+    notices(&mut watch, "that nobody looked before").await;
+    watch
 }
 
 async fn notices(watch: &mut Watch, what: &str) {
@@ -39,7 +42,7 @@ async fn notices_nothing(watch: &mut Watch, what: &str) {
 #[tokio::test]
 async fn whatever_replaces_a_file_is_noticed() {
     let (dir, file) = directory();
-    let mut watch = watch(&file);
+    let mut watch = watch(&file).await;
     notices_nothing(&mut watch, "that it is there").await;
     for round in 0..2 {
         fs::write(&file, "written in place").unwrap();
@@ -63,7 +66,7 @@ async fn whatever_replaces_a_file_is_noticed() {
 async fn a_change_of_permissions_is_noticed() {
     use std::os::unix::fs::PermissionsExt;
     let (_dir, file) = directory();
-    let mut watch = watch(&file);
+    let mut watch = watch(&file).await;
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     notices(&mut watch, "permissions").await;
 }
@@ -82,7 +85,7 @@ async fn a_link_that_is_swapped_on_the_way_is_noticed_again_and_again() {
     };
     version(0);
     symlink("..data/key", at("key")).unwrap();
-    let mut watch = watch(&at("key"));
+    let mut watch = watch(&at("key")).await;
     for number in 1..4 {
         version(number);
         notices(&mut watch, "the link to the version").await;
@@ -98,7 +101,7 @@ async fn a_link_that_is_swapped_on_the_way_is_noticed_again_and_again() {
 async fn a_directory_that_comes_goes_and_comes_back_is_noticed() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("a/b");
-    let mut watch = watch(&dir.join("key"));
+    let mut watch = watch(&dir.join("key")).await;
     for _ in 0..2 {
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join("key"), "").unwrap();
@@ -113,7 +116,7 @@ async fn a_directory_that_comes_goes_and_comes_back_is_noticed() {
 #[tokio::test]
 async fn a_change_between_two_calls_or_in_one_that_is_dropped_is_not_missed() {
     let (_dir, file) = directory();
-    let mut watch = watch(&file);
+    let mut watch = watch(&file).await;
     fs::write(&file, "two").unwrap();
     {
         let mut changed = pin!(watch.changed());
@@ -131,7 +134,7 @@ async fn a_change_between_two_calls_or_in_one_that_is_dropped_is_not_missed() {
 #[tokio::test]
 async fn neighbours_of_a_file_wake_nobody_and_many_changes_are_one() {
     let (dir, file) = directory();
-    let mut watch = watch(&file);
+    let mut watch = watch(&file).await;
     for number in 0..100 {
         fs::write(dir.path().join(format!("{number}")), "").unwrap();
     }
@@ -146,7 +149,7 @@ async fn neighbours_of_a_file_wake_nobody_and_many_changes_are_one() {
 #[tokio::test]
 async fn a_file_that_is_written_all_the_time_is_looked_at_all_the_same() {
     let (_dir, file) = directory();
-    let mut watch = watch(&file);
+    let mut watch = watch(&file).await;
     let writing = async {
         loop {
             fs::write(&file, "again").unwrap();
@@ -162,7 +165,7 @@ async fn a_file_that_is_written_all_the_time_is_looked_at_all_the_same() {
 #[tokio::test]
 async fn without_a_watch_it_is_said_once_and_looked_every_so_often() {
     let log = Log::begin();
-    let none_left = |_: &[PathBuf]| Err(Errno::NOSPC.into());
+    let none_left = |_: &[PathBuf]| Err(none_left(&Errno::NOSPC.into()));
     let every = Duration::from_millis(10);
     let mut watch = Watch::with(vec!["key".into()], none_left, every);
     for _ in 0..3 {
@@ -171,10 +174,42 @@ async fn without_a_watch_it_is_said_once_and_looked_every_so_often() {
     assert_eq!(log.text().matches("no inotify watch left").count(), 1);
 }
 
+#[tokio::test]
+async fn a_disk_that_hangs_keeps_the_watch_from_being_laid_and_holds_up_nobody() {
+    static DISK: Mutex<()> = Mutex::const_new(());
+    let log = Log::begin();
+    let (_dir, file) = directory();
+    let hangs = DISK.lock().await;
+    let after_disk = |paths: &[PathBuf]| {
+        drop(DISK.blocking_lock());
+        lay(paths)
+    };
+    let mut watch = Watch::with(vec![file.clone()], after_disk, Duration::from_millis(10));
+    watch.disk = Disk::waited_for(Duration::from_millis(50));
+    for _ in 0..3 {
+        notices(&mut watch, "the poll").await;
+        assert!(watch.armed.is_none());
+    }
+    assert_eq!(log.text().matches("the disk did not answer").count(), 1);
+    drop(hangs);
+    while watch.armed.is_none() {
+        notices(&mut watch, "the poll").await;
+    }
+}
+
+#[tokio::test]
+async fn what_changes_before_the_watch_is_laid_is_noticed() {
+    let (_dir, file) = directory();
+    let mut watch = Watch::with(vec![file.clone()], lay, Duration::from_secs(3_600));
+    fs::write(&file, "two").unwrap();
+    notices(&mut watch, "before").await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn it_is_looked_twice_a_minute_though_nothing_is_told() {
     let (_dir, file) = directory();
     let mut watch = Watch::new(vec![file]);
+    notices(&mut watch, "that nobody looked before").await;
     for _ in 0..2 {
         assert!(timeout(POLL_EVERY - SETTLE, watch.changed()).await.is_err(), "too soon");
         notices(&mut watch, "the poll").await;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use crate::clock;
 use crate::config::{self, KeySource, Role};
+use crate::credentials::disk::Disk;
 use crate::credentials::file::{Format, KeyFile};
 use crate::credentials::process::Program;
 use crate::credentials::{Fault, Found, Key, NoKey, Source, Why};
@@ -17,13 +18,11 @@ use crate::credentials::{Fault, Found, Key, NoKey, Source, Why};
 pub use identity::{Identity, identity};
 
 use chain::Chain;
-use disk::Disk;
 use looked::Looked;
 use sts::WebIdentity;
 use way::Way;
 
 mod chain;
-mod disk;
 mod environment;
 mod identity;
 mod instance;
@@ -86,14 +85,14 @@ impl KeySources {
             }
             KeySource::Process { command, timeout } => {
                 let program = Program { command: command.clone(), timeout: *timeout };
-                program.run(wall_clock()).await.map(found)
+                program.run(&self.disk, wall_clock()).await.map(found)
             }
             KeySource::Environment => environment::key().map(found).map_err(no_key),
             KeySource::Profile { path, profile } => {
                 let files = profile::Files::of(path.as_deref());
                 let profile = profile.as_deref();
                 let asked = profile::find(&files, profile, self.strict, &self.disk, &self.way);
-                asked.await.map_err(no_key)?.ok_or_else(|| no_key(files.without_key()))
+                asked.await.map_err(no_key)?.ok_or_else(|| no_key(files.without_key(profile)))
             }
             KeySource::Role(role) => self.assume(role, no_key).await,
             KeySource::WebIdentity { token_file, role_arn, session_name } => {

@@ -3,11 +3,11 @@
 use std::env;
 
 use crate::config;
+use crate::credentials::disk::Disk;
 use crate::credentials::{Key, Why};
 use crate::deliver::kinesis::probe::Probed;
 use crate::deliver::kinesis::refusal::{Cause, Refusal};
 
-use super::disk::Disk;
 use super::way::Way;
 
 /// How the environment names another token service than the region's own, for one service and for

@@ -6,14 +6,13 @@ use std::time::Duration;
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::imds;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
-use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 
+use crate::credentials::disk::Disk;
 use crate::credentials::{Fault, Key, Why};
 
-use super::disk::Disk;
+use super::lent;
 use super::way::Way;
-use super::{lent, wall_clock};
 
 /// Longest waits for instance metadata: for a connection and each read, for one attempt, for all of
 /// them. It is on the same host.
@@ -38,23 +37,15 @@ const DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 /// When there is none, or it is not answered in time.
 pub(super) async fn key(disk: &Disk, way: &Way) -> Result<Key, Why> {
     if is_container() {
-        return in_time(disk, container(disk, way).await?)
-            .await
-            .map_err(|error| of_container(&error));
+        let asked = lent::ask(disk, container(disk, way).await?, KEY_MAX).await;
+        return asked.map_err(|error| of_container(&error));
     }
     if env::var(DISABLED).is_ok_and(|value| value.eq_ignore_ascii_case("true")) {
         let what = "instance metadata is switched off by AWS_EC2_METADATA_DISABLED=true";
         return Err(Fault::whole(what).into());
     }
-    in_time(disk, metadata(disk, way).await?).await.map_err(|error| of_instance(&error))
-}
-
-async fn in_time(
-    disk: &Disk,
-    provider: impl ProvideCredentials + 'static,
-) -> Result<Key, CredentialsError> {
-    let found = disk.ask(provider, KEY_MAX).await?;
-    Ok(lent::key(&found, wall_clock()))
+    let asked = lent::ask(disk, metadata(disk, way).await?, KEY_MAX).await;
+    asked.map_err(|error| of_instance(&error))
 }
 
 /// Whether this is a container with a role of its own.

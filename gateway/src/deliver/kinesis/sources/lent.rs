@@ -1,24 +1,59 @@
 //! A key that the SDK had from somewhere, or why it had none.
 
 use std::error::Error;
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 use jiff::Timestamp;
+use tokio::runtime::Builder;
+use tokio::time::timeout;
 
+use crate::credentials::disk::Disk;
 use crate::credentials::{Key, KeyId};
 use crate::hearsay::repeatable;
 use crate::telemetry::causes;
+
+use super::wall_clock;
+
+/// How much later than a question itself the thread that asks it is given up.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// How long a key that ends is taken to be good at least and at most. When it ends is said by a clock
 /// that may not be ours: ours may be days off. Instance metadata gives a new key five minutes before
 /// the old one ends, and asking costs nothing.
 const GOOD_FOR: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(3_600));
 
+/// The key that a provider of the SDK's gives within `limit`. In the midst of asking a service it
+/// reads files, of tokens and of profiles, as if no disk ever hung; so all of it is done where `disk`
+/// is waited for.
+///
+/// # Errors
+/// Its own, and when it takes too long.
+pub(super) async fn ask(
+    disk: &Disk,
+    provider: impl ProvideCredentials + 'static,
+    limit: Duration,
+) -> Result<Key, CredentialsError> {
+    // Longer than its own, which says better who did not answer.
+    let asked = disk.within(limit + GRACE, move || {
+        // It must go on while that of the gateway does other things, and not hold up its end.
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let asked = async { timeout(limit, provider.provide_credentials()).await };
+        let late = |_elapsed| CredentialsError::provider_timed_out(limit);
+        let answer = runtime.block_on(asked).map_err(late).flatten();
+        runtime.shutdown_background();
+        io::Result::Ok(answer)
+    });
+    let answer = asked.await.unwrap_or_else(|late| Err(CredentialsError::provider_error(late)))?;
+    Ok(key(&answer, wall_clock()))
+}
+
 /// The key of `credentials` as they stand at `now`. Without the id of the account: with it the SDK
 /// would call a host of that account's own, another one than with a key from a file.
-pub(super) fn key(credentials: &Credentials, now: Timestamp) -> Key {
+fn key(credentials: &Credentials, now: Timestamp) -> Key {
     Key {
         id: KeyId::new(credentials.access_key_id()),
         secret: credentials.secret_access_key().into(),
@@ -42,7 +77,34 @@ pub(super) fn why_not(error: &CredentialsError) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Mutex, mpsc};
+
+    use aws_credential_types::provider::future::ProvideCredentials as ProviderFuture;
+
     use super::*;
+
+    /// The SDK, when the file that it reads is on a disk that hangs.
+    #[derive(Debug)]
+    struct Hangs(Mutex<mpsc::Receiver<()>>);
+
+    impl ProvideCredentials for Hangs {
+        fn provide_credentials<'a>(&'a self) -> ProviderFuture<'a>
+        where
+            Self: 'a,
+        {
+            let gone = self.0.lock().unwrap().recv_timeout(Duration::from_secs(10));
+            ProviderFuture::ready(Err(CredentialsError::not_loaded(format!("{gone:?}"))))
+        }
+    }
+
+    #[tokio::test]
+    async fn the_sdk_may_wait_for_a_disk_and_nobody_else_does() {
+        let (answer, hangs) = mpsc::channel::<()>();
+        let asked = ask(&Disk::default(), Hangs(hangs.into()), Duration::ZERO).await;
+        let why = causes(&asked.unwrap_err());
+        assert!(why.contains("the disk did not answer within 1 s"), "{why}");
+        drop(answer);
+    }
 
     #[test]
     fn an_answer_is_not_repeated() {

@@ -2,12 +2,12 @@
 //! that is lent is not to be asked for each time that somebody touches a file.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
+use crate::credentials::disk::Disk;
 use crate::credentials::file::contents_of;
-
-use super::disk::Disk;
 
 /// What some files said when they were looked at last.
 #[derive(Debug, Default)]
@@ -16,7 +16,9 @@ pub(super) struct Looked(Mutex<Option<u64>>);
 impl Looked {
     /// Whether they say something else than last time, as far as the disk answers.
     pub(super) async fn anew(&self, paths: Vec<PathBuf>, disk: &Disk) -> bool {
-        let Ok(said) = disk.read(move || Ok(digest(&paths))).await else { return false };
+        let Ok(said) = disk.read(move || io::Result::Ok(digest(&paths))).await else {
+            return false;
+        };
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         last.replace(said) != Some(said)
     }

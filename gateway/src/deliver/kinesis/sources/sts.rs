@@ -10,10 +10,10 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use zeroize::Zeroizing;
 
 use crate::config::Role;
+use crate::credentials::disk::Disk;
 use crate::credentials::{Fault, Key, KeyId, Why, file};
 use crate::deliver::kinesis::refusal::Refusal;
 
-use super::disk::Disk;
 use super::session_name;
 use super::way::Way;
 

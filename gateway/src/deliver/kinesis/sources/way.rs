@@ -13,10 +13,10 @@ use aws_sdk_sts::config::Builder;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::config::{self, Network, Proxy};
+use crate::credentials::disk::Disk;
 use crate::credentials::{Key, Why};
 use crate::deliver::kinesis::{http, shared, signing};
 
-use super::disk::Disk;
 use super::region;
 
 /// Longest waits for STS: for a connection, one attempt, and all of them.
@@ -29,7 +29,7 @@ const ATTEMPTS: u32 = 2;
 
 /// The way to the services that lend keys. What it is made of is read anew for each of them, so that
 /// authorities and passwords can change.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Way {
     region: String,
     network: Network,
@@ -132,7 +132,7 @@ mod tests {
 
     #[tokio::test]
     async fn calls_of_sts_are_signed_for_the_region_of_the_endpoint() {
-        let way = Way { region: "ap-east-1".to_owned(), network: Network::default() };
+        let way = Way { region: "ap-east-1".to_owned(), ..Way::default() };
         for (endpoint, region) in [
             (None, "ap-east-1"),
             (Some("https://sts.eu-central-1.amazonaws.com"), "eu-central-1"),
