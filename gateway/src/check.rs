@@ -137,6 +137,7 @@ fn without_login(url: &str) -> String {
     let host = authority.rsplit_once('@').map_or(authority, |(_login, host)| host);
     // A password may have such characters, though no URL should.
     let path = path.rsplit_once('@').map_or(path, |(_login, rest)| rest);
+    let path = path.split(['?', '#']).next().unwrap_or_default();
     format!("{scheme}://{host}{path}")
 }
 
@@ -150,6 +151,7 @@ mod tests {
             ("http://user:HUNTER2@127.0.0.1:4566/x", "http://127.0.0.1:4566/x"),
             ("http://user:HUN@TER2@host", "http://host"),
             ("https://host:1", "https://host:1"),
+            ("https://host/x?token=HUNTER2", "https://host/x"),
         ] {
             assert_eq!(without_login(url), shown);
         }

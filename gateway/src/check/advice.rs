@@ -11,10 +11,29 @@ use super::judgement::Heard;
 /// What to do where a refusal says nothing of its own.
 const UNEXPLAINED: &str = "see what the service says; if it stays so, its own health page";
 
+/// What to do where a policy denies: it wins over all that allow.
+const DENIED: &str =
+    "have that policy changed: no statement for the key's user or role helps against it";
+
+/// Whether another policy than that of the key's user or role refuses: one that denies, or one beyond
+/// which no policy allows anything.
+fn denies(said: &str) -> bool {
+    let words = [
+        "explicit deny",
+        "no permissions boundary allows",
+        "no service control policy allows",
+        "no resource control policy allows",
+        "no session policy allows",
+        "no VPC endpoint policy allows",
+    ];
+    words.iter().any(|word| said.contains(word))
+}
+
 /// What to do about a refusal to put records into `target`.
 pub(super) fn about(refusal: &Refusal, heard: &Heard<'_>, target: &StreamTarget) -> String {
     #[expect(clippy::wildcard_enum_match_arm, reason = "the rest explains itself")]
     match &refusal.cause {
+        Cause::NotPermitted if denies(&refusal.said) => DENIED.to_owned(),
         // A key that is for one stream is refused all others alike, whether they exist or not.
         Cause::NotPermitted => format!(
             "check the name, stream.region and that the key is for this stream; or {}",
@@ -50,7 +69,8 @@ fn permission(statement: &Statement) -> String {
 fn creation(heard: &Heard<'_>, target: &StreamTarget) -> String {
     let arn = arn(heard, target);
     let (name, region) = (&arn.name, &arn.region);
-    let shards = heard.stream.shards.unwrap_or(1);
+    // What cannot be sent is rare.
+    let shards = heard.stream.shards.filter(|_| *target == heard.stream.target).unwrap_or(1);
     let account = heard.identity.as_ref().and_then(|identity| identity.as_ref().ok());
     let looked = match account {
         Some(identity) => format!("in {region}, account {}", identity.account),

@@ -1,5 +1,6 @@
 //! Work on threads of its own: nobody knows when a disk that hangs will answer.
 
+use std::panic::resume_unwind;
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
@@ -14,12 +15,13 @@ pub(super) const DIRECTORIES_MAX: Duration = Duration::from_secs(10);
 /// What `work` gives, if it does within `limit`.
 ///
 /// Work that takes longer keeps a thread of the runtime, which nobody can stop: end the runtime without
-/// waiting for it.
+/// waiting for it. Its panic is ours.
 pub async fn apart<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
-    timeout(limit, spawn_blocking(work)).await.ok()?.ok()
+    let done = timeout(limit, spawn_blocking(work)).await.ok()?;
+    Some(done.unwrap_or_else(|failure| resume_unwind(failure.into_panic())))
 }
 
 #[cfg(test)]
@@ -34,5 +36,11 @@ mod tests {
         assert!(apart(Duration::from_millis(50), move || hangs.recv()).await.is_none());
         drop(answer);
         assert_eq!(apart(FILES_MAX, || 7).await, Some(7));
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "of its own")]
+    async fn panic_of_the_work_is_not_taken_for_slowness() {
+        apart(FILES_MAX, || panic!("of its own")).await.unwrap_or(());
     }
 }

@@ -94,7 +94,7 @@ pub(super) fn credentials(source: &str, found: &Found, heard: &Heard<'_>) -> Fin
         Some(mode) => {
             let said =
                 format!("{whose}; others than the file's owner may read it (mode {mode:03o})");
-            Finding::warning(said, "run chmod 600 on it")
+            Finding::warning(said, "chown it to the gateway's user, and then chmod 600 it")
         }
     }
 }

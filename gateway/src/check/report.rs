@@ -75,12 +75,6 @@ impl Report {
         Self { steps: merged }
     }
 
-    /// What was found, in order.
-    #[must_use]
-    pub fn steps(&self) -> &[Step] {
-        &self.steps
-    }
-
     /// Whose matter the first failure is, if there is one.
     #[must_use]
     pub fn failure(&self) -> Option<Class> {

@@ -58,7 +58,12 @@ impl<'c> Asking<'c> {
             self.identity(),
         )
         .await;
-        let canary = (wishes.canary && put.answer.is_ok()).then(|| self.fly(&kinesis, data));
+        // Who is only busy may have room by now.
+        let may_fly = match &put.answer {
+            Ok(_) => true,
+            Err(refusal) => refusal.cause == Cause::Throttled,
+        };
+        let canary = (wishes.canary && may_fly).then(|| self.fly(&kinesis, data));
         let heard = Heard {
             stream,
             probe: self.probe,

@@ -98,6 +98,23 @@ fn statement_names_the_account_of_the_key_and_any_where_that_is_not_known() {
 }
 
 #[test]
+fn statement_is_advised_where_one_is_missing_and_not_where_another_policy_denies() {
+    let stream = stream_of("");
+    let of = |why: &str| {
+        let said = format!("User: u is not authorized to perform: kinesis:PutRecords {why}");
+        let put = Err(refused(Cause::NotPermitted, &said));
+        super::stream(&Heard { put, ..heard(&stream) }).fix.unwrap()
+    };
+    assert!(of("because no identity-based policy allows it").contains("add this statement"));
+    for why in [
+        "with an explicit deny in a service control policy",
+        "because no permissions boundary allows the kinesis:PutRecords action",
+    ] {
+        assert!(of(why).starts_with("have that policy changed"), "{why}");
+    }
+}
+
+#[test]
 fn encryption_is_known_by_what_is_described_or_by_a_record_that_was_stored() {
     let stream = stream_of("");
     let key = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
