@@ -1,13 +1,13 @@
-//! For which stream the records of a spool are: written beside them. A label, or the only `[stream]`,
-//! that names another stream later would else send what waits to another owner.
+//! For which stream the records of a spool are: written beside them.
 
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use tracing::warn;
 
+use crate::addressee::Addressee;
 use crate::config::Stream;
 use crate::spool::TARGET;
 use crate::state_dir;
@@ -16,15 +16,22 @@ use crate::state_dir;
 /// earlier run are there; if nothing tells whose they are, they are taken for those of `stream`.
 ///
 /// # Errors
-/// As [`look`].
+/// As [`look`]; and when another stream's name cannot be replaced.
 pub(super) fn address(dir: &Path, stream: &Stream, waiting: u64) -> Result<()> {
-    let (path, now) = (dir.join(TARGET), line(stream));
+    let (path, now) = (dir.join(TARGET), Addressee::of(stream));
+    let before = look(dir, stream, waiting)?;
     // An ARN says more than a name.
-    let stays = |before: &String| *before == now || waiting > 0 && is_arn(before);
-    if look(dir, stream, waiting)?.as_ref().is_some_and(stays) {
+    let stays = |before: &Addressee| *before == now || waiting > 0 && before.is_arn();
+    if before.as_ref().is_some_and(stays) {
         return Ok(());
     }
-    if let Err(error) = state_dir::replace(&path, format!("{now}\n").as_bytes()) {
+    let noted = state_dir::replace(&path, format!("{}\n", now.as_str()).as_bytes());
+    if before.is_some_and(|before| !before.may_be(&now)) {
+        let stream = stream.called();
+        return noted
+            .with_context(|| format!("cannot note in {} which {stream} is", path.display()));
+    }
+    if let Err(error) = noted {
         warn!(%error, path = %path.display(), "for which stream records are spooled is not noted");
     }
     Ok(())
@@ -35,46 +42,28 @@ pub(super) fn address(dir: &Path, stream: &Stream, waiting: u64) -> Result<()> {
 ///
 /// # Errors
 /// When they are for another than `stream`, or it cannot be read for which.
-pub(super) fn look(dir: &Path, stream: &Stream, waiting: u64) -> Result<Option<String>> {
-    let (path, now) = (dir.join(TARGET), line(stream));
-    let before = match fs::read_to_string(&path) {
+pub(super) fn look(dir: &Path, stream: &Stream, waiting: u64) -> Result<Option<Addressee>> {
+    let (path, now) = (dir.join(TARGET), Addressee::of(stream));
+    let before = match fs::read(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         read => read.with_context(|| format!("cannot read {}", path.display()))?,
     };
-    let before = before.trim_end();
-    ensure!(
-        waiting == 0 || is_same(before, &now),
-        "{waiting} records wait in {} for the stream {before}, and {} is the stream {now}: they are not \
-         sent to another owner unasked. Say {before} again until they are delivered; or drop them by \
-         `tidegate spool purge`; or, if {now} may have them, remove {}",
-        dir.display(),
-        stream.called(),
-        path.display()
-    );
-    Ok(Some(before.to_owned()))
-}
-
-/// What is noted of a stream.
-fn line(stream: &Stream) -> String {
-    format!("{} {}", stream.target.as_str(), stream.region)
-}
-
-/// Whether both may be one stream: the name of one stream is that in its ARN. In which account a name
-/// is, its key says, and keys change.
-fn is_same(before: &str, now: &str) -> bool {
-    match is_arn(before) && is_arn(now) {
-        true => before == now,
-        false => name(before) == name(now),
+    let (dir, path, called, now_text) =
+        (dir.display(), path.display(), stream.called(), now.as_str());
+    match Addressee::parse(&String::from_utf8_lossy(&before)) {
+        None if waiting > 0 => bail!(
+            "{waiting} records wait in {dir}, and {path}, which says for which stream, is damaged: if \
+             {called}, which is the stream {now_text}, may have them, remove that file"
+        ),
+        Some(before) if waiting > 0 && !before.may_be(&now) => bail!(
+            "{waiting} records wait in {dir} for the stream {before}, and {called} is the stream \
+             {now_text}: they are not sent to another owner unasked. Say {before} again until they are \
+             delivered; or drop them by `tidegate spool purge`; or, if {now_text} may have them, \
+             remove {path}",
+            before = before.as_str()
+        ),
+        before => Ok(before),
     }
-}
-
-fn is_arn(target: &str) -> bool {
-    target.starts_with("arn:")
-}
-
-/// The name and the region.
-fn name(target: &str) -> &str {
-    target.rsplit_once('/').map_or(target, |(_, name)| name)
 }
 
 #[cfg(test)]
@@ -86,7 +75,7 @@ mod tests {
     fn may_go(dir: &Path, waiting: u64, lines: &str) -> Result<()> {
         let mut stream = config(dir, "").streams.first().clone();
         let (target, region) = lines.rsplit_once(' ').unwrap();
-        stream.target = match is_arn(target) {
+        stream.target = match target.starts_with("arn:") {
             true => crate::config::StreamTarget::Arn(target.to_owned()),
             false => crate::config::StreamTarget::Name(target.to_owned()),
         };
@@ -130,5 +119,30 @@ mod tests {
         may_go(dir.path(), 3, THEIRS).unwrap_err();
         fs::remove_file(dir.path().join(TARGET)).unwrap();
         may_go(dir.path(), 3, THEIRS).expect("somebody said that they may go there");
+    }
+
+    #[test]
+    fn damaged_note_says_what_may_be_done_and_stops_nothing_that_is_empty() {
+        for noted in [&b""[..], b"s", b"\xff\xfe x"] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join(TARGET);
+            fs::write(&path, noted).unwrap();
+            let refusal = may_go(dir.path(), 3, OURS).unwrap_err().to_string();
+            let path = path.display();
+            assert!(refusal.contains("3 records wait"), "{refusal}");
+            assert!(refusal.contains(&format!("{path}, which says for which stream, is damaged")));
+            may_go(dir.path(), 0, OURS).unwrap();
+            may_go(dir.path(), 3, OURS).unwrap();
+        }
+    }
+
+    #[test]
+    fn records_are_not_spooled_beside_the_name_of_another_stream() {
+        let dir = tempfile::tempdir().unwrap();
+        may_go(dir.path(), 0, "s eu-central-1").unwrap();
+        // In the way of the file that is to replace it.
+        fs::create_dir(dir.path().join("target.new")).unwrap();
+        may_go(dir.path(), 0, OURS).expect("it may be the same");
+        may_go(dir.path(), 0, THEIRS.replace("stream/s", "stream/t").as_str()).unwrap_err();
     }
 }
