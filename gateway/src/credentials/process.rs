@@ -16,6 +16,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use super::disk::Disk;
 use super::{Fault, Key, NoKey, Why, answer};
 
 /// Longest answer that is read. A session token has some thousands of bytes.
@@ -32,13 +33,13 @@ pub struct Program {
 
 impl Program {
     /// Runs the program and takes the key that it answers with; `now` is what its expiration is held
-    /// against. Dropped, it kills the program.
+    /// against. It is started where `disk` is waited for. Dropped, it kills the program.
     ///
     /// # Errors
     /// When it cannot be started, takes too long, does not succeed, or gives no key.
-    pub async fn run(&self, now: Timestamp) -> Result<Key, NoKey> {
+    pub(crate) async fn run(&self, disk: &Disk, now: Timestamp) -> Result<Key, NoKey> {
         let key = async {
-            let answered = timeout(self.timeout, self.answer()).await.map_err(|_elapsed| {
+            let answered = timeout(self.timeout, self.answer(disk)).await.map_err(|_elapsed| {
                 let limit = self.timeout.as_secs();
                 Why::Program(format!("took longer than {limit} s and was stopped"))
             })?;
@@ -51,10 +52,11 @@ impl Program {
     }
 
     /// All that the program writes, if it succeeds.
-    async fn answer(&self) -> Result<Zeroizing<Vec<u8>>, Why> {
+    async fn answer(&self, disk: &Disk) -> Result<Zeroizing<Vec<u8>>, Why> {
         let not_run = |error: io::Error| Why::Program(format!("cannot be run: {error}"));
-        let (reader, mut program) = self.start().map_err(not_run)?;
-        let group = Group::of(&program);
+        let command = self.command.clone();
+        let started = disk.read(move || start(&command)).await.map_err(not_run)?;
+        let Started { group, mut program, reader } = started;
         let (bytes, status) = tokio::join!(read(reader), program.wait());
         // What it leaves behind on purpose, as one that keeps keys for the next time does, may stay.
         group.spare();
@@ -67,17 +69,25 @@ impl Program {
         let what = "what it wrote to standard error is not shown here, run it by hand to see";
         Err(Why::Program(format!("failed ({status}); {what}")))
     }
+}
 
-    /// Starts the program: where its answer comes out, and itself.
-    fn start(&self) -> io::Result<(PipeReader, Child)> {
-        let (reader, writer) = io::pipe()?;
-        let (name, arguments) = self.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut command = Command::new(name);
-        command.args(arguments).stdin(Stdio::null()).stdout(writer).stderr(Stdio::null());
-        // The answer ends when nobody has the writer any more, and the command has it until it returns.
-        let program = command.process_group(0).kill_on_drop(true).spawn()?;
-        Ok((reader, program))
-    }
+/// A program that runs. Dropped, it is killed.
+struct Started {
+    group: Group,
+    program: Child,
+    /// Where its answer comes out.
+    reader: PipeReader,
+}
+
+/// Starts a program, and waits for the disk that it is on.
+fn start(command: &[String]) -> io::Result<Started> {
+    let (reader, writer) = io::pipe()?;
+    let (name, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut command = Command::new(name);
+    command.args(arguments).stdin(Stdio::null()).stdout(writer).stderr(Stdio::null());
+    // The answer ends when nobody has the writer any more, and the command has it until it returns.
+    let program = command.process_group(0).kill_on_drop(true).spawn()?;
+    Ok(Started { group: Group::of(&program), program, reader })
 }
 
 /// A program with all that it started, as far as that stayed with it. Dropped, they are killed.
@@ -123,6 +133,7 @@ async fn read(reader: PipeReader) -> Result<Zeroizing<Vec<u8>>, Why> {
 mod tests {
     use std::fs;
     use std::path::Path;
+    use std::sync::mpsc;
 
     use tokio::time::sleep;
 
@@ -135,7 +146,7 @@ mod tests {
     }
 
     async fn said(program: &Program) -> String {
-        program.run(Timestamp::UNIX_EPOCH).await.unwrap_err().to_string()
+        program.run(&Disk::default(), Timestamp::UNIX_EPOCH).await.unwrap_err().to_string()
     }
 
     const LONG: Duration = Duration::from_secs(60);
@@ -145,7 +156,7 @@ mod tests {
         let script = format!(
             r#"echo '{{"Version":1,"AccessKeyId":"{ID}","SecretAccessKey":"{SECRET}"}}'; echo noise >&2"#
         );
-        let key = shell(&script, LONG).run(Timestamp::UNIX_EPOCH).await.unwrap();
+        let key = shell(&script, LONG).run(&Disk::default(), Timestamp::UNIX_EPOCH).await.unwrap();
         assert_eq!(key.id.whole(), ID);
     }
 
@@ -167,6 +178,18 @@ mod tests {
     async fn a_program_that_takes_too_long_is_not_waited_for() {
         let said = said(&shell("exec sleep 600", Duration::from_secs(1))).await;
         assert_eq!(said, "sh: took longer than 1 s and was stopped");
+    }
+
+    #[tokio::test]
+    async fn a_program_on_a_disk_that_hangs_holds_up_nobody() {
+        let disk = Disk::waited_for(Duration::from_millis(50));
+        let (answer, hangs) = mpsc::channel::<()>();
+        let read = disk.read(move || hangs.recv().map_err(io::Error::other));
+        assert!(read.await.is_err());
+        let ended = shell("exit 0", LONG).run(&disk, Timestamp::UNIX_EPOCH).await;
+        let said = ended.unwrap_err().to_string();
+        assert!(said.contains("cannot be run: the disk did not answer"), "{said}");
+        drop(answer);
     }
 
     /// What a program writes into `file`, a line: the number of a process.
@@ -202,11 +225,11 @@ mod tests {
             of_child.display(),
             own.display()
         );
-        let program = shell(&script, LONG);
+        let (program, disk) = (shell(&script, LONG), Disk::default());
         let pids = async { (pid_in(&own).await, pid_in(&of_child).await) };
         let (own, of_child) = tokio::select! {
             pids = pids => pids,
-            ended = program.run(Timestamp::UNIX_EPOCH) => panic!("{ended:?}"),
+            ended = program.run(&disk, Timestamp::UNIX_EPOCH) => panic!("{ended:?}"),
         };
         is_gone(&own).await;
         is_gone(&of_child).await;

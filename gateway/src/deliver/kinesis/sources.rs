@@ -85,7 +85,7 @@ impl KeySources {
             }
             KeySource::Process { command, timeout } => {
                 let program = Program { command: command.clone(), timeout: *timeout };
-                program.run(wall_clock()).await.map(found)
+                program.run(&self.disk, wall_clock()).await.map(found)
             }
             KeySource::Environment => environment::key().map(found).map_err(no_key),
             KeySource::Profile { path, profile } => {
