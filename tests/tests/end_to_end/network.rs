@@ -166,10 +166,17 @@ async fn the_stream_is_reached_through_the_proxy_of_the_environment() {
 #[tokio::test]
 async fn a_proxy_of_the_environment_that_cannot_be_read_is_an_error_and_not_gone_without() {
     let guarded = Guarded::new().await.trusting();
-    let guarded = guarded.set_variable("HTTPS_PROXY", "http://joe:open sesame@127.0.0.1:1");
-    let ended = guarded.world.gateway.launch().end().await;
-    is_refused(&ended, &["HTTPS_PROXY is no URL"]);
-    assert!(!ended.log.join("\n").contains("sesame"));
+    let mut gateway = guarded.world.gateway;
+    for (variable, url) in [
+        ("ALL_PROXY", "socks5://joe:sesame@127.0.0.1:1"),
+        ("HTTPS_PROXY", "ftp://joe:sesame@127.0.0.1:1"),
+        ("HTTPS_PROXY", "http://joe:open sesame@127.0.0.1:1"),
+    ] {
+        gateway = gateway.set_variable(variable, url);
+        let ended = gateway.launch().end().await;
+        is_refused(&ended, &[&format!("{variable} is no ")]);
+        assert!(!ended.log.join("\n").contains("sesame"));
+    }
 }
 
 #[tokio::test]

@@ -19,10 +19,6 @@ use crate::{authorities, login};
 /// Idle connections are dropped before the service resets them: aws-sdk-rust issue 1106.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The variables that name proxies.
-const PROXIES: [&str; 6] =
-    ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
-
 /// The variable by which other AWS tools are told whom to trust.
 const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
 
@@ -77,17 +73,42 @@ fn proxy(proxy: &Proxy) -> Result<ProxyConfig> {
     Ok(config)
 }
 
-/// The proxy that the environment names, once whoever reads it can: a URL that cannot be read is no
+/// The proxies that the environment names, once whoever reads them can: what cannot be read is no
 /// proxy to them, and they would ask without one.
 fn of_environment() -> Result<ProxyConfig> {
-    for name in PROXIES {
-        let Ok(url) = env::var(name) else { continue };
-        if !url.is_empty() && url.parse::<Uri>().is_err() {
-            // It may hold a password.
-            bail!("{name} is no URL: in its user and password, write %40 for @ and the like");
+    let https = named(["HTTPS_PROXY", "https_proxy"]).or_else(|| named(["ALL_PROXY", "all_proxy"]));
+    for (name, url) in https.into_iter().chain(named(["HTTP_PROXY", "http_proxy"])) {
+        // It may hold a password.
+        if let Err(why) = understood(&url) {
+            bail!("{name} {why}");
         }
     }
     Ok(ProxyConfig::from_env())
+}
+
+/// What the first of these variables says that is set, unless that is nothing.
+fn named(variables: [&'static str; 2]) -> Option<(&'static str, String)> {
+    let mut set = variables.into_iter().filter_map(|name| Some((name, env::var_os(name)?)));
+    let (name, url) = set.next()?;
+    Some((name, url.to_string_lossy().into_owned())).filter(|(_, url)| !url.is_empty())
+}
+
+/// Whether `url` is that of a proxy; why not, without a word of it.
+fn understood(url: &str) -> Result<(), &'static str> {
+    let no_url = "is no URL: in its user and password, write %40 for @ and the like";
+    let uri = url.parse::<Uri>().map_err(|_unread| no_url)?;
+    if !matches!(uri.scheme_str(), None | Some("http" | "https")) {
+        return Err("is no HTTP proxy: its URL must begin with http:// or https://");
+    }
+    let (_, server) = uri
+        .authority()
+        .map(|at| at.as_str().rsplit_once('@').unwrap_or(("", at.as_str())))
+        .unwrap_or_default();
+    let port = server.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
+    if server.is_empty() || port.is_some_and(|(_, port)| port.parse::<u16>().is_err()) {
+        return Err("must be a URL such as http://proxy.example:3128");
+    }
+    Ok(())
 }
 
 /// `text` for the user information of a URL, where the SDK puts it as it is.
@@ -97,4 +118,34 @@ fn escaped(text: &str) -> String {
         other => format!("%{other:02X}"),
     };
     text.bytes().map(escape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_that_the_client_would_go_without_is_none() {
+        for proxy in [
+            "http://proxy:3128",
+            "https://joe:open%40sesame@proxy.example:3128/",
+            "proxy.example:3128",
+            "proxy",
+            "http://[::1]:3128",
+            "http://[::1]",
+        ] {
+            assert_eq!(understood(proxy), Ok(()), "{proxy}");
+        }
+        for (wrong, told) in [
+            ("http://joe:open sesame@proxy:1", "is no URL"),
+            ("ftp://joe:sesame@proxy:9", "is no HTTP proxy"),
+            ("htps://proxy:3128", "is no HTTP proxy"),
+            ("socks5://proxy:1080", "is no HTTP proxy"),
+            ("https:proxy", "must be a URL such as"),
+            ("/proxy", "must be a URL such as"),
+        ] {
+            let said = understood(wrong).unwrap_err();
+            assert!(said.contains(told), "{said} for {wrong}");
+        }
+    }
 }
