@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 use rustix::process::geteuid;
 use thiserror::Error;
@@ -71,6 +72,17 @@ pub enum Why {
     /// The file is not there, or not for us.
     #[error("cannot be read: {}", unreadable(.0))]
     Unreadable(#[from] io::Error),
+    /// A file below `$HOME` is not for us.
+    #[error(
+        "{} cannot be read: {error}; set HOME to the directory of the gateway's user, or say where \
+         the key is", path.display()
+    )]
+    NotOurHome {
+        /// The file.
+        path: PathBuf,
+        /// Why it cannot be read.
+        error: io::Error,
+    },
     /// Somebody was writing meanwhile. The next reading will tell.
     #[error("was written to while it was read: it is read again")]
     Torn,

@@ -175,7 +175,7 @@ async fn profile_is_read_by_its_name_from_settings_and_keys_alike_and_again_when
         let account = Account::new().await.set("kind", "file").set("profile", "telemetry");
         let path = account.write("profiles", "[default]\nregion = x\n").display().to_string();
         let account = account.set("path", &path);
-        let there_is_none = ["profile telemetry in ", "there is no such profile with a key"];
+        let there_is_none = ["profile telemetry in ", "there is no profile telemetry with a key"];
         let mend = async || {
             account.write("profiles", &format!("[default]\nregion = x\n{section}\n{}", settings()));
         };

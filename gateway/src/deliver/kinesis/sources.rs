@@ -92,7 +92,7 @@ impl KeySources {
                 let files = profile::Files::of(path.as_deref());
                 let profile = profile.as_deref();
                 let asked = profile::find(&files, profile, self.strict, &self.disk, &self.way);
-                asked.await.map_err(no_key)?.ok_or_else(|| no_key(files.without_key()))
+                asked.await.map_err(no_key)?.ok_or_else(|| no_key(files.without_key(profile)))
             }
             KeySource::Role(role) => self.assume(role, no_key).await,
             KeySource::WebIdentity { token_file, role_arn, session_name } => {

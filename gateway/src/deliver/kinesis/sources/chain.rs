@@ -41,9 +41,13 @@ async fn ask(strict: bool, disk: &Disk, way: &Way) -> Result<(&'static str, Foun
     if let Some(key) = environment::find() {
         return Ok(("environment", found(key)));
     }
-    if let Some(found) = profile::find(&Files::of(None), None, strict, disk, way).await? {
-        return Ok(("profile", found));
-    }
+    let profile = match profile::find(&Files::of(None), None, strict, disk, way).await {
+        Ok(Some(found)) => return Ok(("profile", found)),
+        Ok(None) => "none in a profile".to_owned(),
+        // Nobody said that it was.
+        Err(why @ Why::NotOurHome { .. }) => why.to_string(),
+        Err(why) => return Err(why),
+    };
     if let Some(key) = web_identity(disk, way).await {
         return Ok(("web identity", found(key?)));
     }
@@ -51,8 +55,8 @@ async fn ask(strict: bool, disk: &Disk, way: &Way) -> Result<(&'static str, Foun
     match instance::key(disk, way).await {
         Ok(key) => Ok((provider, found(key))),
         Err(why) => Err(Why::Service(format!(
-            "there is no key in the environment (AWS_ACCESS_KEY_ID), none in a profile, no web \
-             identity (AWS_WEB_IDENTITY_TOKEN_FILE), and {why}; say in [stream.credentials] where \
+            "there is no key in the environment (AWS_ACCESS_KEY_ID), {profile}, no web identity \
+             (AWS_WEB_IDENTITY_TOKEN_FILE), and {why}; say in [stream.credentials] where \
              the key is"
         ))),
     }

@@ -1,8 +1,9 @@
 //! Profiles of AWS: `~/.aws/config`, `~/.aws/credentials`, or another file of either form.
 
 use std::env;
+use std::error::Error;
 use std::ffi::OsString;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -64,21 +65,21 @@ impl Files {
 
     /// What the log calls a profile in them.
     pub(super) fn name(&self, profile: Option<&str>) -> String {
-        let of = env::var("AWS_PROFILE").unwrap_or_else(|_not_set| "default".to_owned());
-        let profile = profile.unwrap_or(&of);
+        let profile = named(profile);
         match self {
             Self::Usual { .. } => format!("profile {profile}"),
             Self::One(path) => format!("profile {profile} in {}", path.display()),
         }
     }
 
-    /// Why there is no key of a profile in them.
-    pub(super) fn without_key(&self) -> Why {
+    /// Why there is no key of `profile` in them.
+    pub(super) fn without_key(&self, profile: Option<&str>) -> Why {
         let paths: Vec<_> = self.paths().iter().map(|path| path.display().to_string()).collect();
         if paths.is_empty() {
             return Fault::whole("there are no profiles: HOME is not set; say path").into();
         }
-        Why::Service(format!("there is no such profile with a key in {}", paths.join(" or ")))
+        let profile = named(profile);
+        Why::Service(format!("there is no profile {profile} with a key in {}", paths.join(" or ")))
     }
 
     /// Reads them.
@@ -96,14 +97,15 @@ impl Files {
             }
             Self::Usual { config, credentials } => {
                 let kept = |keys: Contents| keys.kept_to_owner(strict);
-                let config = if_there(file::contents_of(&config))?;
+                let config = if_there(&config, file::contents_of(&config))?;
                 // Most hold settings alone, which anybody may read.
                 let config = match config {
                     Some(config) if has_key(&config.bytes) => Some(kept(config)?),
                     Some(config) => Some(Contents { exposed: None, ..config }),
                     None => None,
                 };
-                let keys = if_there(file::contents_of(&credentials))?.map(kept).transpose()?;
+                let keys = if_there(&credentials, file::contents_of(&credentials))?;
+                let keys = keys.map(kept).transpose()?;
                 let text = |contents: Option<&Contents>| {
                     let bytes = contents.map(|contents| contents.bytes.as_slice());
                     String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
@@ -144,18 +146,38 @@ struct Text {
     exposed: Option<u32>,
 }
 
-fn if_there(read: Result<Contents, Why>) -> Result<Option<Contents>, Why> {
-    match read {
-        Err(Why::Unreadable(error)) if error.kind() == ErrorKind::NotFound => Ok(None),
-        read => read.map(Some),
+/// What was read of the file at `path`, if there is one.
+fn if_there(path: &Path, read: Result<Contents, Why>) -> Result<Option<Contents>, Why> {
+    let error = match read {
+        Err(Why::Unreadable(error)) => error,
+        read => return read.map(Some),
+    };
+    let is_of_home = || {
+        let home = env::var_os("HOME");
+        home.is_some_and(|home| !home.is_empty() && path.starts_with(home))
+    };
+    let kind = error.kind();
+    if matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory) {
+        return Ok(None);
     }
+    if kind == ErrorKind::PermissionDenied && is_of_home() {
+        return Err(Why::NotOurHome { path: path.to_owned(), error });
+    }
+    Err(io::Error::new(kind, format!("{}: {error}", path.display())).into())
+}
+
+/// Which profile is meant: this one, or that which the environment names.
+fn named(profile: Option<&str>) -> String {
+    let of_environment = || env::var("AWS_PROFILE").ok();
+    profile.map(str::to_owned).or_else(of_environment).unwrap_or_else(|| "default".to_owned())
 }
 
 /// The key of `profile`, or of that which `$AWS_PROFILE` names, or of `default`; none if it has none.
 /// A profile may also say whose key it borrows, and for which role.
 ///
 /// # Errors
-/// When a file cannot be read, is for others too while `strict`, or what it says gives no key.
+/// When a file cannot be read, is for others too while `strict`, what it says gives no key, or the
+/// profile is named and not there.
 pub(super) async fn find(
     files: &Files,
     profile: Option<&str>,
@@ -181,8 +203,11 @@ pub(super) async fn find(
     }
     match lent::ask(disk, provider.build(), ASKED_MAX).await {
         Ok(key) => Ok(Some(Found { key, exposed })),
-        Err(CredentialsError::CredentialsNotLoaded(_)) => Ok(None),
-        Err(error) => Err(why(&error)),
+        // It has no word on keys, or none is named and there is no default.
+        Err(error @ CredentialsError::CredentialsNotLoaded(_)) if error.source().is_none() => {
+            Ok(None)
+        }
+        Err(error) => Err(why(&error).unwrap_or_else(|| files.without_key(profile))),
     }
 }
 
@@ -198,19 +223,22 @@ async fn understood(text: &EnvConfigFiles) -> Result<(), Why> {
     })
 }
 
-fn why(error: &CredentialsError) -> Why {
+/// Why a profile gives no key; `None` when it is not there.
+fn why(error: &CredentialsError) -> Option<Why> {
     let cause = lent::why_not(error);
+    // And not one that another refers to.
+    if cause.contains("referenced from the root profile") {
+        return None;
+    }
     // Features of the SDK that this program does without.
-    if cause.contains("credentials-process") {
-        let what = "names a credential_process: say kind = \"process\" and its command instead";
-        return Fault::whole(what).into();
-    }
-    if cause.contains("cargo feature") {
-        let what =
-            "needs a person who logs in (SSO): use a key of a user who may only put, or a role";
-        return Fault::whole(what).into();
-    }
-    Why::Service(cause)
+    let without = if cause.contains("credentials-process") {
+        "names a credential_process: say kind = \"process\" and its command instead"
+    } else if cause.contains("cargo feature") {
+        "needs a person who logs in (SSO): use a key of a user who may only put, or a role"
+    } else {
+        return Some(Why::Service(cause));
+    };
+    Some(Fault::whole(without).into())
 }
 
 #[cfg(test)]
@@ -262,7 +290,7 @@ mod tests {
             let none = below(none, "config");
             let files = Files::Usual { config: none.clone(), credentials: none };
             assert_eq!(files.paths(), Vec::<PathBuf>::new());
-            assert!(files.without_key().to_string().contains("HOME is not set"));
+            assert!(files.without_key(None).to_string().contains("HOME is not set"));
             assert!(files.read(true).is_ok());
         }
     }
@@ -288,5 +316,35 @@ mod tests {
         let none = || PathBuf::from("/no/such");
         assert!(Files::Usual { config: none(), credentials: none() }.read(true).is_ok());
         assert!(matches!(Files::One(none()).read(true), Err(Why::Unreadable(_))));
+    }
+
+    #[test]
+    fn usual_files_that_are_not_for_us_or_below_no_directory_are_told_apart() {
+        let home = PathBuf::from(env::var_os("HOME").unwrap());
+        let read = |path: &Path, kind: ErrorKind| {
+            if_there(path, Err(Why::Unreadable(kind.into()))).map(|read| read.is_none())
+        };
+        let ours = home.join(".aws/config");
+        assert!(matches!(read(&ours, ErrorKind::NotADirectory), Ok(true)));
+        let said = read(&ours, ErrorKind::PermissionDenied).unwrap_err();
+        assert!(matches!(said, Why::NotOurHome { .. }));
+        assert!(said.to_string().starts_with(&format!("{} cannot be read", ours.display())));
+        let named = Path::new("/no/such/config");
+        let said = read(named, ErrorKind::PermissionDenied).unwrap_err().to_string();
+        assert!(said.contains("/no/such/config: ") && said.contains("run chown"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn a_profile_that_another_refers_to_and_is_not_there_is_named_and_so_is_one_that_was_asked_for()
+     {
+        let text = "[x]\nrole_arn = arn:aws:iam::000000000000:role/writer\nsource_profile = nosuch\n[settings]\nregion = us-east-1\n";
+        let (_dir, path) = file_with(text, 0o600);
+        let (files, disk, way) = (Files::One(path), Disk::default(), Way::default());
+        let find = async |profile| find(&files, Some(profile), true, &disk, &way).await;
+        let said = find("x").await.unwrap_err().to_string();
+        assert!(said.contains("could not find source profile nosuch referenced from x"), "{said}");
+        let said = find("typo").await.unwrap_err().to_string();
+        assert!(said.starts_with("there is no profile typo with a key in /"), "{said}");
+        assert!(find("settings").await.unwrap().is_none());
     }
 }

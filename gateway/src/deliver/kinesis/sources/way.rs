@@ -29,7 +29,7 @@ const ATTEMPTS: u32 = 2;
 
 /// The way to the services that lend keys. What it is made of is read anew for each of them, so that
 /// authorities and passwords can change.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Way {
     region: String,
     network: Network,
@@ -132,7 +132,7 @@ mod tests {
 
     #[tokio::test]
     async fn calls_of_sts_are_signed_for_the_region_of_the_endpoint() {
-        let way = Way { region: "ap-east-1".to_owned(), network: Network::default() };
+        let way = Way { region: "ap-east-1".to_owned(), ..Way::default() };
         for (endpoint, region) in [
             (None, "ap-east-1"),
             (Some("https://sts.eu-central-1.amazonaws.com"), "eu-central-1"),
