@@ -125,7 +125,7 @@ impl<'f> Table<'f> {
         let path = self.path_of(key);
         self.file.known.borrow_mut().insert(uncalled(&path));
         let value = self.entries?.get(key)?;
-        Some(Item { file: self.file, path, value })
+        Some(Item { file: self.file, path, value, is_secret: false })
     }
 
     /// What is written for `key`, which must not be missing; `what` says what it should be.
@@ -181,7 +181,7 @@ impl<'f> Table<'f> {
         Table { path: format!("{}[{name}]", uncalled(&self.path)), ..self.clone() }
     }
 
-    /// Notes a fault if `key`, which is no key of ours, is written. Its value is not repeated.
+    /// Notes a fault if `key`, which has no place here, is written. Its value is not repeated.
     pub(super) fn forbid(&self, key: &str, allowed: &str) {
         if let Some(value) = self.entries.and_then(|entries| entries.get(key)) {
             self.file.note(Some(value.span()), &self.path_of(key), None, allowed.to_owned());

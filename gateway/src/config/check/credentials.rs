@@ -154,11 +154,13 @@ fn note_keys_of_others(table: &Table<'_>, kind: Option<Kind>) {
         format!("{:?}", word.unwrap_or_default())
     };
     for (key, kinds) in KEYS {
-        let is_written = table.item(key).is_some();
-        let Some(kind) = kind.filter(|kind| is_written && !kinds.contains(kind)) else { continue };
+        // It is known, written or not.
+        drop(table.item(key));
+        let Some(kind) = kind.filter(|kind| !kinds.contains(kind)) else { continue };
         let theirs: Vec<_> = kinds.iter().map(word).collect();
         let why = format!("is for kind = {}, and this is {}", theirs.join(" or "), word(&kind));
-        table.fault(key, why);
+        // What is written for it may be a secret.
+        table.forbid(key, &why);
     }
 }
 
@@ -212,6 +214,8 @@ fn credential(table: &Table<'_>) -> String {
 fn command(table: &Table<'_>) -> Vec<String> {
     let what = "the program and its arguments, such as [\"/usr/local/bin/key\", \"--stream\"]";
     let Some(item) = table.required("command", what) else { return vec![] };
+    // The arguments may be.
+    let item = item.secret();
     if item.is_empty_list() {
         item.fault("must name a program");
     }

@@ -17,13 +17,21 @@ pub(in crate::config) struct Item<'f> {
     /// Its key with the tables around it. The elements of a list have the key of the list.
     pub(super) path: String,
     pub(super) value: &'f Spanned<DeValue<'f>>,
+    /// Whether faults do not repeat it.
+    pub(super) is_secret: bool,
 }
 
 impl<'f> Item<'f> {
+    /// The same, which may be a secret: faults do not repeat it.
+    pub(in crate::config) fn secret(self) -> Self {
+        Self { is_secret: true, ..self }
+    }
+
     /// Notes that this value is wrong, and what is allowed.
     pub(in crate::config) fn fault(&self, allowed: impl Into<String>) {
         let span = self.value.span();
-        let shown = if self.is_table() { None } else { self.file.shown(span.clone()) };
+        let is_hidden = self.is_secret || self.is_table();
+        let shown = if is_hidden { None } else { self.file.shown(span.clone()) };
         self.file.note(Some(span), &self.path, shown, allowed.into());
     }
 
@@ -101,10 +109,7 @@ impl<'f> Item<'f> {
             self.fault(format!("must be a list of {what}"));
             return vec![];
         };
-        values
-            .iter()
-            .map(|value| Item { file: self.file, path: self.path.clone(), value })
-            .collect()
+        values.iter().map(|value| Item { path: self.path.clone(), value, ..*self }).collect()
     }
 
     /// Whether this is a list of nothing.
