@@ -3,10 +3,11 @@
 //! A key can be replaced while the gateway runs. [`watch`] notices that a file may have changed,
 //! [`file`](mod@file) and [`process`] read it, [`csv`], [`pair`] and [`answer`] understand what it
 //! says, and [`keeper`] decides which key is in use, when to read again, and what is worth saying.
-//! [`keys`] stands between it and who signs; the pipeline asks the [`Source`] when that is due.
+//! [`keys`] stands between it and who signs, and asks the [`Source`] when that is due.
 //!
-//! Nothing here repeats what a source says: a [`Fault`] is made of constants and a line, and a
-//! [`KeyId`] writes itself masked.
+//! What a text of keys says is repeated nowhere: a [`Fault`] is made of constants and a line, and a
+//! [`KeyId`] writes itself masked. What a service or the SDK said may be in a [`NoKey`], as far as it is
+//! repeatable.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -44,7 +45,7 @@ pub trait Source {
         std::future::ready(true)
     }
 
-    /// Asks for a key. Bounded in time, and not for a thread that may not wait for a disk.
+    /// Asks for a key. Bounded in time, and a disk that hangs holds up nobody else.
     ///
     /// # Errors
     /// When there is none; with the fix.

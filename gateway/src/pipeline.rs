@@ -35,7 +35,6 @@ mod ends;
 mod flow;
 mod forecast;
 mod forwarder;
-mod keys;
 mod left;
 mod letters;
 mod news;
@@ -48,7 +47,6 @@ mod spooling;
 mod tests;
 mod watching;
 
-pub use keys::keep;
 pub use opened::refusals;
 pub use sender::{Sender, Sent, Unsent};
 

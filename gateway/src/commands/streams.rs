@@ -11,7 +11,6 @@ use crate::config::Config;
 use crate::credentials::Source;
 use crate::credentials::keys::Keys;
 use crate::deliver::kinesis::{KeySources, Kinesis};
-use crate::pipeline::keep;
 use crate::telemetry::of_stream;
 
 /// Every stream with a client of its own, and the keys that sign its calls. At least one.
@@ -42,7 +41,7 @@ impl<'c> Connected<'c> {
     pub(super) async fn keep_keys(&self) -> Infallible {
         let kept =
             self.keys.iter().zip(self.config.streams.iter()).map(|((keys, source), stream)| {
-                Box::pin(keep(keys, source).instrument(of_stream(stream)))
+                Box::pin(keys.keep(source).instrument(of_stream(stream)))
             });
         select_all(kept).await.0
     }

@@ -173,6 +173,18 @@ impl StreamTarget {
         text
     }
 
+    /// The name, if it was given so, for a call that wants either.
+    #[must_use]
+    pub fn only_name(&self) -> Option<String> {
+        matches!(self, Self::Name(_)).then(|| self.as_str().to_owned())
+    }
+
+    /// The ARN, if it was given so, for a call that wants either.
+    #[must_use]
+    pub fn arn(&self) -> Option<String> {
+        matches!(self, Self::Arn(_)).then(|| self.as_str().to_owned())
+    }
+
     /// The name, that in the ARN if it was given so.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -1,4 +1,4 @@
-//! Why there is no key. Neither type can hold a piece of what was read.
+//! Why there is no key. A [`Fault`] can hold no piece of what was read.
 
 use std::fmt;
 use std::io;
@@ -57,7 +57,7 @@ impl std::error::Error for Fault {}
 #[derive(Debug, Error)]
 #[error("{source_name}: {why}")]
 pub struct NoKey {
-    /// The path of the file, or the program.
+    /// What the log calls it.
     pub source_name: String,
     /// Why not.
     pub why: Why,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use zeroize::Zeroizing;
 
-use super::{Fault, Key, NoKey, Why, csv, pair};
+use super::{Fault, Key, Why, csv, pair};
 
 /// Longest file that is read. The console's file of one key has 100 bytes, a session token some
 /// thousands, a file with hundreds of profiles some ten thousands.
@@ -60,12 +60,11 @@ impl KeyFile {
     ///
     /// # Errors
     /// When it says nothing: this is no service, or one without credentials.
-    pub fn of_service(directory: Option<&OsStr>, id: &str) -> Result<Self, NoKey> {
+    pub fn of_service(directory: Option<&OsStr>, id: &str) -> Result<Self, Fault> {
         let Some(directory) = directory.filter(|directory| !directory.is_empty()) else {
             let what = "systemd hands no credentials over ($CREDENTIALS_DIRECTORY is not set): put \
                         LoadCredential= or LoadCredentialEncrypted= into the unit";
-            let source_name = format!("the systemd credential {id:?}");
-            return Err(NoKey { source_name, why: Fault::whole(what).into() });
+            return Err(Fault::whole(what));
         };
         let path = Path::new(directory).join(id);
         // systemd has seen to its permissions.
@@ -77,12 +76,7 @@ impl KeyFile {
     /// # Errors
     /// When it is not there, is not for us, is for others too while `strict`, was written to
     /// meanwhile, or has no key in it.
-    pub fn read(&self) -> Result<Found, NoKey> {
-        self.find().map_err(|why| NoKey { source_name: self.path.display().to_string(), why })
-    }
-
-    /// The same, without the name of the file.
-    pub(crate) fn find(&self) -> Result<Found, Why> {
+    pub fn read(&self) -> Result<Found, Why> {
         let Contents { bytes, exposed } = contents_of(&self.path)?.kept_to_owner(self.strict)?;
         let key = self.format.parse(&bytes)?;
         Ok(Found { key, exposed })
@@ -240,15 +234,10 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_names_the_file_and_not_what_is_in_it() {
+    fn a_fault_names_the_place_and_not_what_is_there() {
         let (_dir, file) = directory_with(&csv().replace("Access key ID", "Access"), 0o600);
         let said = file.read().unwrap_err().to_string();
-        assert!(
-            said.starts_with(&format!(
-                "{}: line 1: Access key ID: is missing",
-                file.path.display()
-            ))
-        );
+        assert!(said.starts_with("line 1: Access key ID: is missing"), "{said}");
         assert!(!said.contains(SECRET) && !said.contains(ID));
     }
 
@@ -258,7 +247,7 @@ mod tests {
         assert_eq!(file.path, Path::new("/run/credentials/x/aws"));
         for none in [None, Some(OsStr::new(""))] {
             let said = KeyFile::of_service(none, "aws").unwrap_err().to_string();
-            assert!(said.contains("\"aws\"") && said.contains("LoadCredential="), "{said}");
+            assert!(said.contains("LoadCredential="), "{said}");
         }
     }
 }

@@ -1,5 +1,6 @@
-//! The keys of one account, between who signs with them and who sees to it that there are good ones.
+//! The keys of one account: kept for who signs with them, from what their source gives.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -7,7 +8,9 @@ use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
 use super::keeper::{Due, Generation, Keeper, Step, Tell};
-use super::{Found, Key, NoKey};
+use super::watch::Watch;
+use super::{Found, Key, NoKey, Source};
+use crate::clock::{now, woken};
 
 /// The keys of one account. Clones are the same keys.
 #[derive(Debug, Clone)]
@@ -90,29 +93,38 @@ impl Keys {
         self.step(|keeper| keeper.accepted(generation, now));
     }
 
-    /// What whoever keeps the keys is to do next, and when.
-    #[must_use]
-    pub fn due(&self) -> Option<(Instant, Due)> {
+    /// Sees to it that there is a good key to sign with, beside everything else: asks `source` at the
+    /// beginning, when one of its files changes, before a key expires, and while it gives none that is
+    /// accepted. Needs a runtime with time and I/O.
+    pub async fn keep(&self, source: &impl Source) -> Infallible {
+        let mut watch = Watch::new(source.paths());
+        loop {
+            let due = self.due();
+            tokio::select! {
+                () = watch.changed() => {
+                    if source.has_changed().await {
+                        self.keeper().changed(now());
+                    }
+                }
+                () = self.0.rescheduled.notified() => {}
+                () = woken(due.map(|(at, _)| at)) => match due.map(|(_, due)| due) {
+                    Some(Due::TryNewest) => self.step(Keeper::try_newest),
+                    Some(Due::Load) | None => {
+                        self.keeper().load_begins(now());
+                        let answer = source.load().await;
+                        self.loaded(answer, now());
+                    }
+                },
+            }
+        }
+    }
+
+    fn due(&self) -> Option<(Instant, Due)> {
         self.keeper().due()
     }
 
-    /// Waits until [what is due](Self::due) may have changed. Nothing is missed between two calls.
-    pub async fn rescheduled(&self) {
-        self.0.rescheduled.notified().await;
-    }
-
-    /// The source may give another key.
-    pub fn source_changed(&self, now: Instant) {
-        self.keeper().changed(now);
-    }
-
-    /// The source is asked now.
-    pub fn load_begins(&self, now: Instant) {
-        self.keeper().load_begins(now);
-    }
-
     /// The source answered.
-    pub fn loaded(&self, answer: Result<Found, NoKey>, now: Instant) {
+    fn loaded(&self, answer: Result<Found, NoKey>, now: Instant) {
         match answer {
             Ok(Found { key, exposed }) => {
                 self.warn_of(exposed);
@@ -130,11 +142,6 @@ impl Keys {
         });
     }
 
-    /// The newest key is to be tried again.
-    pub fn try_newest(&self) {
-        self.step(Keeper::try_newest);
-    }
-
     fn keeper(&self) -> MutexGuard<'_, Keeper> {
         self.0.keeper.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -145,14 +152,14 @@ impl Keys {
         let due = keeper.due();
         let Step { swapped, tell } = step(&mut keeper);
         let is_rescheduled = keeper.due() != due;
-        let is_news = swapped && keeper.is_promising();
-        let current = keeper.current().map(|(key, generation)| (key.id.clone(), generation));
+        let news = keeper.current().filter(|_| swapped && keeper.is_promising());
+        let news = news.map(|(key, generation)| (key.id.clone(), generation));
         drop(keeper);
         let source = &self.0.source;
         if let Some(tell) = tell {
             say(source, tell);
         }
-        if is_news && let Some((key, generation)) = current {
+        if let Some((key, generation)) = news {
             info!(%key, source, "calls are signed with this key");
             self.0.in_use.send_replace(Some(generation));
         }

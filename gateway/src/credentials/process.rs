@@ -1,7 +1,8 @@
 //! A program that sources a key, as `credential_process` of AWS profiles is one.
 //!
 //! It is started without a shell, reads nothing, and what it writes to standard error is dropped: it
-//! may be a secret. It is killed when it takes too long, and with the gateway; so is what it started.
+//! may be a secret. It is killed when it takes too long, and when the gateway ends by itself; so is what it
+//! started. A gateway that is killed leaves both.
 
 use std::io::{self, PipeReader};
 use std::os::fd::OwnedFd;
@@ -17,7 +18,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::disk::Disk;
-use super::{Fault, Key, NoKey, Why, answer};
+use super::{Fault, Key, Why, answer};
 
 /// Longest answer that is read. A session token has some thousands of bytes.
 const ANSWER_BYTES_MAX: u64 = 64 << 10;
@@ -37,18 +38,12 @@ impl Program {
     ///
     /// # Errors
     /// When it cannot be started, takes too long, does not succeed, or gives no key.
-    pub(crate) async fn run(&self, disk: &Disk, now: Timestamp) -> Result<Key, NoKey> {
-        let key = async {
-            let answered = timeout(self.timeout, self.answer(disk)).await.map_err(|_elapsed| {
-                let limit = self.timeout.as_secs();
-                Why::Program(format!("took longer than {limit} s and was stopped"))
-            })?;
-            let bytes = answered?;
-            Ok(answer::parse(&bytes, now)?)
-        };
-        // The arguments may be secrets.
-        let source_name = self.command.first().cloned().unwrap_or_default();
-        key.await.map_err(|why| NoKey { source_name, why })
+    pub(crate) async fn run(&self, disk: &Disk, now: Timestamp) -> Result<Key, Why> {
+        let answered = timeout(self.timeout, self.answer(disk)).await.map_err(|_elapsed| {
+            let limit = self.timeout.as_secs();
+            Why::Program(format!("took longer than {limit} s and was stopped"))
+        })?;
+        Ok(answer::parse(&answered?, now)?)
     }
 
     /// All that the program writes, if it succeeds.
@@ -164,12 +159,12 @@ mod tests {
     async fn what_a_program_says_is_shown_by_no_failure() {
         let loud = format!("echo {SECRET} >&2; echo {SECRET}");
         let failed = said(&shell(&format!("{loud}; exit 3"), LONG)).await;
-        assert!(failed.starts_with("sh: failed (exit status: 3); "), "{failed}");
+        assert!(failed.starts_with("failed (exit status: 3); "), "{failed}");
         let wrong = said(&shell(&loud, LONG)).await;
-        assert!(wrong.starts_with("sh: did not answer with a key"), "{wrong}");
+        assert!(wrong.starts_with("did not answer with a key"), "{wrong}");
         assert!(!failed.contains(SECRET) && !wrong.contains(SECRET));
         let long = said(&shell("head -c 70000 /dev/zero", LONG)).await;
-        assert!(long.starts_with("sh: answered with more than 64 KiB"), "{long}");
+        assert!(long.starts_with("answered with more than 64 KiB"), "{long}");
         let missing = Program { command: vec!["/no/such/program".to_owned()], timeout: LONG };
         assert!(said(&missing).await.contains("cannot be run: No such file"));
     }
@@ -177,7 +172,7 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_takes_too_long_is_not_waited_for() {
         let said = said(&shell("exec sleep 600", Duration::from_secs(1))).await;
-        assert_eq!(said, "sh: took longer than 1 s and was stopped");
+        assert_eq!(said, "took longer than 1 s and was stopped");
     }
 
     #[tokio::test]
@@ -242,7 +237,7 @@ mod tests {
         let script = format!("sleep 600 & echo $! > {}; exit 0", file.display());
         // It has ended; who listens to the answer does not know that, for the other one holds it open.
         let said = said(&shell(&script, Duration::from_secs(1))).await;
-        assert_eq!(said, "sh: took longer than 1 s and was stopped");
+        assert_eq!(said, "took longer than 1 s and was stopped");
         is_gone(&pid_in(&file).await).await;
     }
 }

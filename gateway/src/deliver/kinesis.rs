@@ -5,7 +5,6 @@ use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::StalledStreamProtectionConfig;
 use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::config::timeout::TimeoutConfig;
-use aws_sdk_kinesis::error::ProvideErrorMetadata;
 use aws_sdk_kinesis::operation::put_records::PutRecordsOutput;
 use aws_sdk_kinesis::operation::put_records::builders::PutRecordsFluentBuilder;
 use aws_sdk_kinesis::primitives::Blob;
@@ -107,15 +106,10 @@ impl Kinesis {
         if let Err(why) = self.generation().await {
             return Presence::Unknown(why.detail);
         }
-        let call = self.client.describe_stream_summary();
-        let call = match &self.target {
-            StreamTarget::Name(name) => call.stream_name(name),
-            StreamTarget::Arn(arn) => call.stream_arn(arn),
-        };
-        match call.send().await {
+        match self.summary().await.answer {
             Ok(_) => Presence::There,
-            Err(error) if error.code() == Some("ResourceNotFoundException") => Presence::Missing,
-            Err(error) => Presence::Unknown(Refusal::of(&error).said),
+            Err(refusal) if refusal.cause == Cause::NoStream => Presence::Missing,
+            Err(refusal) => Presence::Unknown(refusal.said),
         }
     }
 }
@@ -198,11 +192,12 @@ impl Kinesis {
                     .map_err(|error| invalid(error.to_string()))
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let call = self.client.put_records().set_records(Some(entries));
-        Ok(match &self.target {
-            StreamTarget::Name(name) => call.stream_name(name),
-            StreamTarget::Arn(arn) => call.stream_arn(arn),
-        })
+        Ok(self
+            .client
+            .put_records()
+            .set_stream_name(self.target.only_name())
+            .set_stream_arn(self.target.arn())
+            .set_records(Some(entries)))
     }
 }
 

@@ -5,7 +5,6 @@ use futures_util::FutureExt;
 use super::super::tests::{ID, SECRET, key};
 use super::super::{Fault, Why};
 use super::*;
-use crate::clock::now;
 use crate::telemetry::tests::log_of;
 
 fn no_key() -> NoKey {
@@ -101,12 +100,12 @@ fn a_refusal_of_an_earlier_key_says_nothing_of_the_one_in_use() {
 #[test]
 fn who_keeps_the_keys_is_woken_when_they_are_refused() {
     let keys = keys();
-    keys.load_begins(now());
+    keys.keeper().load_begins(now());
     keys.loaded(Ok(found(1)), now());
-    assert!(keys.rescheduled().now_or_never().is_none());
+    assert!(keys.0.rescheduled.notified().now_or_never().is_none());
     assert_eq!(keys.due(), None);
     keys.refused(uses(&keys, 1), now());
-    assert!(keys.rescheduled().now_or_never().is_some());
+    assert!(keys.0.rescheduled.notified().now_or_never().is_some());
     let (at, due) = keys.due().expect("the source is asked again");
     assert_eq!(due, Due::Load);
     assert!(at <= now() + Duration::from_secs(30));

@@ -12,6 +12,7 @@ use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use hyper::Uri;
+use hyper::http::uri::Authority;
 
 use crate::config::{Network, Proxy, ProxyServer};
 use crate::{authorities, login};
@@ -100,10 +101,8 @@ fn understood(url: &str) -> Result<(), &'static str> {
     if !matches!(uri.scheme_str(), None | Some("http" | "https")) {
         return Err("is no HTTP proxy: its URL must begin with http:// or https://");
     }
-    let (_, server) = uri
-        .authority()
-        .map(|at| at.as_str().rsplit_once('@').unwrap_or(("", at.as_str())))
-        .unwrap_or_default();
+    let authority = uri.authority().map_or("", Authority::as_str);
+    let server = authority.rsplit('@').next().unwrap_or_default();
     let port = server.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
     if server.is_empty() || port.is_some_and(|(_, port)| port.parse::<u16>().is_err()) {
         return Err("must be a URL such as http://proxy.example:3128");

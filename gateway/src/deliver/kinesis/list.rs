@@ -22,10 +22,12 @@ pub(super) async fn open_shards(
     let (mut shards, mut token) = (Vec::new(), None);
     for _ in 0..CALLS_MAX {
         let call = client.list_shards();
-        let call = match (token, target) {
-            (Some(token), _) => call.next_token(token),
-            (None, StreamTarget::Name(name)) => call.stream_name(name).shard_filter(open()?),
-            (None, StreamTarget::Arn(arn)) => call.stream_arn(arn).shard_filter(open()?),
+        let call = match token {
+            Some(token) => call.next_token(token),
+            None => call
+                .set_stream_name(target.only_name())
+                .set_stream_arn(target.arn())
+                .shard_filter(open()?),
         };
         let page = call.send().await.map_err(|error| Refusal::of(&error))?;
         for shard in page.shards().iter().filter(|shard| !is_closed(shard)) {

@@ -18,8 +18,6 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::time::sleep;
 
-use crate::config::StreamTarget;
-
 use super::Kinesis;
 use super::refusal::{Cause, Refusal};
 
@@ -129,13 +127,11 @@ impl Kinesis {
         let call = self
             .client
             .get_shard_iterator()
+            .set_stream_name(self.target.only_name())
+            .set_stream_arn(self.target.arn())
             .shard_id(&place.shard)
             .shard_iterator_type(ShardIteratorType::AtSequenceNumber)
             .starting_sequence_number(&place.sequence_number);
-        let call = match &self.target {
-            StreamTarget::Name(name) => call.stream_name(name),
-            StreamTarget::Arn(arn) => call.stream_arn(arn),
-        };
         let begun = call.send().await.map_err(|error| Refusal::of(&error))?;
         let mut next = begun.shard_iterator;
         for look in 0..LOOKS_MAX {
@@ -155,11 +151,11 @@ impl Kinesis {
 
     /// Describes the stream, to a key that may ask.
     pub async fn summary(&self) -> Probed<Summary> {
-        let call = self.client.describe_stream_summary();
-        let call = match &self.target {
-            StreamTarget::Name(name) => call.stream_name(name),
-            StreamTarget::Arn(arn) => call.stream_arn(arn),
-        };
+        let call = self
+            .client
+            .describe_stream_summary()
+            .set_stream_name(self.target.only_name())
+            .set_stream_arn(self.target.arn());
         match call.send().await {
             Ok(output) => {
                 let said = "the description is empty".to_owned();
@@ -180,12 +176,13 @@ impl Kinesis {
             .set_explicit_hash_key(impossible)
             .build()
             .ok()?;
-        let call = self.client.put_records().records(record);
-        let call = if probe == Probe::Canary { call } else { call.dry_run(true) };
-        Some(match &self.target {
-            StreamTarget::Name(name) => call.stream_name(name),
-            StreamTarget::Arn(arn) => call.stream_arn(arn),
-        })
+        let call = self
+            .client
+            .put_records()
+            .set_stream_name(self.target.only_name())
+            .set_stream_arn(self.target.arn())
+            .records(record);
+        Some(if probe == Probe::Canary { call } else { call.dry_run(true) })
     }
 }
 

@@ -10,7 +10,6 @@ use jiff::Timestamp;
 
 use crate::clock;
 use crate::config::{self, KeySource, Role};
-use crate::credentials::disk::Disk;
 use crate::credentials::file::{Format, KeyFile};
 use crate::credentials::process::Program;
 use crate::credentials::{Fault, Found, Key, NoKey, Source, Why};
@@ -39,7 +38,6 @@ pub struct KeySources {
     source: KeySource,
     strict: bool,
     way: Way,
-    disk: Disk,
     looked: Looked,
     chain: Chain,
 }
@@ -54,7 +52,6 @@ impl KeySources {
             source,
             strict: strict_permissions,
             way,
-            disk: Disk::default(),
             looked: Looked::default(),
             chain: Chain::default(),
         }
@@ -80,39 +77,36 @@ impl KeySources {
             }
             KeySource::Systemd { id } => {
                 let directory = env::var_os("CREDENTIALS_DIRECTORY");
-                let file = KeyFile::of_service(directory.as_deref(), id)?;
+                let file = KeyFile::of_service(directory.as_deref(), id)
+                    .map_err(|fault| no_key(fault.into()))?;
                 self.read(file).await.map_err(no_key)
             }
             KeySource::Process { command, timeout } => {
                 let program = Program { command: command.clone(), timeout: *timeout };
-                program.run(&self.disk, wall_clock()).await.map(found)
+                program.run(&self.way.disk, wall_clock()).await.map(found).map_err(no_key)
             }
             KeySource::Environment => environment::key().map(found).map_err(no_key),
             KeySource::Profile { path, profile } => {
                 let files = profile::Files::of(path.as_deref());
                 let profile = profile.as_deref();
-                let asked = profile::find(&files, profile, self.strict, &self.disk, &self.way);
+                let asked = profile::find(&files, profile, self.strict, &self.way);
                 asked.await.map_err(no_key)?.ok_or_else(|| no_key(files.without_key(profile)))
             }
             KeySource::Role(role) => self.assume(role, no_key).await,
             KeySource::WebIdentity { token_file, role_arn, session_name } => {
                 let identity =
                     WebIdentity { token_file, role_arn, session_name: session_name.as_deref() };
-                identity.assume(&self.disk, &self.way).await.map(found).map_err(no_key)
+                identity.assume(&self.way).await.map(found).map_err(no_key)
             }
-            KeySource::Instance => {
-                instance::key(&self.disk, &self.way).await.map(found).map_err(no_key)
-            }
-            KeySource::Default => {
-                self.chain.find(self.strict, &self.disk, &self.way).await.map_err(no_key)
-            }
+            KeySource::Instance => instance::key(&self.way).await.map(found).map_err(no_key),
+            KeySource::Default => self.chain.find(self.strict, &self.way).await.map_err(no_key),
         }
     }
 
     /// The key of a session, of `role`, for the key of its base as that is now.
     async fn assume(&self, role: &Role, no_key: impl Fn(Why) -> NoKey) -> Result<Found, NoKey> {
         let base = Box::pin(self.ask(&role.base)).await?;
-        let key = sts::assume(role, &base.key, &self.disk, &self.way).await.map_err(no_key)?;
+        let key = sts::assume(role, &base.key, &self.way).await.map_err(no_key)?;
         Ok(Found { key, ..base })
     }
 
@@ -121,7 +115,7 @@ impl KeySources {
     }
 
     async fn read(&self, file: KeyFile) -> Result<Found, Why> {
-        self.disk.read(move || file.find()).await
+        self.way.disk.read(move || file.read()).await
     }
 }
 
@@ -135,12 +129,12 @@ impl Source for KeySources {
     }
 
     async fn has_changed(&self) -> bool {
-        self.looked.anew(self.paths(), &self.disk).await
+        self.looked.anew(self.paths(), &self.way.disk).await
     }
 
     async fn load(&self) -> Result<Found, NoKey> {
         // Before they are read: what changes meanwhile is a change.
-        self.looked.anew(self.paths(), &self.disk).await;
+        self.looked.anew(self.paths(), &self.way.disk).await;
         // It is as large as all the calls that it may make.
         Box::pin(self.ask(&self.source)).await
     }

@@ -1,12 +1,11 @@
 //! Where AWS tools look for a key when nobody says where it is.
 
+use std::cell::Cell;
 use std::env;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use tracing::info;
 
-use crate::credentials::disk::Disk;
 use crate::credentials::{Found, Why};
 
 use super::profile::Files;
@@ -19,7 +18,7 @@ use super::{environment, found, instance, profile};
 #[derive(Debug, Default)]
 pub(super) struct Chain {
     /// Who gave the last key.
-    told: Mutex<Option<&'static str>>,
+    told: Cell<Option<&'static str>>,
 }
 
 impl Chain {
@@ -27,32 +26,31 @@ impl Chain {
     ///
     /// # Errors
     /// When nobody has one, or who should have one does not give it.
-    pub(super) async fn find(&self, strict: bool, disk: &Disk, way: &Way) -> Result<Found, Why> {
-        let (provider, found) = ask(strict, disk, way).await?;
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.replace(provider) != Some(provider) {
+    pub(super) async fn find(&self, strict: bool, way: &Way) -> Result<Found, Why> {
+        let (provider, found) = ask(strict, way).await?;
+        if self.told.replace(Some(provider)) != Some(provider) {
             info!(provider, key = %found.key.id, "a key was found where AWS tools look");
         }
         Ok(found)
     }
 }
 
-async fn ask(strict: bool, disk: &Disk, way: &Way) -> Result<(&'static str, Found), Why> {
+async fn ask(strict: bool, way: &Way) -> Result<(&'static str, Found), Why> {
     if let Some(key) = environment::find() {
         return Ok(("environment", found(key)));
     }
-    let profile = match profile::find(&Files::of(None), None, strict, disk, way).await {
+    let profile = match profile::find(&Files::of(None), None, strict, way).await {
         Ok(Some(found)) => return Ok(("profile", found)),
         Ok(None) => "none in a profile".to_owned(),
         // Nobody said that it was.
         Err(why @ Why::NotOurHome { .. }) => why.to_string(),
         Err(why) => return Err(why),
     };
-    if let Some(key) = web_identity(disk, way).await {
+    if let Some(key) = web_identity(way).await {
         return Ok(("web identity", found(key?)));
     }
     let provider = if instance::is_container() { "container" } else { "instance" };
-    match instance::key(disk, way).await {
+    match instance::key(way).await {
         Ok(key) => Ok((provider, found(key))),
         Err(why) => Err(Why::Service(format!(
             "there is no key in the environment (AWS_ACCESS_KEY_ID), {profile}, no web identity \
@@ -64,7 +62,7 @@ async fn ask(strict: bool, disk: &Disk, way: &Way) -> Result<(&'static str, Foun
 
 /// The key for the token that the environment names, as that of an EKS pod with a service account
 /// does; `None` when it names none.
-async fn web_identity(disk: &Disk, way: &Way) -> Option<Result<crate::credentials::Key, Why>> {
+async fn web_identity(way: &Way) -> Option<Result<crate::credentials::Key, Why>> {
     let token_file = env::var_os("AWS_WEB_IDENTITY_TOKEN_FILE")?;
     let Ok(role_arn) = env::var("AWS_ROLE_ARN") else {
         let what = "AWS_WEB_IDENTITY_TOKEN_FILE is set, and AWS_ROLE_ARN is not";
@@ -76,5 +74,5 @@ async fn web_identity(disk: &Disk, way: &Way) -> Option<Result<crate::credential
         role_arn: &role_arn,
         session_name: session_name.as_deref(),
     };
-    Some(identity.assume(disk, way).await)
+    Some(identity.assume(way).await)
 }

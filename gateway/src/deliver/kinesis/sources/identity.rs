@@ -3,7 +3,6 @@
 use std::env;
 
 use crate::config;
-use crate::credentials::disk::Disk;
 use crate::credentials::{Key, Why};
 use crate::deliver::kinesis::probe::Probed;
 use crate::deliver::kinesis::refusal::{Cause, Refusal};
@@ -35,7 +34,7 @@ pub async fn identity(config: &config::Stream, key: &Key) -> Result<Option<Probe
     if config.network.endpoint.is_some() && !is_named {
         return Ok(None);
     }
-    let client = Way::new(config).sts(&Disk::default(), Some(key), own.as_deref()).await?;
+    let client = Way::new(config).sts(Some(key), own.as_deref()).await?;
     let call = client.get_caller_identity();
     Ok(Some(match Box::pin(call.send()).await {
         Ok(told) => {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::imds;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::error::CredentialsError;
 
-use crate::credentials::disk::Disk;
 use crate::credentials::{Fault, Key, Why};
 
 use super::lent;
@@ -35,16 +35,17 @@ const DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 ///
 /// # Errors
 /// When there is none, or it is not answered in time.
-pub(super) async fn key(disk: &Disk, way: &Way) -> Result<Key, Why> {
+pub(super) async fn key(way: &Way) -> Result<Key, Why> {
+    let local = way.local().await?;
     if is_container() {
-        let asked = lent::ask(disk, container(disk, way).await?, KEY_MAX).await;
+        let asked = lent::ask(&way.disk, container(&local), KEY_MAX).await;
         return asked.map_err(|error| of_container(&error));
     }
     if env::var(DISABLED).is_ok_and(|value| value.eq_ignore_ascii_case("true")) {
         let what = "instance metadata is switched off by AWS_EC2_METADATA_DISABLED=true";
         return Err(Fault::whole(what).into());
     }
-    let asked = lent::ask(disk, metadata(disk, way).await?, KEY_MAX).await;
+    let asked = lent::ask(&way.disk, metadata(&local)?, KEY_MAX).await;
     asked.map_err(|error| of_instance(&error))
 }
 
@@ -53,23 +54,20 @@ pub(super) fn is_container() -> bool {
     OF_CONTAINER.iter().any(|name| env::var_os(name).is_some())
 }
 
-/// Who gives the keys of a container. It is made anew each time: it looks at the environment once.
-///
-/// # Errors
-/// As [`Way::local`].
-pub(super) async fn container(disk: &Disk, way: &Way) -> Result<EcsCredentialsProvider, Why> {
-    Ok(EcsCredentialsProvider::builder().configure(&way.local(disk).await?).build())
+/// Who gives the keys of a container, over the [local way](Way::local). It is made anew each time: it
+/// looks at the environment once.
+pub(super) fn container(local: &ProviderConfig) -> EcsCredentialsProvider {
+    EcsCredentialsProvider::builder().configure(local).build()
 }
 
-/// Who gives the keys of an instance.
+/// Who gives the keys of an instance, over the [local way](Way::local).
 ///
 /// # Errors
-/// As [`Way::local`], and when the environment does not say where they are as a URL.
-pub(super) async fn metadata(disk: &Disk, way: &Way) -> Result<ImdsCredentialsProvider, Why> {
-    let local = way.local(disk).await?;
+/// When the environment does not say where they are as a URL.
+pub(super) fn metadata(local: &ProviderConfig) -> Result<ImdsCredentialsProvider, Fault> {
     let nowhere = |_error| Fault::whole("AWS_EC2_METADATA_SERVICE_ENDPOINT is no URL");
     let client = imds::Client::builder()
-        .configure(&local)
+        .configure(local)
         .endpoint(endpoint())
         .map_err(nowhere)?
         .connect_timeout(STEP_MAX)
@@ -78,7 +76,7 @@ pub(super) async fn metadata(disk: &Disk, way: &Way) -> Result<ImdsCredentialsPr
         .operation_timeout(ASKED_MAX)
         .max_attempts(ATTEMPTS)
         .build();
-    Ok(ImdsCredentialsProvider::builder().configure(&local).imds_client(client).build())
+    Ok(ImdsCredentialsProvider::builder().configure(local).imds_client(client).build())
 }
 
 /// Where instance metadata is, by the environment alone: else the SDK would look into profiles, whose

@@ -1,17 +1,17 @@
 //! Whether files say something else than before: times do not tell on every file system, and a key
 //! that is lent is not to be asked for each time that somebody touches a file.
 
+use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
 use crate::credentials::disk::Disk;
 use crate::credentials::file::contents_of;
 
 /// What some files said when they were looked at last.
 #[derive(Debug, Default)]
-pub(super) struct Looked(Mutex<Option<u64>>);
+pub(super) struct Looked(Cell<Option<u64>>);
 
 impl Looked {
     /// Whether they say something else than last time, as far as the disk answers.
@@ -19,8 +19,7 @@ impl Looked {
         let Ok(said) = disk.read(move || io::Result::Ok(digest(&paths))).await else {
             return false;
         };
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.replace(said) != Some(said)
+        self.0.replace(Some(said)) != Some(said)
     }
 }
 

@@ -11,7 +11,6 @@ use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 
-use crate::credentials::disk::Disk;
 use crate::credentials::file::{self, Contents};
 use crate::credentials::{Fault, Found, Why};
 use crate::telemetry::causes;
@@ -182,26 +181,26 @@ pub(super) async fn find(
     files: &Files,
     profile: Option<&str>,
     strict: bool,
-    disk: &Disk,
     way: &Way,
 ) -> Result<Option<Found>, Why> {
     let unread = files.clone();
-    let Text { config, credentials, exposed } = disk.read(move || unread.read(strict)).await?;
+    let Text { config, credentials, exposed } = way.disk.read(move || unread.read(strict)).await?;
     // Of the text, so that no file is read by the SDK: it would wait for the disk.
     let text = EnvConfigFiles::builder()
         .with_contents(EnvConfigFileKind::Config, config)
         .with_contents(EnvConfigFileKind::Credentials, credentials)
         .build();
     understood(&text).await?;
+    let local = way.local().await?;
     let mut provider = ProfileFileCredentialsProvider::builder()
-        .configure(&way.provider(disk).await?)
+        .configure(&way.provider().await?)
         .profile_files(text)
-        .with_custom_provider("Ec2InstanceMetadata", instance::metadata(disk, way).await?)
-        .with_custom_provider("EcsContainer", instance::container(disk, way).await?);
+        .with_custom_provider("Ec2InstanceMetadata", instance::metadata(&local)?)
+        .with_custom_provider("EcsContainer", instance::container(&local));
     if let Some(profile) = profile {
         provider = provider.profile_name(profile);
     }
-    match lent::ask(disk, provider.build(), ASKED_MAX).await {
+    match lent::ask(&way.disk, provider.build(), ASKED_MAX).await {
         Ok(key) => Ok(Some(Found { key, exposed })),
         // It has no word on keys, or none is named and there is no default.
         Err(error @ CredentialsError::CredentialsNotLoaded(_)) if error.source().is_none() => {
@@ -339,8 +338,8 @@ mod tests {
      {
         let text = "[x]\nrole_arn = arn:aws:iam::000000000000:role/writer\nsource_profile = nosuch\n[settings]\nregion = us-east-1\n";
         let (_dir, path) = file_with(text, 0o600);
-        let (files, disk, way) = (Files::One(path), Disk::default(), Way::default());
-        let find = async |profile| find(&files, Some(profile), true, &disk, &way).await;
+        let (files, way) = (Files::One(path), Way::default());
+        let find = async |profile| find(&files, Some(profile), true, &way).await;
         let said = find("x").await.unwrap_err().to_string();
         assert!(said.contains("could not find source profile nosuch referenced from x"), "{said}");
         let said = find("typo").await.unwrap_err().to_string();

@@ -10,7 +10,6 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use zeroize::Zeroizing;
 
 use crate::config::Role;
-use crate::credentials::disk::Disk;
 use crate::credentials::{Fault, Key, KeyId, Why, file};
 use crate::deliver::kinesis::refusal::Refusal;
 
@@ -24,9 +23,9 @@ const WEB_IDENTITY_SESSION: Duration = Duration::from_secs(3_600);
 ///
 /// # Errors
 /// When STS is not reached, or refuses.
-pub(super) async fn assume(role: &Role, base: &Key, disk: &Disk, way: &Way) -> Result<Key, Why> {
+pub(super) async fn assume(role: &Role, base: &Key, way: &Way) -> Result<Key, Why> {
     let call = way
-        .sts(disk, Some(base), role.sts_endpoint.as_deref())
+        .sts(Some(base), role.sts_endpoint.as_deref())
         .await?
         .assume_role()
         .role_arn(&role.arn)
@@ -54,12 +53,12 @@ impl WebIdentity<'_> {
     ///
     /// # Errors
     /// When the token cannot be read, or STS is not reached, or refuses.
-    pub(super) async fn assume(&self, disk: &Disk, way: &Way) -> Result<Key, Why> {
+    pub(super) async fn assume(&self, way: &Way) -> Result<Key, Why> {
         let path = self.token_file.to_owned();
-        let token = disk.read(move || file::contents_of(&path)).await?;
+        let token = way.disk.read(move || file::contents_of(&path)).await?;
         let token = token_of(&token.bytes)?;
         let call = way
-            .sts(disk, None, None)
+            .sts(None, None)
             .await?
             .assume_role_with_web_identity()
             .role_arn(self.role_arn)

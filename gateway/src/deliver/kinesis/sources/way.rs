@@ -33,12 +33,15 @@ const ATTEMPTS: u32 = 2;
 pub(super) struct Way {
     region: String,
     network: Network,
+    /// What the files on it are read from.
+    pub(super) disk: Disk,
 }
 
 impl Way {
     /// As that to the stream.
     pub(super) fn new(config: &config::Stream) -> Self {
-        Self { region: config.region.clone(), network: config.network.clone() }
+        let (region, network) = (config.region.clone(), config.network.clone());
+        Self { region, network, disk: Disk::default() }
     }
 
     /// To STS, at the region's endpoint unless another is said. Calls are signed with `key`, or not at
@@ -48,11 +51,10 @@ impl Way {
     /// When the authorities to trust, or the proxy's password, cannot be read.
     pub(super) async fn sts(
         &self,
-        disk: &Disk,
         key: Option<&Key>,
         endpoint: Option<&str>,
     ) -> Result<Client, Why> {
-        let http = client(disk, self.network.clone()).await?;
+        let http = self.client(self.network.clone()).await?;
         let mut settings = Builder::from(&self.shared(key, http).await);
         if let Some(endpoint) = endpoint {
             // It stands for the one that these would choose.
@@ -79,17 +81,17 @@ impl Way {
     ///
     /// # Errors
     /// As [`Self::sts`].
-    pub(super) async fn provider(&self, disk: &Disk) -> Result<ProviderConfig, Why> {
-        Ok(self.provider_over(client(disk, self.network.clone()).await?))
+    pub(super) async fn provider(&self) -> Result<ProviderConfig, Why> {
+        Ok(self.provider_over(self.client(self.network.clone()).await?))
     }
 
     /// For a source of the SDK's that asks this machine, of which no proxy knows.
     ///
     /// # Errors
     /// As [`Self::sts`].
-    pub(super) async fn local(&self, disk: &Disk) -> Result<ProviderConfig, Why> {
+    pub(super) async fn local(&self) -> Result<ProviderConfig, Why> {
         let direct = Network { proxy: Proxy::Off, ..self.network.clone() };
-        Ok(self.provider_over(client(disk, direct).await?))
+        Ok(self.provider_over(self.client(direct).await?))
     }
 
     fn provider_over(&self, http: SharedHttpClient) -> ProviderConfig {
@@ -103,15 +105,16 @@ impl Way {
             .with_retry_config(retries())
     }
 
+    /// It reads files: of authorities, and of a password.
+    async fn client(&self, network: Network) -> Result<SharedHttpClient, Why> {
+        let client = move || http::client(&network, 1);
+        let client = move || client().map_err(|error| Why::Service(format!("{error:#}")));
+        self.disk.read(client).await
+    }
+
     fn region(&self) -> Region {
         Region::new(self.region.clone())
     }
-}
-
-/// It reads files: of authorities, and of a password.
-async fn client(disk: &Disk, network: Network) -> Result<SharedHttpClient, Why> {
-    let client = move || http::client(&network, 1);
-    disk.read(move || client().map_err(|error| Why::Service(format!("{error:#}")))).await
 }
 
 fn timeouts() -> TimeoutConfig {
@@ -138,7 +141,7 @@ mod tests {
             (Some("https://sts.eu-central-1.amazonaws.com"), "eu-central-1"),
             (Some("https://sts.internal.example"), "ap-east-1"),
         ] {
-            let client = way.sts(&Disk::default(), None, endpoint).await.unwrap();
+            let client = way.sts(None, endpoint).await.unwrap();
             assert_eq!(client.config().region().map(AsRef::as_ref), Some(region), "{endpoint:?}");
         }
     }
