@@ -47,7 +47,12 @@ async fn check_behind_a_proxy_that_hangs_ends_within_30_s() {
         .set("stream.endpoint", "\"https://127.0.0.1:9\"")
         .set("stream.proxy.url", &format!("{:?}", proxy.url()));
     let (told, took) = took(&world, &[]).await;
-    told.fails(12, &["stream"]);
+    told.fails(12, &["stream"]).says("dns", "ok", &["left to the proxy"]).says(
+        "stream",
+        "failed",
+        &["timed out"],
+    );
+    proxy.is_asked(1).await;
     assert!(took < Duration::from_secs(30), "{took:?}");
 }
 

@@ -117,7 +117,7 @@ impl World {
         let told = told(&self.gateway, flags).await;
         // Whatever goes wrong, it is not told to the world.
         assert!(!told.text.contains(SECRET) && !told.log.contains(SECRET), "{told:?}");
-        assert!(!told.text.contains(ID), "{told:?}");
+        assert!(!told.text.contains(ID) && !told.log.contains(ID), "{told:?}");
         told
     }
 }
