@@ -121,6 +121,7 @@ fn answer(arguments: &Arguments, config: &Config) -> Result<Grant, Vec<String>> 
     faults.extend(unknown.iter().map(Fault::to_string));
     let granted = grant(&Request {
         whom: arguments.whom,
+        label: asked.first().map_or_else(String::new, |first| first.label.clone()),
         role: arn,
         streams,
         keys: arguments.kms.clone(),

@@ -217,7 +217,7 @@ fn region(streams: &[Stream]) -> &str {
     streams.first().map_or("", |stream| &stream.arn.region)
 }
 
-/// What the role is called, or else `tidegate-<stream>` and what they do with it, cut where IAM's limit
+/// What the role is called, or else `tidegate-<label>` and what they do with it, cut where IAM's limit
 /// says.
 fn name(request: &Request) -> String {
     if let Some(role) = &request.role {
@@ -228,9 +228,8 @@ fn name(request: &Request) -> String {
         Whom::Consumer => "-consumer",
         Whom::Firehose => "-firehose",
     };
-    let stream = request.streams.first().map_or("", |stream| &stream.arn.name);
     let chars = NAME_CHARS_MAX - "tidegate-".len() - does.len();
-    format!("tidegate-{stream:.chars$}{does}")
+    format!("tidegate-{:.chars$}{does}", request.label)
 }
 
 /// What a policy alone does not do.

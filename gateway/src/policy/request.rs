@@ -76,8 +76,11 @@ pub struct Trusted {
 pub struct Request {
     /// Who gets the policy.
     pub whom: Whom,
+    /// The label of the first stream: what the user, role or policy is called after. No other stream of
+    /// the configuration has it.
+    pub label: String,
     /// The role that the gateway is configured to assume, where it is for one. It says the account, the
-    /// path and the name; otherwise the first stream says what the user, role or policy is called.
+    /// path and the name.
     pub role: Option<RoleArn>,
     /// Every configured stream that is theirs, at least one.
     pub streams: Vec<Stream>,

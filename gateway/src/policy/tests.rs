@@ -20,6 +20,7 @@ fn request(whom: Whom) -> Request {
     let streams = [stream("pumps", Holds::Records), stream("letters", Holds::DeadLetters)];
     Request {
         whom,
+        label: "pumps".to_owned(),
         role: None,
         streams: streams.into_iter().filter(|stream| whom.gets(stream.holds)).collect(),
         keys: Vec::new(),
