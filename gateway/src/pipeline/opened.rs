@@ -118,10 +118,10 @@ mod tests {
             fs::write(state.join("spool/cursor"), cursor).unwrap();
         };
         let golden = "stream.shards = 4\nstream.partitioning = 'golden'";
-        let cases: [(&str, &dyn Fn(&Path), &str); 3] = [
-            (golden, &damaged, "damaged from byte 0"),
-            (golden, &unused, "which no stream uses"),
-            ("", &newer, "has format version 2"),
+        let cases = [
+            (golden, damaged as fn(&Path), "damaged from byte 0"),
+            (golden, unused, "which no stream uses"),
+            ("", newer, "has format version 2"),
         ];
         for (settings, lie, words) in cases {
             let dir = tempfile::tempdir().unwrap();
