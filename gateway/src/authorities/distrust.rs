@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 
-use rustls::CertificateError;
+use rustls::{AlertDescription, CertificateError};
 
 /// What to do about the certificate that `error` is about, if it is about one. `setting` is the key
 /// of the configuration that names the authorities to trust.
@@ -27,6 +27,24 @@ pub fn advice(error: &(dyn Error + 'static), setting: &str) -> Option<String> {
              such as a proxy that inspects TLS"
         ),
     })
+}
+
+/// Whether the other side said in `error` that it does not trust us: it wants a certificate, or another
+/// one.
+#[must_use]
+pub fn is_mutual(error: &(dyn Error + 'static)) -> bool {
+    let Some(rustls::Error::AlertReceived(alert)) = of_tls(error) else { return false };
+    matches!(
+        alert,
+        AlertDescription::CertificateRequired
+            | AlertDescription::UnknownCA
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::AccessDenied
+    )
 }
 
 /// The error of TLS among the causes.
@@ -71,5 +89,12 @@ mod tests {
         assert_eq!(advice(&refused, "mqtt.tls.ca_file"), None);
         let alert = rustls::Error::AlertReceived(rustls::AlertDescription::BadCertificate);
         assert_eq!(advice(&io::Error::other(alert), "mqtt.tls.ca_file"), None);
+    }
+
+    #[test]
+    fn who_wants_a_certificate_of_ours_says_so_by_an_alert() {
+        let said = |alert| is_mutual(&io::Error::other(rustls::Error::AlertReceived(alert)));
+        assert!(said(AlertDescription::CertificateRequired) && said(AlertDescription::UnknownCA));
+        assert!(!said(AlertDescription::ProtocolVersion));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join;
 
 use crate::config::{self, Config, KeySource};
-use crate::credentials::{Fault, NoKey, Source};
+use crate::credentials::{NoKey, Source};
 use crate::deliver::kinesis::KeySources;
 
 use super::Wishes;
@@ -20,7 +20,8 @@ mod way;
 use asking::{Asking, marked};
 use way::Way;
 
-/// Longest wait for a key. A source bounds itself, below this.
+/// Longest wait for a key. Most sources bound themselves below this; a program may be given longer, and
+/// what a role is assumed with comes before it.
 const KEY_MAX: Duration = Duration::from_secs(20);
 
 /// A stream, and what is looked at with its key.
@@ -56,10 +57,14 @@ impl Account<'_> {
         let asked = deadline.within(KEY_MAX, source.load());
         let (way, (key, asking)) = join(Way::to(stream, deadline), timed(asked)).await;
         let credentials = |finding| Step::of(Subject::Credentials, finding, asking);
-        let found = match key.unwrap_or_else(|| Err(too_slow(&source))) {
+        let no_key = match key {
+            Some(Ok(found)) => Ok(found),
+            Some(Err(no_key)) => Err(without(&no_key, &stream.credentials.source)),
+            None => Err(too_slow(&source)),
+        };
+        let found = match no_key {
             Ok(found) => found,
-            Err(no_key) => {
-                let finding = without(&no_key, &stream.credentials.source);
+            Err(finding) => {
                 return cut_short(way.steps, credentials(finding), "needs credentials");
             }
         };
@@ -134,6 +139,14 @@ fn without(no_key: &NoKey, source: &KeySource) -> Finding {
     Finding::failed(Class::Credentials, no_key.to_string(), fix)
 }
 
-fn too_slow(source: &impl Source) -> NoKey {
-    NoKey { source_name: source.name(), why: Fault::whole("gives no key in time").into() }
+/// The finding on a source that may be as slow as the configuration says, and slower than a check waits.
+fn too_slow(source: &impl Source) -> Finding {
+    let said = format!(
+        "{}: no key within {} s, for which a check waits; the gateway waits as long as it is configured \
+         to (stream.credentials.timeout_s)",
+        source.name(),
+        KEY_MAX.as_secs()
+    );
+    let fix = "have the key come sooner, so that it can be tried; or see in the gateway's log that it comes";
+    Finding::failed(Class::Credentials, said, fix)
 }

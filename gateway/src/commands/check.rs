@@ -80,5 +80,7 @@ async fn report(arguments: &Arguments) -> Result<Report> {
 fn written(arguments: &Arguments, report: &Report) -> Result<ExitCode> {
     let text = if arguments.json { report.json() } else { report.text() };
     let written = std::io::stdout().write_all(text.as_bytes());
-    read_to_the_end(written.map(|()| report.exit_code().into()).map_err(Into::into))
+    // Whoever has read enough is told all the same.
+    read_to_the_end(written.map(|()| ExitCode::SUCCESS).map_err(Into::into))?;
+    Ok(report.exit_code().into())
 }

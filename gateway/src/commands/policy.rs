@@ -124,7 +124,7 @@ fn answer(arguments: &Arguments, config: &Config) -> Result<Grant, Vec<String>> 
     let granted = grant(&Request {
         whom: arguments.whom,
         role: arn,
-        called: first.label.clone(),
+        label: first.label.clone(),
         streams,
         keys: arguments.kms.clone(),
         with_optional: arguments.optional,

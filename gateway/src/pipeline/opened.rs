@@ -119,9 +119,9 @@ mod tests {
         };
         let golden = "stream.shards = 4\nstream.partitioning = 'golden'";
         let cases = [
-            (golden, &damaged as &dyn Fn(&Path), "damaged from byte 0"),
-            (golden, &unused, "which no stream uses"),
-            ("", &newer, "has format version 2"),
+            (golden, damaged as fn(&Path), "damaged from byte 0"),
+            (golden, unused, "which no stream uses"),
+            ("", newer, "has format version 2"),
         ];
         for (settings, lie, words) in cases {
             let dir = tempfile::tempdir().unwrap();

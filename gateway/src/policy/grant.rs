@@ -229,7 +229,7 @@ fn name(request: &Request) -> String {
         Whom::Firehose => "-firehose",
     };
     let chars = NAME_CHARS_MAX - "tidegate-".len() - does.len();
-    format!("tidegate-{:.chars$}{does}", request.called)
+    format!("tidegate-{:.chars$}{does}", request.label)
 }
 
 /// What a policy alone does not do.

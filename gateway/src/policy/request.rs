@@ -76,11 +76,12 @@ pub struct Trusted {
 pub struct Request {
     /// Who gets the policy.
     pub whom: Whom,
+    /// The label of the first stream: what the user, role or policy is called after. No other stream of
+    /// the configuration has it.
+    pub label: String,
     /// The role that the gateway is configured to assume, where it is for one. It says the account, the
     /// path and the name.
     pub role: Option<RoleArn>,
-    /// What the user, role or policy is called after otherwise.
-    pub called: String,
     /// Every configured stream that is theirs, at least one.
     pub streams: Vec<Stream>,
     /// The customer's keys that streams are encrypted with, each for all streams of its region.

@@ -20,8 +20,8 @@ fn request(whom: Whom) -> Request {
     let streams = [stream("pumps", Holds::Records), stream("letters", Holds::DeadLetters)];
     Request {
         whom,
+        label: "pumps".to_owned(),
         role: None,
-        called: "pumps".to_owned(),
         streams: streams.into_iter().filter(|stream| whom.gets(stream.holds)).collect(),
         keys: Vec::new(),
         with_optional: false,
@@ -324,11 +324,11 @@ fn a_policy_longer_than_iam_takes_is_refused_with_its_length() {
 }
 
 #[test]
-fn names_fit_into_iam_whatever_the_stream_is_called_here() {
+fn names_fit_into_iam_whatever_the_stream_is_called() {
     for whom in [Whom::User, Whom::Role, Whom::Consumer, Whom::Firehose] {
         let mut request = request(whom);
         assert!(grant(&request).unwrap().name.starts_with("tidegate-pumps"));
-        request.called = "s".repeat(64);
+        request.label = "s".repeat(64);
         assert_eq!(grant(&request).unwrap().name.len(), 64);
     }
 }

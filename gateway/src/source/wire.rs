@@ -231,6 +231,9 @@ fn closed() -> io::Error {
 }
 
 fn broken(error: &io::Error) -> Fault {
+    let ours = "the broker wants a certificate of ours, from an authority that it knows, and not of the \
+                past: mqtt.tls.cert_file and mqtt.tls.key_file";
     let fix = distrust::advice(error, "mqtt.tls.ca_file");
+    let fix = fix.or_else(|| distrust::is_mutual(error).then(|| ours.to_owned()));
     Fault { fix, ..Fault::passing(causes(error)) }
 }

@@ -98,6 +98,26 @@ async fn authority_of_the_broker_that_is_not_known_is_to_be_named() {
 }
 
 #[tokio::test]
+async fn broker_that_wants_a_certificate_is_told_from_one_that_does_not_speak_tls() {
+    let certificates = Certificates::new();
+    let file = |key: &str, path: std::path::PathBuf| format!("{key} {}", path.display());
+    let guarded = vec![
+        "allow_anonymous true".to_owned(),
+        "require_certificate true".to_owned(),
+        file("cafile", certificates.certificate("ca")),
+        file("certfile", certificates.certificate("broker")),
+        file("keyfile", certificates.key("broker")),
+    ];
+    let mut world = World::new().await;
+    world.broker = Mosquitto::start(Settings { guarded, ..Settings::patient() }).await;
+    let url = format!("\"mqtts://127.0.0.1:{}\"", world.broker.guarded_port);
+    let world = world.set("mqtt.url", &url);
+    let world = world.set_path("mqtt.tls.ca_file", &certificates.certificate("ca"));
+    let told = world.check().await;
+    told.fails(10, &["broker"]).says("broker", "failed", &["mqtt.tls.cert_file"]);
+}
+
+#[tokio::test]
 async fn filter_that_is_refused_is_named() {
     let broker = Broker::start(broker::Settings::default()).await.expect("a free port");
     let filter = tests::installation::FILTER;

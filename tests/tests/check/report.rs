@@ -1,5 +1,7 @@
 //! What people read.
 
+use tests::process::command;
+
 use super::world::World;
 
 #[tokio::test]
@@ -25,4 +27,12 @@ async fn configuration_at_fault_is_told_as_a_report_too() {
     let answered = world.gateway.ask(&["check"]).await;
     assert_eq!(answered.code, Some(64));
     assert!(answered.text.ends_with("connection unavailable\n"), "{}", answered.text);
+}
+
+#[test]
+fn who_does_not_read_the_report_to_its_end_is_told_by_the_exit_code_all_the_same() {
+    let check = format!("{} check --config absent.toml", env!("CARGO_BIN_EXE_gateway"));
+    let script = format!("{{ {check}; echo $? >&2; }} | true");
+    let output = command("sh").args(["-c", &script]).output().expect("every Unix has it");
+    assert_eq!(String::from_utf8_lossy(&output.stderr).trim(), "64");
 }

@@ -50,7 +50,7 @@ async fn check_behind_a_proxy_that_hangs_ends_within_30_s() {
     told.fails(12, &["stream"]).says("dns", "ok", &["left to the proxy"]).says(
         "stream",
         "failed",
-        &["no answer within"],
+        &["timed out"],
     );
     proxy.is_asked(1).await;
     assert!(took < Duration::from_secs(30), "{took:?}");
@@ -87,6 +87,18 @@ async fn lock_that_hangs_costs_the_finding_on_the_disk_alone() {
         "ok",
         &[],
     );
+    assert!(took < Duration::from_secs(30), "{took:?}");
+}
+
+#[tokio::test]
+async fn program_that_takes_longer_than_a_check_waits_is_told_from_one_that_fails() {
+    let world = World::new().await.with_source("process");
+    let world = world
+        .set("stream.credentials.command", "[\"/bin/sleep\", \"50\"]")
+        .set("stream.credentials.timeout_s", "60");
+    let (told, took) = took(&world, &[]).await;
+    let words = ["no key within 20 s", "the gateway waits as long as it is configured to"];
+    told.fails(11, &["credentials"]).says("credentials", "failed", &words);
     assert!(took < Duration::from_secs(30), "{took:?}");
 }
 
