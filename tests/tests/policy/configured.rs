@@ -134,23 +134,6 @@ fn streams_of_several_accounts_get_a_policy_each_even_with_one_key() {
 }
 
 #[test]
-fn streams_of_one_name_in_two_regions_get_users_of_two_names() {
-    let rest = BY_NAME.split("[stream]").next().expect("before it");
-    let stream = |label: &str, region: &str| {
-        format!(
-            "[[stream]]\nlabel = '{label}'\nname = 'telemetry'\nregion = '{region}'\n\
-             route.topics = ['a/{label}']\n"
-        )
-    };
-    let config = [rest, &stream("eu", "eu-central-1"), &stream("us", "us-east-1")].concat();
-    for label in ["eu", "us"] {
-        let flags = ["--account", "123456789012", "--format", "cli", "--stream", label];
-        let script = written(&config, &flags);
-        assert!(script.contains(&format!("--user-name tidegate-{label} ")), "{script}");
-    }
-}
-
-#[test]
 fn role_with_a_path_is_created_under_its_path_by_its_name() {
     let flags = |format| [&PRINCIPAL[..], &["--no-external-id", "--format", format]].concat();
     let script = written(&with_a_path(), &flags("cli"));

@@ -11,7 +11,7 @@ use crate::commands::runtime;
 use crate::commands::streams::Connected;
 use crate::config::Config;
 use crate::dead_letter::{
-    Directory, Edits, Entry, Fingerprint, Letter, Payload, REFUSED_BY_STREAM,
+    Directory, Edits, Entry, Fingerprint, Letter, NO_STREAM, Payload, REFUSED_BY_STREAM,
 };
 use crate::deliver::Stream;
 use crate::pipeline::{Sender, Unsent};
@@ -36,7 +36,8 @@ pub struct Arguments {
     /// Only those of this reason, such as not_json.
     #[arg(long)]
     reason: Option<String>,
-    /// Send records that name no stream of the configuration to the one with this label.
+    /// Send records that name no stream of the configuration to the one with this label. Publishes go
+    /// where routes take them.
     #[arg(long, value_name = "LABEL")]
     to: Option<String>,
     /// Only those that go to the stream with this label: while another one is away, for instance.
@@ -65,7 +66,8 @@ pub(super) fn run(
     let planner = Planner::new(config, asked)?;
     if asked.dry_run {
         let report = rehearse(directory, planner, asked)?;
-        writeln!(out, "{} would be sent{}", report.delivered, report.rest())?;
+        let rest = report.rest(directory, asked)?;
+        writeln!(out, "{} would be sent{rest}", report.delivered)?;
         return Ok(());
     }
     directory.check_owner()?;
@@ -77,7 +79,8 @@ pub(super) fn run(
             never = connected.keep_keys() => match never {},
         }
     })?;
-    writeln!(out, "{} delivered{}", report.delivered, report.rest())?;
+    let rest = report.rest(directory, asked)?;
+    writeln!(out, "{} delivered{rest}", report.delivered)?;
     Ok(())
 }
 
@@ -242,12 +245,33 @@ impl Report {
         *self.still_bad.entry(reason).or_default() += 1;
     }
 
-    /// What was not sent.
-    fn rest(&self) -> String {
+    /// What was not sent, and what was asked for that there is not.
+    fn rest(&self, directory: &Directory, asked: &Arguments) -> Result<String> {
         let mut rest = format!("; still bad: {}", counted(&self.still_bad));
         if self.hashed > 0 {
             rest += &format!("; skipped, because only their hash was kept: {}", self.hashed);
         }
-        rest
+        // Every record has gone `to` a stream.
+        if asked.to.is_some() && self.still_bad.contains_key(NO_STREAM) {
+            rest += "; --to is for records, and a publish needs a route that takes it";
+        }
+        if let (Some(reason), true) = (&asked.reason, *self == Self::default()) {
+            let there = reasons(directory)?;
+            if !there.contains_key(reason.as_str()) {
+                rest += &format!("; none is {reason}, of {}", counted(&there));
+            }
+        }
+        Ok(rest)
     }
+}
+
+/// How many letters there are of each reason.
+fn reasons(directory: &Directory) -> Result<BTreeMap<Cow<'static, str>, usize>> {
+    let mut reasons = BTreeMap::new();
+    for entry in directory.entries()? {
+        if let Some(letter) = readable(&entry?) {
+            *reasons.entry(letter.reason).or_default() += 1;
+        }
+    }
+    Ok(reasons)
 }

@@ -137,6 +137,28 @@ fn dry_run_counts_what_is_asked_for_and_changes_nothing() {
 }
 
 #[test]
+fn what_was_asked_for_and_is_not_there_is_said() {
+    let scene = Scene::with(&["{}", "{oops"]);
+    let said = |asked: Arguments| {
+        let mut out = Vec::new();
+        run(&scene.directory, &scene.config, &Arguments { dry_run: true, ..asked }, &mut out)
+            .unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(
+        said(asked(Some("notjson"))),
+        "0 would be sent; still bad: 0 dead letters; none is notjson, of 2 dead letters: 2 not_json\n"
+    );
+    assert!(!said(asked(Some("not_json"))).contains("none is"));
+    let astray = Report { still_bad: BTreeMap::from([(NO_STREAM.into(), 1)]), ..Report::default() };
+    for (to, is_said) in [(Some("s"), true), (None, false)] {
+        let asked = Arguments { to: to.map(str::to_owned), ..asked(None) };
+        let rest = astray.rest(&scene.directory, &asked).unwrap();
+        assert_eq!(rest.contains("a publish needs a route"), is_said, "{rest}");
+    }
+}
+
+#[test]
 fn same_letter_makes_the_same_record_each_time() {
     let scene = Scene::with(&[]);
     let letter = letter(r#"{"d":"a","v":1}"#);
