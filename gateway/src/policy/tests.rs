@@ -328,7 +328,7 @@ fn names_fit_into_iam_whatever_the_stream_is_called() {
     for whom in [Whom::User, Whom::Role, Whom::Consumer, Whom::Firehose] {
         let mut request = request(whom);
         assert!(grant(&request).unwrap().name.starts_with("tidegate-pumps"));
-        request.streams[0].arn.name = "s".repeat(128);
+        request.label = "s".repeat(128);
         assert_eq!(grant(&request).unwrap().name.len(), 64);
     }
 }
