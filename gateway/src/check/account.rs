@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join;
 
 use crate::config::{self, Config, KeySource};
-use crate::credentials::{NoKey, Source};
+use crate::credentials::{NoKey, Source, Why};
 use crate::deliver::kinesis::KeySources;
 
 use super::Wishes;
@@ -132,9 +132,16 @@ fn without(no_key: &NoKey, source: &KeySource) -> Finding {
              check …, with the User= and the StateDirectory= of the unit"
         )
     } else {
-        "see that there is a key, as [stream.credentials] says; \
-         the commands of tidegate policy --format cli have one made"
-            .to_owned()
+        let first = match no_key.why {
+            Why::Fault(_) => "mend that, or put the key as it was downloaded in its place",
+            Why::Unreadable(_) => "put the file there, for the gateway's user alone (chmod 600)",
+            Why::NotOurHome { .. }
+            | Why::Torn
+            | Why::Exposed { .. }
+            | Why::Program(_)
+            | Why::Service(_) => "see that there is a key, as [stream.credentials] says",
+        };
+        format!("{first}; the commands of tidegate policy --format cli have a key made")
     };
     Finding::failed(Class::Credentials, no_key.to_string(), fix)
 }

@@ -1,6 +1,6 @@
 //! Where the key of the stream comes from.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The `[stream.credentials]` table.
@@ -91,22 +91,5 @@ impl KeySource {
     #[must_use]
     pub fn role(&self) -> Option<&Role> {
         if let Self::Role(role) = self { Some(role) } else { None }
-    }
-
-    /// The file that must be there for this source, or for the base of a role, and the key of this
-    /// table that names it.
-    #[must_use]
-    pub fn file(&self) -> Option<(String, &Path)> {
-        match self {
-            Self::Csv { file, .. } | Self::StaticFile { file } => Some(("file".to_owned(), file)),
-            Self::Profile { path, .. } => path.as_deref().map(|path| ("path".to_owned(), path)),
-            Self::WebIdentity { token_file, .. } => Some(("token_file".to_owned(), token_file)),
-            Self::Role(role) => role.base.file().map(|(key, path)| (format!("base.{key}"), path)),
-            Self::Default
-            | Self::Environment
-            | Self::Systemd { .. }
-            | Self::Instance
-            | Self::Process { .. } => None,
-        }
     }
 }

@@ -93,6 +93,19 @@ async fn requests_that_fail_are_repeated_in_order_and_nothing_arrives_twice() {
 }
 
 #[tokio::test]
+async fn pages_of_something_on_the_way_are_no_answers_that_went_unheard() {
+    let world = World::new().await;
+    world.stream.faults(|faults| faults.body_bytes_max = 20 << 10);
+    let page = [RequestFault::Refuse(Refusal::page(403))];
+    let load = Load { padding: 1_000, ..Load::new(2_000, 500) };
+    let passed = pass(&world, load, now_and_then(&world, &page)).await;
+    // Beside those 8, calls that are too large are made again as smaller ones.
+    assert!(passed.counts.requests_refused > 8, "{:?}", passed.counts);
+    assert_eq!((passed.books.unheard, passed.books.dead_lettered), (0, 0));
+    assert_eq!(passed.comparison, Comparison::default());
+}
+
+#[tokio::test]
 async fn connections_reset_after_storing_repeat_only_what_was_never_answered() {
     let world = World::new().await;
     let faults = [RequestFault::StoreThenReset];

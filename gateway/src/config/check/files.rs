@@ -8,7 +8,8 @@ use crate::config::{Config, Fault, Faults, Login, Password, Proxy, Stream};
 impl Config {
     /// Looks whether the files that this configuration, read from the file `name`, refers to can
     /// be read now, and whether the environment variables are set. Their contents are looked at
-    /// when they are used.
+    /// when they are used. Not those of keys: they come and go while the gateway runs, and one
+    /// customer's may hold up nobody else.
     ///
     /// # Errors
     /// Every file that cannot be read, and every variable that is not set, in one go.
@@ -35,11 +36,9 @@ fn of_stream(stream: &Stream) -> impl Iterator<Item = Fault> {
         Proxy::Environment | Proxy::Off => None,
     };
     let ca_file = stream.network.ca_file.as_ref();
-    let key_file = stream.credentials.source.file();
     let faults = [
         ca_file.and_then(|path| unreadable(&format!("{table}.ca_file"), path)),
         login.and_then(|login| no_password(&format!("{table}.proxy"), login)),
-        key_file.and_then(|(key, path)| unreadable(&format!("{table}.credentials.{key}"), path)),
     ];
     faults.into_iter().flatten()
 }

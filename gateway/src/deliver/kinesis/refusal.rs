@@ -13,6 +13,9 @@ use crate::deliver::{Trouble, TroubleKind};
 use crate::hearsay::repeatable;
 use crate::telemetry::causes;
 
+#[cfg(test)]
+mod tests;
+
 /// A call that came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -59,6 +62,8 @@ pub enum Cause {
     WrongTime,
     /// The stream cannot encrypt.
     Kms(Kms),
+    /// Something that is not the service refused it.
+    Stranger,
     /// Whatever else was refused as not allowed.
     NotAllowed,
 }
@@ -100,6 +105,7 @@ impl Cause {
             | Self::Unsigned
             | Self::WrongTime
             | Self::Kms(_)
+            | Self::Stranger
             | Self::NotAllowed => TroubleKind::NotAllowed,
         }
     }
@@ -165,6 +171,10 @@ impl Cause {
             }
             Self::Kms(Kms::NoSubscription) => "the account of the stream must be subscribed to KMS",
             Self::Kms(Kms::Other) => "check the stream's KMS key, and kms:GenerateDataKey on it",
+            Self::Stranger => {
+                "that is no answer of Kinesis: see that stream.endpoint is one, and what on the way, such \
+                 as stream.proxy, says so"
+            }
             Self::Unheard => {
                 "see that nothing on the way, such as a firewall or a proxy, swallows what is said"
             }
@@ -194,6 +204,10 @@ impl Refusal {
         )]
         let cause = match error {
             SdkError::ServiceError(_) => of_service(code, message.unwrap_or_default(), status),
+            // What the client cannot read is not the service's: it says no before the call gets there.
+            SdkError::ResponseError(_) if status.is_some_and(|it| (400..500).contains(&it)) => {
+                of_stranger(status)
+            }
             // A request that could not be made: an endpoint that is no address, no key.
             _ if caused_by(error, |_: &CredentialsError| true) => Cause::NoKey,
             SdkError::ConstructionFailure(_) => Cause::NotAllowed,
@@ -259,11 +273,20 @@ fn of_service(code: &str, message: &str, status: Option<u16>) -> Cause {
         | "IncompleteSignature" => Cause::Unsigned,
         "OptInRequired" | "SubscriptionRequiredException" => Cause::NotAllowed,
         kms if kms.starts_with("KMS") => Cause::Kms(Kms::of(kms)),
-        // Too large for what stands between us and the service.
-        _ if status == Some(413) => Cause::Invalid,
         _ if status == Some(403) || status == Some(401) => Cause::NotAllowed,
         // A code we do not know is tried again.
         _ => Cause::Down,
+    }
+}
+
+/// What something that stands before the service means by a refusal.
+fn of_stranger(status: Option<u16>) -> Cause {
+    match status {
+        // Request timeout, too early, too many requests.
+        Some(408 | 425 | 429) => Cause::Down,
+        // Too large for it.
+        Some(413) => Cause::Invalid,
+        _ => Cause::Stranger,
     }
 }
 
@@ -316,74 +339,4 @@ fn of_http(error: &dyn Error) -> bool {
 /// connection refused, TLS not agreed upon.
 fn never_connected(error: &dyn Error) -> bool {
     caused_by(error, hyper_util::client::legacy::Error::is_connect)
-}
-
-#[cfg(test)]
-mod tests {
-    use aws_sdk_kinesis::operation::put_records::PutRecordsError;
-    use aws_smithy_runtime_api::client::result::ConnectorError;
-
-    use super::*;
-
-    #[test]
-    fn both_services_names_for_a_refused_key_mean_the_same() {
-        for (kinesis, sts, cause) in [
-            ("UnrecognizedClientException", "InvalidClientTokenId", Cause::UnknownKey),
-            ("InvalidSignatureException", "SignatureDoesNotMatch", Cause::WrongSecret),
-            ("ExpiredTokenException", "ExpiredToken", Cause::Expired),
-        ] {
-            assert_eq!(of_service(kinesis, "", Some(400)), cause);
-            assert_eq!(of_service(sts, "", Some(403)), cause);
-            assert!(cause.is_the_key());
-        }
-        assert_eq!(of_service("AccessDenied", "", Some(403)), Cause::NotPermitted);
-    }
-
-    #[test]
-    fn a_signature_of_another_time_is_the_fault_of_the_clock_and_not_of_the_secret() {
-        for text in ["Signature expired: 1 is now earlier than 2", "Signature not yet current: 1"] {
-            let cause = of_service("InvalidSignatureException", text, Some(400));
-            assert_eq!(cause, Cause::WrongTime);
-            assert!(!cause.is_the_key());
-        }
-    }
-
-    #[test]
-    fn a_call_that_cannot_be_signed_carried_nothing_and_another_key_may_help() {
-        let error = ConnectorError::other("failed to parse header value".into(), None);
-        let error: SdkError<PutRecordsError, _> = SdkError::dispatch_failure(error);
-        let refusal = Refusal::of(&error);
-        assert_eq!(refusal.cause, Cause::Unsigned);
-        assert!(refusal.cause.is_the_key());
-        assert_eq!(Trouble::from(refusal).kind, TroubleKind::NotAllowed);
-    }
-
-    #[test]
-    fn every_refusal_for_good_says_what_to_do() {
-        for code in [
-            "AccessDeniedException",
-            "ResourceNotFoundException",
-            "UnrecognizedClientException",
-            "InvalidSignatureException",
-            "ExpiredTokenException",
-            "RequestExpired",
-            "KMSAccessDeniedException",
-            "KMSDisabledException",
-            "KMSNotFoundException",
-            "KMSInvalidStateException",
-            "KMSOptInRequired",
-            "KMSSomethingNewException",
-        ] {
-            let cause = of_service(code, "", Some(400));
-            assert_eq!(cause.kind(), TroubleKind::NotAllowed, "{code}");
-            assert!(cause.advice().is_some(), "{code}");
-        }
-    }
-
-    #[test]
-    fn a_code_that_nobody_knows_is_tried_again() {
-        assert_eq!(of_service("NewException", "", Some(500)).kind(), TroubleKind::Unavailable);
-        assert_eq!(of_service("", "", Some(413)).kind(), TroubleKind::Invalid);
-        assert_eq!(of_service("", "", Some(403)).kind(), TroubleKind::NotAllowed);
-    }
 }

@@ -29,6 +29,8 @@ pub struct Faults {
     pub link: Link,
     /// Largest record, partition key included, in bytes. A larger one invalidates its request.
     pub record_bytes_max: u32,
+    /// Largest request, in bytes. Something on the way answers a larger one with a page of its own.
+    pub body_bytes_max: usize,
     /// What keys may call, whatever else is permitted to them.
     pub permitted: Vec<Action>,
     /// Whether requests must be signed at the right time.
@@ -50,6 +52,7 @@ impl Default for Faults {
             latency: Duration::ZERO,
             link: Link::Up,
             record_bytes_max: RECORD_BYTES_MAX,
+            body_bytes_max: BODY_BYTES_MAX,
             permitted: Action::ALL.to_vec(),
             clock: Clock::Unchecked,
             status: StreamStatus::Active,
@@ -75,6 +78,9 @@ impl Faults {
         self.records.filter(|fault| dice.f64() < fault.share).map(|fault| fault.error)
     }
 }
+
+/// Largest body unless told otherwise: 10 MiB of records in base64, and room for their JSON.
+const BODY_BYTES_MAX: usize = 16 << 20;
 
 /// What a stream takes unless told otherwise: 1 MiB, partition key included.
 pub const RECORD_BYTES_MAX: u32 = 1 << 20;

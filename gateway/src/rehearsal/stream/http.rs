@@ -23,9 +23,6 @@ use super::refusal::Refusal;
 use super::server::now;
 use super::signature::Message;
 
-/// Largest body that is read: 10 MiB of records in base64, and room for their JSON.
-const BODY_BYTES_MAX: usize = 16 << 20;
-
 /// Why a connection ends without an answer.
 #[derive(Debug)]
 pub(super) struct Cut;
@@ -44,7 +41,8 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Answer>, Cut> {
     let (head, body) = request.into_parts();
-    let Ok(body) = receive(body).await else { return Err(Cut) };
+    let bytes_max = endpoint.with(|service| service.faults.body_bytes_max);
+    let Ok(body) = receive(body, bytes_max).await else { return Err(Cut) };
     let other = body.as_deref().and_then(|body| endpoint.other(body));
     let endpoint = other.unwrap_or(endpoint);
     let (api, now) = (Api::of(&head.headers), now());
@@ -59,7 +57,7 @@ pub(super) async fn answer(
     let outcome = match (&fault, body) {
         (Some(RequestFault::Refuse(refusal)), _) => Err(refusal.clone()),
         (Some(RequestFault::Hang), _) => pending().await,
-        (_, None) => Err(too_large()),
+        (_, None) => Err(Refusal::page(413)),
         (_, Some(body)) => {
             let request = Message {
                 method: head.method.as_str(),
@@ -86,21 +84,17 @@ pub(super) async fn answer(
 
 /// Reads the body into one buffer; `None` if it is too large. Even then it is read to its end, so
 /// that the client is ready to hear so.
-async fn receive(mut body: Incoming) -> Result<Option<Vec<u8>>, hyper::Error> {
+async fn receive(mut body: Incoming, bytes_max: usize) -> Result<Option<Vec<u8>>, hyper::Error> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    let mut bytes = Some(Vec::with_capacity(announced.min(BODY_BYTES_MAX)));
+    let mut bytes = Some(Vec::with_capacity(announced.min(bytes_max)));
     while let Some(frame) = body.frame().await {
         let Ok(piece) = frame?.into_data() else { continue };
-        bytes = bytes.filter(|bytes| bytes.len() + piece.len() <= BODY_BYTES_MAX);
+        bytes = bytes.filter(|bytes| bytes.len() + piece.len() <= bytes_max);
         if let Some(bytes) = &mut bytes {
             bytes.extend_from_slice(&piece);
         }
     }
     Ok(bytes)
-}
-
-fn too_large() -> Refusal {
-    Refusal { status: 413, ..Refusal::new("RequestEntityTooLarge", "The request is too large.") }
 }
 
 fn respond(

@@ -11,7 +11,8 @@ use super::xml;
 pub struct Refusal {
     /// The HTTP status.
     pub status: u16,
-    /// The name of the error, as in `__type` or `<Code>`.
+    /// The name of the error, as in `__type` or `<Code>`; empty if the answer is no service's, and
+    /// `message` all of it.
     pub kind: Cow<'static, str>,
     /// What it says.
     pub message: String,
@@ -35,6 +36,12 @@ impl Refusal {
     pub fn service_unavailable() -> Self {
         let text = "The request has failed due to a temporary failure of the server.";
         Self { status: 503, ..Self::new("ServiceUnavailable", text) }
+    }
+
+    /// A page of something that stands before the service and is not it.
+    #[must_use]
+    pub fn page(status: u16) -> Self {
+        Self { status, ..Self::new("", "<html><body>Something on the way says no.</body></html>") }
     }
 
     /// Whoever `principal` is may not call `action` for the stream of that ARN.
@@ -143,6 +150,7 @@ impl Refusal {
     pub(super) fn body(&self, api: Api) -> Vec<u8> {
         let Self { kind, message, .. } = self;
         let text = match api {
+            _ if kind.is_empty() => message.clone(),
             Api::Kinesis => serde_json::json!({ "__type": kind, "message": message }).to_string(),
             Api::Sts => xml::refusal(kind, message),
         };

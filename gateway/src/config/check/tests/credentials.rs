@@ -1,6 +1,5 @@
 //! `[stream.credentials]`.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::{check, config, said, stream};
@@ -84,7 +83,6 @@ fn a_role_is_assumed_by_the_key_of_another_source() {
         sts_endpoint: Some("https://b:1".into()),
     };
     assert_eq!(source(&whole), KeySource::Role(Box::new(role)));
-    assert_eq!(source(&whole).file(), Some(("base.file".to_owned(), Path::new("/k"))));
     let KeySource::Role(role) = source(&format!("kind = 'assume_role', role_arn = '{ROLE}'"))
     else {
         panic!("a role");
