@@ -190,20 +190,25 @@ async fn file_that_is_no_key_changes_nothing_and_is_said() {
 
 #[tokio::test]
 async fn gateway_that_starts_without_a_key_keeps_everything_and_delivers_when_one_is_there() {
-    let key = UserKey::new(1);
-    let rotation = Rotation::new().await;
-    rotation.create(&key);
-    rotation.replace("\n");
-    let run = rotation.world.gateway.start().await;
-    let given = async {
-        run.says("no key can be had").await;
-        sleep(Duration::from_secs(2)).await;
-        rotation.replace(&key.csv());
-    };
-    let load = Load::new(1_000, 500);
-    let (published, ()) = tokio::join!(load.publish(rotation.world.broker.port), given);
-    rotation.is_whole(&published).await;
-    assert_eq!(run.stop().await.books().delivered, 1_000);
+    for is_there in [true, false] {
+        let key = UserKey::new(1);
+        let rotation = Rotation::new().await;
+        rotation.create(&key);
+        match is_there {
+            true => rotation.replace("\n"),
+            false => fs::remove_file(&rotation.file).expect("it is there"),
+        }
+        let run = rotation.world.gateway.start().await;
+        let given = async {
+            run.says("no key can be had").await;
+            sleep(Duration::from_secs(2)).await;
+            rotation.replace(&key.csv());
+        };
+        let load = Load::new(1_000, 500);
+        let (published, ()) = tokio::join!(load.publish(rotation.world.broker.port), given);
+        rotation.is_whole(&published).await;
+        assert_eq!(run.stop().await.books().delivered, 1_000);
+    }
 }
 
 #[tokio::test]
