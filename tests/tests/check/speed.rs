@@ -112,6 +112,6 @@ async fn pipes_in_the_place_of_files_end_a_check_within_10_s() {
     assert!(unread.text.contains("was not read within 5 s"), "{unread:?}");
     let world = world.set_path("stream.credentials.file", &key);
     let (told, took) = took(&world, &[]).await;
-    told.fails(64, &["configuration"]).says("configuration", "failed", &["is no file"]);
+    told.fails(11, &["credentials"]).says("credentials", "failed", &["is no file"]);
     assert!(took < Duration::from_secs(10), "{took:?}");
 }

@@ -273,6 +273,7 @@ fn of_service(code: &str, message: &str, status: Option<u16>) -> Cause {
         | "IncompleteSignature" => Cause::Unsigned,
         "OptInRequired" | "SubscriptionRequiredException" => Cause::NotAllowed,
         kms if kms.starts_with("KMS") => Cause::Kms(Kms::of(kms)),
+        _ if status == Some(413) => Cause::Invalid,
         _ if status == Some(403) || status == Some(401) => Cause::NotAllowed,
         // A code we do not know is tried again.
         _ => Cause::Down,

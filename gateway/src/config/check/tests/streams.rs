@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::{Config, LetterStream, PaceMode, StreamTarget};
+use crate::config::{Config, KeySource, LetterStream, PaceMode, StreamTarget};
 
 /// What must be there beside the streams: their lines begin with line 2.
 const REST: &str = "mqtt = { url = 'mqtt://b', client_id = 'c', topics = ['a/#', 'b/+'] }\n";
@@ -105,8 +105,8 @@ fn each_stream_has_what_belongs_to_it() {
     assert_eq!((north.record_age_max, south.record_age_max), (None, Some(Duration::from_secs(7))));
     assert_eq!(south.request_timeout, Duration::from_secs(92));
     assert_eq!(north.request_timeout, Duration::from_secs(15));
-    let faults = config.check_files("f").expect_err("it is not there").to_string();
-    assert!(faults.starts_with("f: stream[south].credentials.file = "), "{faults}");
+    let csv = KeySource::Csv { file: "/nowhere/k.csv".into(), user: None };
+    assert_eq!((&north.credentials.source, &south.credentials.source), (&KeySource::Default, &csv));
 }
 
 #[test]

@@ -61,6 +61,22 @@ fn every_refusal_for_good_says_what_to_do() {
 #[test]
 fn a_code_that_nobody_knows_is_tried_again() {
     assert_eq!(of_service("NewException", "", Some(500)).kind(), TroubleKind::Unavailable);
-    assert_eq!(of_service("", "", Some(413)).kind(), TroubleKind::Invalid);
-    assert_eq!(of_service("", "", Some(403)).kind(), TroubleKind::NotAllowed);
+    assert_eq!(of_service("NewException", "", Some(413)).kind(), TroubleKind::Invalid);
+    assert_eq!(of_service("NewException", "", Some(403)).kind(), TroubleKind::NotAllowed);
+}
+
+#[test]
+fn a_page_of_something_on_the_way_is_heard_unless_it_may_have_passed_the_call_on() {
+    for (status, kind) in [
+        (413, TroubleKind::Invalid),
+        (403, TroubleKind::NotAllowed),
+        (404, TroubleKind::NotAllowed),
+        (429, TroubleKind::Unavailable),
+        (502, TroubleKind::Unheard),
+        (200, TroubleKind::Unheard),
+    ] {
+        let page = HttpResponse::new(status.try_into().unwrap(), "<html>".into());
+        let error: SdkError<PutRecordsError, _> = SdkError::response_error("no JSON", page);
+        assert_eq!(Trouble::from(Refusal::of(&error)).kind, kind, "{status}");
+    }
 }
