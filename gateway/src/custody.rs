@@ -81,7 +81,7 @@ pub struct Custody {
     lateness: Lateness,
     /// From which age on a record is late, as things stand.
     limit: Duration,
-    /// Whether the broker sends nothing more until something is settled, maybe of here.
+    /// Whether the broker sends nothing more until something is settled.
     window_exhausted: bool,
     /// The number of the last receipt of each connection.
     received_up_to: Vec<u64>,
@@ -249,11 +249,10 @@ impl Custody {
         }
     }
 
-    /// Notes that a connection's broker sends nothing more until something is settled. If that may
-    /// be of here, records are late sooner and groups are written at once until something is. What
-    /// comes to a stream that holds nothing up has its usual time.
+    /// Notes that a connection's broker sends nothing more until something is settled. Until
+    /// something is, records are late sooner and groups are written at once.
     pub fn window_exhausted(&mut self) {
-        self.window_exhausted = self.at_risk() > 0;
+        self.window_exhausted = true;
     }
 
     /// How many records are not safe: neither on the disk nor at their end.
