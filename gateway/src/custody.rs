@@ -81,7 +81,7 @@ pub struct Custody {
     lateness: Lateness,
     /// From which age on a record is late, as things stand.
     limit: Duration,
-    /// Whether the broker sends nothing more until something is settled.
+    /// Whether the broker sends nothing more until something is settled, maybe of here.
     window_exhausted: bool,
     /// The number of the last receipt of each connection.
     received_up_to: Vec<u64>,
@@ -249,10 +249,11 @@ impl Custody {
         }
     }
 
-    /// Notes that a connection's broker sends nothing more until something is settled. Until
-    /// something is, records are late sooner and groups are written at once.
+    /// Notes that a connection's broker sends nothing more until something is settled. If that may
+    /// be of here, records are late sooner and groups are written at once until something is. What
+    /// comes to a stream that holds nothing up has its usual time.
     pub fn window_exhausted(&mut self) {
-        self.window_exhausted = true;
+        self.window_exhausted = self.at_risk() > 0;
     }
 
     /// How many records are not safe: neither on the disk nor at their end.

@@ -111,6 +111,16 @@ fn low_rate_is_synced_once_a_second_and_an_exhausted_window_at_once() {
 }
 
 #[test]
+fn window_that_another_stream_exhausts_makes_nothing_late_that_comes_after() {
+    let mut world = World::new(SpoolMode::Overflow);
+    world.custody.window_exhausted();
+    world.receive(1);
+    world.now += 200 * MS;
+    world.turn();
+    assert!(world.job.is_none());
+}
+
+#[test]
 fn each_group_is_synced_at_once_if_the_operator_says_so() {
     let mut config = config(SpoolMode::Always);
     config.spool.sync = SpoolSync::Immediate;
