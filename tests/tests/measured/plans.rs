@@ -40,7 +40,7 @@ const REHEARSALS_MAX: usize = 5;
 
 /// A folder in memory, where there is such a thing: disks that are busy with everything else are
 /// another matter.
-fn memory() -> TempDir {
+pub(super) fn memory() -> TempDir {
     let in_memory = Path::new("/dev/shm");
     if in_memory.is_dir() { TempDir::new_in(in_memory) } else { TempDir::new() }.unwrap()
 }

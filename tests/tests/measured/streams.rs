@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
 use tests::effort::ordinary_or_long;
 use tests::fleet::Load;
 use tests::patience::in_time;
@@ -11,6 +12,7 @@ use tokio::time::sleep;
 
 use super::STAGE;
 use super::capped::Capped;
+use super::plans::memory;
 use super::two_streams::{Streams, readings};
 
 /// Twice the other is there, and twice it is not.
@@ -33,6 +35,12 @@ impl Measured {
         let [there, away] = [self.there, self.away].map(|p99| p99.into_iter().max());
         assert!(away <= there.map(|worst| worst * 3 / 2 + ABOVE_MAX), "{self:?}");
     }
+}
+
+/// Streams of a gateway whose state is in `memory`: what waits for a busy disk is another matter.
+async fn in_memory(memory: &TempDir) -> Streams {
+    let state = memory.path().join(fastrand::u32(..).to_string());
+    Streams::new().await.set("state_dir", &format!("{state:?}"))
 }
 
 /// How long after it was due each reading was stored, over the best of all, by the phase in which it
@@ -98,32 +106,32 @@ async fn south_away(streams: &Streams, link: Link, per_second: u64) -> Measured 
 
 #[tokio::test]
 async fn stream_that_falls_silent_leaves_the_p99_of_the_other_as_it_was() {
-    let _alone = STAGE.lock().await;
-    let streams = Streams::new().await;
+    let (_alone, memory) = (STAGE.lock().await, memory());
+    let streams = in_memory(&memory).await;
     south_away(&streams, Link::Silent, 1_000).await.assert_unchanged();
 }
 
 #[tokio::test]
 async fn stream_that_refuses_connections_leaves_the_p99_of_the_other_as_it_was() {
-    let _alone = STAGE.lock().await;
-    let streams = Streams::new().await;
+    let (_alone, memory) = (STAGE.lock().await, memory());
+    let streams = in_memory(&memory).await;
     south_away(&streams, Link::Refusing, 1_000).await.assert_unchanged();
 }
 
 /// The window of mosquitto where nobody asks for another: whatever is not acknowledged soon stops all.
 #[tokio::test]
 async fn in_a_small_window_the_dead_stream_holds_up_no_other_either() {
-    let _alone = STAGE.lock().await;
-    let streams = Streams::new().await.set("mqtt.receive_maximum", "20");
+    let (_alone, memory) = (STAGE.lock().await, memory());
+    let streams = in_memory(&memory).await.set("mqtt.receive_maximum", "20");
     south_away(&streams, Link::Silent, 1_000).await.assert_unchanged();
 }
 
 /// The same window, which nobody tells: MQTT 3.1.1 with the defaults of mosquitto.
 #[tokio::test]
 async fn in_a_window_that_nobody_tells_the_dead_stream_holds_up_no_other_either() {
-    let _alone = STAGE.lock().await;
+    let (_alone, memory) = (STAGE.lock().await, memory());
     for link in [Link::Silent, Link::Refusing] {
-        let streams = Streams::new().await.set("mqtt.version", "3");
+        let streams = in_memory(&memory).await.set("mqtt.version", "3");
         south_away(&streams, link, 100).await.assert_unchanged();
     }
 }
@@ -131,8 +139,8 @@ async fn in_a_window_that_nobody_tells_the_dead_stream_holds_up_no_other_either(
 /// The default of EMQX.
 #[tokio::test]
 async fn where_the_broker_caps_what_it_sends_the_dead_stream_holds_up_no_other_either() {
-    let _alone = STAGE.lock().await;
-    let streams = Streams::new().await;
+    let (_alone, memory) = (STAGE.lock().await, memory());
+    let streams = in_memory(&memory).await;
     let broker = Capped::open(streams.broker.port, 32).await;
     let streams = streams.set("mqtt.url", &format!("{:?}", broker.url()));
     south_away(&streams, Link::Silent, 200).await.assert_unchanged();
